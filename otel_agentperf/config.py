@@ -1,0 +1,256 @@
+"""Settings: one table from which parsing, validation and the README's table come.
+
+A value comes from the first of: the environment variable `AGENTPERF_<NAME>`, the key
+`<name>` under `[settings]` in the TOML file that `AGENTPERF_CONFIG` names, the default. The
+same file holds prices (`[prices]`) and rule options (`[rules.<CODE>]`), which `pricing` and
+`rules` validate. Anything wrong is a `SettingsError` that names key, value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, cast
+
+ENV_PREFIX = "AGENTPERF_"
+CONTENT_ENV = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+CONTENT_MODES = ("no_content", "span_only", "event_only", "span_and_event")
+
+
+class SettingsError(ValueError):
+    """A setting is wrong. The message names the key, the value and what is allowed."""
+
+
+def wrong(key: str, value: object, allowed: str) -> SettingsError:
+    """The error for a setting with a value that is not allowed."""
+    return SettingsError(f"otel-agentperf: {key} = {value!r} is not allowed; allowed: {allowed}")
+
+
+def _boolean(key: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in {"true", "1", "yes", "on"}:
+        return True
+    if text in {"false", "0", "no", "off"}:
+        return False
+    raise wrong(key, value, "true or false")
+
+
+def _string(key: str, value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    raise wrong(key, value, "text")
+
+
+def _whole(minimum: int, maximum: int) -> Callable[[str, object], int]:
+    def parse(key: str, value: object) -> int:
+        allowed = f"a whole number from {minimum} to {maximum}"
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            raise wrong(key, value, allowed)
+        try:
+            number = int(value)
+        except ValueError:
+            raise wrong(key, value, allowed) from None
+        if not minimum <= number <= maximum:
+            raise wrong(key, value, allowed)
+        return number
+
+    return parse
+
+
+def _number(minimum: float, maximum: float) -> Callable[[str, object], float]:
+    def parse(key: str, value: object) -> float:
+        allowed = f"a number from {minimum:g} to {maximum:g}"
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise wrong(key, value, allowed)
+        try:
+            number = float(value)
+        except ValueError:
+            raise wrong(key, value, allowed) from None
+        if not minimum <= number <= maximum:
+            raise wrong(key, value, allowed)
+        return number
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str, object], str]:
+    def parse(key: str, value: object) -> str:
+        text = str(value).strip().lower()
+        if text not in choices:
+            raise wrong(key, value, " | ".join(choices))
+        return text
+
+    return parse
+
+
+def _names(key: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    items = cast("list[object]", value) if isinstance(value, list) else None
+    if items is not None and all(isinstance(item, str) for item in items):
+        return tuple(cast("list[str]", items))
+    raise wrong(key, value, "names separated by commas")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table: how a setting is parsed and what it is for."""
+
+    kind: str
+    default: object
+    sentence: str
+    parse: Callable[[str, object], object]
+    unit: str = ""
+
+
+def _setting(kind: str, default: Any, sentence: str, parse: Callable[[str, object], object], unit: str = "") -> Any:
+    return field(default=default, metadata={"setting": Setting(kind, default, sentence, parse, unit)})
+
+
+def _no_tables() -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, parsed. Make one with `load`, or with keywords in code and tests."""
+
+    enabled: bool = _setting("true or false", True, "Switches all of otel-agentperf off.", _boolean)
+    config: str = _setting("path", "", "TOML file with settings, prices, billed services and rule options.", _string)
+    emit: str = _setting(
+        "span_event, log_event or both",
+        "span_event",
+        "How a suggestion leaves the process.",
+        _one_of("span_event", "log_event", "both"),
+    )
+    optimization_threshold: float = _setting(
+        "number 0 to 1", 0.5, "Least impact at which a suggestion becomes an event.", _number(0, 1)
+    )
+    rules_select: tuple[str, ...] = _setting(
+        "names", (), "Rule codes or groups to run; empty runs all.", _names
+    )
+    rules_ignore: tuple[str, ...] = _setting("names", (), "Rule codes or groups to leave out.", _names)
+    session_key: str = _setting(
+        "text", "session_id", "Key of the graph's input state that holds the session's id.", _string
+    )
+    fingerprint_key: str = _setting(
+        "text",
+        "",
+        "Key of the fingerprints; the same in all processes makes them comparable. Empty: random per process.",
+        _string,
+    )
+    metrics: bool = _setting("true or false", True, "Records metrics.", _boolean)
+    max_live_runs: int = _setting(
+        "whole number", 10_000, "Runs followed at once; the least recently used is dropped.", _whole(1, 10_000_000), "runs"
+    )
+    max_sessions: int = _setting(
+        "whole number", 2_000, "Sessions remembered; the least recently used is dropped.", _whole(1, 10_000_000), "sessions"
+    )
+    max_run_operations: int = _setting(
+        "whole number",
+        10_000,
+        "Operations of a run kept for its critical path; totals and rules go on beyond it.",
+        _whole(1, 10_000_000),
+        "operations",
+    )
+    console_max_spans: int = _setting(
+        "whole number",
+        100_000,
+        "Spans that the console exporter holds while it waits for their roots.",
+        _whole(100, 100_000_000),
+        "spans",
+    )
+    capture_content: str = _setting(
+        "no_content, span_only, event_only or span_and_event",
+        "no_content",
+        f"Records prompts and answers; read from {CONTENT_ENV}.",
+        _one_of(*CONTENT_MODES),
+    )
+    prices: Mapping[str, Any] = field(default_factory=_no_tables)
+    rules: Mapping[str, Any] = field(default_factory=_no_tables)
+
+
+TABLES = ("prices", "rules")
+
+
+def setting_rows() -> dict[str, Setting]:
+    """The table of settings by name, in order; the README and `doctor` print it."""
+    return {f.name: cast("Setting", f.metadata["setting"]) for f in fields(Settings) if "setting" in f.metadata}
+
+
+def env_name(name: str) -> str:
+    """The environment variable of a setting."""
+    return CONTENT_ENV if name == "capture_content" else ENV_PREFIX + name.upper()
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: environment variables; those of the process when absent.
+        overrides: settings given in code; they win over the environment and the file.
+
+    Returns:
+        The settings, each valid.
+
+    Raises:
+        SettingsError: a value, key or file is wrong; the message names it and what is allowed.
+    """
+    env = os.environ if environ is None else environ
+    rows = setting_rows()
+    path = overrides.get("config", env.get(ENV_PREFIX + "CONFIG", ""))
+    document = read_file(str(path)) if path else {}
+    values: dict[str, Any] = {}
+    for name, value in document.get("settings", {}).items():
+        if name not in rows or name == "config":
+            raise wrong(f"[settings] {name} in {path}", value, ", ".join(n for n in rows if n != "config"))
+        values[name] = rows[name].parse(f"[settings] {name} in {path}", value)
+    for name, row in rows.items():
+        raw = env.get(env_name(name), "")
+        if raw.strip():
+            values[name] = row.parse(env_name(name), raw)
+    for name, value in overrides.items():
+        if name in TABLES:
+            values[name] = value
+        elif name in rows:
+            parsed = list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+            values[name] = rows[name].parse(name, parsed)
+        else:
+            raise wrong("setting", name, ", ".join([*rows, *TABLES]))
+    for table in TABLES:
+        if table in document:
+            values.setdefault(table, document[table])
+    _reject_unknown_env(env)
+    return Settings(**values)
+
+
+def _reject_unknown_env(env: Mapping[str, str]) -> None:
+    known = {env_name(name) for name in setting_rows()} | {ENV_PREFIX + "GUARD"}
+    for name, value in env.items():
+        if name.startswith(ENV_PREFIX) and name not in known:
+            allowed = ", ".join(sorted(k for k in known if not k.endswith("GUARD")))
+            raise wrong(name, value, allowed)
+
+
+def read_file(path: str) -> dict[str, Any]:
+    """Read the TOML settings file.
+
+    Raises:
+        SettingsError: the file is missing, not TOML, or has a table that is not allowed.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise wrong("AGENTPERF_CONFIG", path, f"a readable TOML file ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise wrong("AGENTPERF_CONFIG", path, f"valid TOML ({error})") from None
+    for name, value in document.items():
+        if name not in ("settings", *TABLES) or not isinstance(value, dict):
+            raise wrong(f"[{name}] in {path}", value, "the tables settings, prices, rules")
+    return document

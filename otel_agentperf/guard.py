@@ -1,0 +1,97 @@
+"""The one place where an error of ours stops, so that it never reaches the application.
+
+Every callback that a library or the application runs through us is guarded: an exception
+is counted, logged once for each site, and swallowed. Under pytest it is raised again, since
+there a swallowed error is a defect nobody sees (`AGENTPERF_GUARD=swallow` turns that off for
+tests of the guard itself).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_logger = logging.getLogger("otel_agentperf")
+_lock = threading.Lock()
+_errors: Counter[str] = Counter()
+
+
+def _reraises() -> bool:
+    return "PYTEST_CURRENT_TEST" in os.environ and os.environ.get("AGENTPERF_GUARD") != "swallow"
+
+
+def report(site: str, error: BaseException) -> None:
+    """Count an internal error and log it the first time that its site meets one.
+
+    Args:
+        site: a stable, dotted name of the place, such as ``"langgraph.node"``.
+        error: what was caught there.
+
+    Raises:
+        BaseException: the error itself, under pytest only.
+    """
+    with _lock:
+        _errors[site] += 1
+        first = _errors[site] == 1
+    if first:
+        # The message of a foreign exception may quote a prompt: its type and place are enough.
+        _logger.error(
+            "otel-agentperf: internal error at %s (%s, line %s); the application is not affected and this is logged once",
+            site,
+            type(error).__name__,
+            _innermost_place(error),
+        )
+    if _reraises():
+        raise error
+
+
+def _innermost_place(error: BaseException) -> str:
+    traceback: TracebackType | None = error.__traceback__
+    place = "?"
+    while traceback is not None:
+        place = f"{os.path.basename(traceback.tb_frame.f_code.co_filename)}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place
+
+
+def error_counts() -> dict[str, int]:
+    """Internal errors so far by site, since the process began."""
+    with _lock:
+        return dict(_errors)
+
+
+def reset() -> None:
+    """Forget what was counted, so that the next error of each site is logged again."""
+    with _lock:
+        _errors.clear()
+
+
+def guarded(site: str, default: T) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a function return `default` instead of raising.
+
+    Args:
+        site: the name under which errors are counted and logged.
+        default: what the caller gets when the function failed.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - the purpose of this module
+                report(site, error)
+                return default
+
+        return wrapper
+
+    return decorate

@@ -1,0 +1,253 @@
+"""The facts that pass between the layers: an operation, its usage and cost, a suggestion.
+
+Everything here is immutable and knows nothing of OpenTelemetry. `msgspec.Struct` stands
+where a frozen dataclass would: it is built in C, which matters on a path that every model
+request takes.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+ZERO_USD = Decimal(0)
+
+
+class OperationKind(StrEnum):
+    """What a unit of agent work is."""
+
+    WORKFLOW = "workflow"
+    AGENT = "agent"
+    NODE = "node"
+    INFERENCE = "inference"
+    EMBEDDINGS = "embeddings"
+    TOOL = "tool"
+    RETRIEVAL = "retrieval"
+    SERVICE = "service"
+    OTHER = "other"
+
+
+BILLED_BY_TOKEN = frozenset({OperationKind.INFERENCE, OperationKind.EMBEDDINGS})
+
+
+class Modality(StrEnum):
+    """The kinds of token that Gemini counts and prices apart."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    DOCUMENT = "document"
+
+
+class ServiceTier(StrEnum):
+    """The tier that a response says it was served on; it decides the price."""
+
+    STANDARD = "standard"
+    FLEX = "flex"
+    BATCH = "batch"
+    PRIORITY = "priority"
+    PROVISIONED = "provisioned_throughput"
+
+
+class ModalityTokens(msgspec.Struct, frozen=True, gc=False):
+    """Tokens by modality; absent modalities are 0. A subset of the total they belong to."""
+
+    text: int = 0
+    image: int = 0
+    audio: int = 0
+    video: int = 0
+    document: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """What one model request consumed, in tokens, by the rules of the GenAI conventions.
+
+    `input_tokens` includes cached and tool-use tokens, `output_tokens` includes reasoning
+    tokens; every other field is a subset of one of the two and is never added to it.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    reasoning_tokens: int = 0
+    tool_use_tokens: int = 0
+    input_modalities: ModalityTokens | None = None
+    cache_modalities: ModalityTokens | None = None
+    output_modalities: ModalityTokens | None = None
+    grounding_queries: int = 0
+    """Web searches (or maps queries) that the model made for this answer."""
+
+
+class CostStatus(StrEnum):
+    """Whether a price was known."""
+
+    PRICED = "priced"
+    UNPRICED = "unpriced"
+
+
+class Cost(msgspec.Struct, frozen=True, gc=False):
+    """What one operation cost, in US dollars. `None` is unknown and is never 0.
+
+    `total_usd` is the sum of the lines. `input_usd` is what fresh (uncached) input cost.
+    """
+
+    status: CostStatus
+    total_usd: Decimal | None = None
+    input_usd: Decimal | None = None
+    cache_read_usd: Decimal | None = None
+    output_usd: Decimal | None = None
+    grounding_usd: Decimal | None = None
+    tier: ServiceTier = ServiceTier.STANDARD
+    reason: str | None = None
+    """Why the price is unknown, for people."""
+    estimated: bool = False
+
+
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
+    """Fingerprints of one tool execution: 16 hex digits each, comparable under one key only."""
+
+    arguments_hash: str | None = None
+    arguments_simhash: str | None = None
+    """SimHash of the longest argument, present when it has at least 4 words."""
+    context_hash: str | None = None
+    """Hash of the other arguments and of every token that holds a digit."""
+    result_hash: str | None = None
+    error_hash: str | None = None
+    no_arguments: bool = False
+    result_size: int | None = None
+    """Characters of the result."""
+
+
+class Inference(msgspec.Struct, frozen=True, gc=False):
+    """What is known of one model request beside its usage."""
+
+    provider: str = ""
+    request_model: str = ""
+    response_model: str | None = None
+    streamed: bool = False
+    time_to_first_chunk_ns: int | None = None
+    finish_reasons: tuple[str, ...] = ()
+    request_hash: str | None = None
+    request_simhash: str | None = None
+    prefix_hashes: tuple[str, ...] = ()
+    response_hash: str | None = None
+    response_kind: str | None = None
+    """`text`, `function_call`, `mixed`, `media`, `blocked` or `empty`."""
+    attempts: int = 1
+
+
+class NodeStep(msgspec.Struct, frozen=True, gc=False):
+    """Where in its graph a node ran."""
+
+    graph: str = ""
+    step: int | None = None
+    state_hash: str | None = None
+    attempts: int = 1
+
+
+class Operation(msgspec.Struct, frozen=True, gc=False):
+    """One finished unit of agent work. Times are Unix nanoseconds."""
+
+    kind: OperationKind
+    name: str
+    span_id: str
+    start_ns: int
+    end_ns: int
+    parent_id: str | None = None
+    trace_id: str = ""
+    agent: str = ""
+    """The agent it ran for: the innermost `invoke_agent`, else the top-level node."""
+    error_type: str | None = None
+    outcome: str | None = None
+    """How it ended where that is no error: `interrupted`, `cancelled`, `cache_hit`, `abandoned`, ..."""
+    usage: Usage | None = None
+    cost: Cost | None = None
+    inference: Inference | None = None
+    tool: ToolCall | None = None
+    node: NodeStep | None = None
+    is_agent: bool = False
+    """True for an `invoke_agent` operation and for a top-level node of a graph."""
+    session_id: str | None = None
+    counted: bool = True
+    """False where another span reports the same work."""
+
+    @property
+    def duration_ns(self) -> int:
+        """Wall time, never negative."""
+        return max(0, self.end_ns - self.start_ns)
+
+
+class Level(StrEnum):
+    """How loudly a suggestion speaks."""
+
+    NOTICE = "notice"
+    ALARM = "alarm"
+
+
+class Complexity(StrEnum):
+    """How much work following a suggestion is."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class SavingBasis(StrEnum):
+    """What a saving rests on."""
+
+    MEASURED = "measured"
+    """Time or money already spent twice."""
+    REPRICED = "repriced"
+    """The same tokens at another price."""
+    ESTIMATED = "estimated"
+    """A stated formula."""
+
+
+class Savings(msgspec.Struct, frozen=True, gc=False):
+    """What following a suggestion would have saved. Seconds and US dollars."""
+
+    basis: SavingBasis
+    time_s: float | None = None
+    cost_usd: Decimal | None = None
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    """One finding of one rule about one target, with its evidence in numbers."""
+
+    rule: str
+    type: str
+    level: Level
+    description: str
+    impact_score: float
+    complexity: Complexity
+    confidence: float
+    applies_to: tuple[str, ...]
+    """Targets as `kind:name`; the first one, with the rule, is the suggestion's identity."""
+    span_ids: tuple[str, ...] = ()
+    evidence: dict[str, float | int] = {}
+    savings: Savings | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes two suggestions the same one, said again."""
+        return (self.rule, self.applies_to[0])
+
+
+class Totals(msgspec.Struct, gc=False):
+    """Sums over the billed work of a run, session or node. Mutable: the engine adds to it."""
+
+    cost_usd: Decimal = ZERO_USD
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    reasoning_tokens: int = 0
+    inference_calls: int = 0
+    embedding_calls: int = 0
+    tool_calls: int = 0
+    service_calls: int = 0
+    unpriced_calls: int = 0
+    errors: int = 0
+    operations: int = 0
