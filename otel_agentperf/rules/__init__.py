@@ -1,0 +1,74 @@
+"""All rules, in the order in which they are listed and run; see `base` for what a rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from otel_agentperf.config import wrong
+from otel_agentperf.rules.base import Rule
+from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
+from otel_agentperf.rules.latency.lat001_slow_agent import SlowAgent
+from otel_agentperf.rules.repetition.rep001_repeated_action import RepeatedAction
+
+AnyRule = Rule[Any]
+RULES: tuple[type[AnyRule], ...] = (SessionOverBudget, SlowAgent, RepeatedAction)
+
+
+def make_rules(
+    tables: Mapping[str, Any],
+    select: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    extra: tuple[type[AnyRule], ...] = (),
+) -> tuple[AnyRule, ...]:
+    """Build the rules that the settings ask for.
+
+    Args:
+        tables: options by rule code, as in `[rules.LAT001]` of the settings file.
+        select: codes or groups to run; empty runs all.
+        ignore: codes or groups to leave out.
+        extra: further rules, from the entry-point group `otel_agentperf_rules`.
+
+    Returns:
+        The rules in their order.
+
+    Raises:
+        SettingsError: a code, group, option or value is unknown or not allowed.
+    """
+    classes = (*RULES, *extra)
+    codes = {rule.code: rule for rule in classes}
+    names = [*codes, *sorted({rule.group.value for rule in classes})]
+    for key, chosen in (("AGENTPERF_RULES_SELECT", select), ("AGENTPERF_RULES_IGNORE", ignore)):
+        for name in chosen:
+            if name not in names:
+                raise wrong(key, name, ", ".join(names))
+    for code, table in tables.items():
+        if code not in codes:
+            raise wrong(f"[rules.{code}]", table, ", ".join(codes))
+    return tuple(
+        rule(_options(rule, tables.get(rule.code, {})))
+        for rule in classes
+        if (not select or rule.code in select or rule.group in select)
+        and rule.code not in ignore
+        and rule.group not in ignore
+    )
+
+
+def _options(rule: type[AnyRule], table: object) -> dict[str, float | int]:
+    if not isinstance(table, Mapping):
+        raise wrong(f"[rules.{rule.code}]", table, "a table of options")
+    options: dict[str, float | int] = {}
+    for name, value in cast("Mapping[str, object]", table).items():
+        key = f"[rules.{rule.code}] {name}"
+        option = rule.options.get(name)
+        if option is None:
+            raise wrong(key, value, ", ".join(rule.options) or "no options")
+        allowed = f"a {'whole ' if isinstance(option.default, int) else ''}number from {option.minimum:g} to {option.maximum:g}"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise wrong(key, value, allowed)
+        if isinstance(option.default, int) and not isinstance(value, int):
+            raise wrong(key, value, allowed)
+        if not option.minimum <= value <= option.maximum:
+            raise wrong(key, value, allowed)
+        options[name] = value
+    return options

@@ -1,0 +1,229 @@
+"""The engine: operations in, in the order in which they end; suggestions and run totals out.
+
+Pure: no clock, no I/O, no telemetry. One engine serves many runs from many threads under one
+re-entrant lock (a generator that the garbage collector closes may end a span in the middle
+of any call). It drives rules of three scopes and makes, bounds and evicts their states. A
+rule that raises is reported to `on_error` and left out of that call; everything else goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from otel_agentperf.analysis.runs import Run, ScopeState, Session, add_to_contributors, add_to_totals
+from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
+from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, Suggestion, Totals
+from otel_agentperf.rules.base import Rule, Scope, View
+
+AnyRule = Rule[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what the engine remembers."""
+
+    live_runs: int = 10_000
+    sessions: int = 2_000
+    run_operations: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A finished run. `suggestions` holds the final one per rule and target."""
+
+    name: str
+    session_id: str | None
+    start_ns: int
+    end_ns: int
+    totals: Totals
+    critical_path: tuple[str, ...]
+    efficiency_score: int
+    rating: str | None
+    success: bool
+    score: float | None
+    suggestions: tuple[Suggestion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A rule and where its state stands in the lists of its scope."""
+
+    rule: AnyRule
+    index: int
+
+
+class Engine:
+    """Runs rules over operations.
+
+    Args:
+        rules: what to run, in order.
+        limits: how much to remember.
+        on_error: told of a rule that raised, with a site name and the error.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[AnyRule],
+        limits: Limits | None = None,
+        on_error: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        self.rules = tuple(rules)
+        self.limits = limits if limits is not None else Limits()
+        self.evictions: Counter[str] = Counter()
+        self._on_error = on_error
+        self._lock = threading.RLock()
+        self._ids = count(1)
+        self._runs: OrderedDict[int, Run] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        slots: dict[Scope, list[_Slot]] = {scope: [] for scope in Scope}
+        for rule in self.rules:
+            slots[rule.scope].append(_Slot(rule, len(slots[rule.scope])))
+        self._slots = slots
+        self._watching = {
+            kind: tuple(slot for scope in Scope for slot in slots[scope] if kind in slot.rule.watches)
+            for kind in OperationKind
+        }
+        self._process = ScopeState(View(Scope.PROCESS, "process"), [None] * len(slots[Scope.PROCESS]))
+
+    @property
+    def live_runs(self) -> int:
+        """Runs that have begun and not finished."""
+        return len(self._runs)
+
+    def begin(self, name: str, session_id: str | None, start_ns: int) -> Run:
+        """Begin a run.
+
+        Args:
+            name: the name of its root.
+            session_id: the conversation id it belongs to, if one is known.
+            start_ns: when it began, Unix nanoseconds.
+        """
+        with self._lock:
+            session = self._session(session_id, name)
+            session.runs += 1
+            rules = len(self._slots[Scope.RUN])
+            run = Run(next(self._ids), name, session, start_ns, rules, self.limits.run_operations)
+            self._runs[run.id] = run
+            if len(self._runs) > self.limits.live_runs:
+                _, oldest = self._runs.popitem(last=False)
+                oldest.evicted = True
+                oldest.rule_states = []
+                self.evictions["live_runs"] += 1
+            return run
+
+    def _session(self, session_id: str | None, run_name: str) -> Session:
+        rules = len(self._slots[Scope.SESSION])
+        if session_id is None:
+            return Session("", run_name, rules)
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = self._sessions[session_id] = Session(session_id, session_id, rules)
+            if len(self._sessions) > self.limits.sessions:
+                self._sessions.popitem(last=False)
+                self.evictions["sessions"] += 1
+        else:
+            self._sessions.move_to_end(session_id)
+        return session
+
+    def observe(self, run: Run, operation: Operation) -> list[Suggestion]:
+        """Take in one finished operation of a run that goes on.
+
+        Returns:
+            The suggestions that are news: new, risen in level, or doubled in evidence.
+        """
+        with self._lock:
+            self._count(run, operation)
+            return self._judge(run, operation)
+
+    def _count(self, run: Run, operation: Operation) -> None:
+        if not operation.counted:
+            return
+        add_to_totals(run.view.totals, operation)
+        add_to_totals(run.session.view.totals, operation)
+        if operation.cost is not None:
+            add_to_contributors(run.view.contributors, operation)
+            add_to_contributors(run.session.view.contributors, operation)
+        if operation.is_agent:
+            run.columns.add(operation)
+
+    def _judge(self, run: Run, operation: Operation) -> list[Suggestion]:
+        if run.evicted or not operation.counted:
+            return []
+        news: list[Suggestion] = []
+        for slot in self._watching[operation.kind]:
+            scope = self._scope(run, slot.rule.scope)
+            try:
+                state = scope.rule_states[slot.index]
+                if state is None:
+                    state = scope.rule_states[slot.index] = slot.rule.start()
+                for suggestion in slot.rule.observe(state, operation, scope.view):
+                    self._keep(run, scope, suggestion, news)
+            except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
+                self._report(slot.rule, error)
+        return news
+
+    def _keep(self, run: Run, scope: ScopeState, suggestion: Suggestion, news: list[Suggestion]) -> None:
+        run.suggestions[suggestion.key] = suggestion
+        if scope.is_news(suggestion):
+            news.append(suggestion)
+
+    def _scope(self, run: Run, scope: Scope) -> ScopeState:
+        if scope is Scope.RUN:
+            return run
+        return run.session if scope is Scope.SESSION else self._process
+
+    def _report(self, rule: AnyRule, error: Exception) -> None:
+        if self._on_error is not None:
+            self._on_error(f"rule.{rule.code}", error)
+
+    def finish(self, run: Run, root: Operation) -> tuple[RunSummary, list[Suggestion]]:
+        """End a run with its root.
+
+        Returns:
+            What it amounts to, and the suggestions that are news.
+        """
+        with self._lock:
+            run.finished = True
+            self._runs.pop(run.id, None)
+            root_is_work = root.kind in BILLED_BY_TOKEN or root.kind in (OperationKind.TOOL, OperationKind.SERVICE)
+            if root_is_work or root.is_agent:
+                self._count(run, root)
+            news = self._judge(run, root)
+            if not run.evicted:
+                self._conclude(run, root, news)
+            return self._summary(run, root), news
+
+    def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
+        for slots in self._slots.values():
+            for slot in slots:
+                scope = self._scope(run, slot.rule.scope)
+                state = scope.rule_states[slot.index]
+                if state is None:
+                    continue
+                try:
+                    for suggestion in slot.rule.conclude(state, root, scope.view):
+                        self._keep(run, scope, suggestion, news)
+                except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
+                    self._report(slot.rule, error)
+
+    def _summary(self, run: Run, root: Operation) -> RunSummary:
+        suggestions = tuple(sorted(run.suggestions.values(), key=lambda s: (-s.impact_score, s.key)))
+        totals = run.view.totals
+        return RunSummary(
+            name=run.name,
+            session_id=run.session.id or None,
+            start_ns=root.start_ns,
+            end_ns=root.end_ns,
+            totals=totals,
+            critical_path=critical_path(run.columns),
+            efficiency_score=efficiency_score(totals, root.duration_ns, suggestions),
+            rating=rating(totals),
+            success=run.success if run.success is not None else root.error_type is None,
+            score=run.score,
+            suggestions=suggestions,
+        )

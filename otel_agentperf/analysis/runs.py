@@ -1,0 +1,171 @@
+"""The state of one run and of one session: sums, compact columns, the states of the rules.
+
+A run is one outermost graph or agent execution and all beneath it in this process. A session
+is the runs that share a conversation id; a run without one is a session of its own.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+from otel_agentperf.model import (
+    Level,
+    Operation,
+    OperationKind,
+    Suggestion,
+    Totals,
+)
+from otel_agentperf.rules.base import Scope, Spending, View
+
+_EMITTED_EVIDENCE_RATIO = 2
+
+
+@dataclass(slots=True)
+class Columns:
+    """The agents' invocations of a run, a few bytes each, for its critical path."""
+
+    limit: int
+    starts_ns: array[int] = field(default_factory=lambda: array("q"))
+    ends_ns: array[int] = field(default_factory=lambda: array("q"))
+    names: list[str] = field(default_factory=list[str])
+    dropped: int = 0
+
+    def add(self, operation: Operation) -> None:
+        """Keep one invocation, or count it as dropped beyond the limit."""
+        if len(self.names) >= self.limit:
+            self.dropped += 1
+            return
+        self.starts_ns.append(operation.start_ns)
+        self.ends_ns.append(operation.end_ns)
+        self.names.append(operation.name)
+
+
+@dataclass(slots=True)
+class ScopeState:
+    """What a run and a session have in common."""
+
+    view: View
+    rule_states: list[Any]
+    announced: dict[tuple[str, str], tuple[Level, dict[str, float | int]]] = field(
+        default_factory=dict[tuple[str, str], "tuple[Level, dict[str, float | int]]"]
+    )
+
+    def is_news(self, suggestion: Suggestion) -> bool:
+        """Whether a suggestion is new, has risen in level, or has doubled in its evidence."""
+        key = suggestion.key
+        before = self.announced.get(key)
+        if before is not None:
+            level, evidence = before
+            risen = suggestion.level is Level.ALARM and level is Level.NOTICE
+            doubled = any(
+                old > 0 and suggestion.evidence.get(name, 0) >= _EMITTED_EVIDENCE_RATIO * old
+                for name, old in evidence.items()
+            )
+            if not risen and not doubled:
+                return False
+        self.announced[key] = (suggestion.level, suggestion.evidence)
+        return True
+
+
+class Session(ScopeState):
+    """The runs that share a conversation id."""
+
+    __slots__ = ("id", "runs")
+
+    def __init__(self, session_id: str, name: str, rules: int) -> None:
+        super().__init__(View(Scope.SESSION, name), [None] * rules)
+        self.id = session_id
+        self.runs = 0
+
+
+class Run(ScopeState):
+    """One outermost execution and all beneath it."""
+
+    __slots__ = (
+        "columns",
+        "evicted",
+        "finished",
+        "id",
+        "interrupted",
+        "score",
+        "session",
+        "start_ns",
+        "success",
+        "suggestions",
+    )
+
+    def __init__(self, run_id: int, name: str, session: Session, start_ns: int, rules: int, limit: int) -> None:
+        super().__init__(View(Scope.RUN, name), [None] * rules)
+        self.id = run_id
+        self.session = session
+        self.start_ns = start_ns
+        self.columns = Columns(limit)
+        self.suggestions: dict[tuple[str, str], Suggestion] = {}
+        self.success: bool | None = None
+        self.score: float | None = None
+        self.interrupted = False
+        self.finished = False
+        self.evicted = False
+
+    @property
+    def name(self) -> str:
+        """The root's name."""
+        return self.view.name
+
+    @property
+    def totals(self) -> Totals:
+        """Sums over all operations so far."""
+        return self.view.totals
+
+
+def add_to_totals(totals: Totals, operation: Operation) -> None:
+    """Add one counted operation to sums."""
+    totals.operations += 1
+    kind = operation.kind
+    if operation.error_type is not None:
+        totals.errors += 1
+    if kind is OperationKind.TOOL:
+        totals.tool_calls += 1
+    elif kind is OperationKind.INFERENCE:
+        totals.inference_calls += 1
+    elif kind is OperationKind.EMBEDDINGS:
+        totals.embedding_calls += 1
+    elif kind is OperationKind.SERVICE:
+        totals.service_calls += 1
+    usage = operation.usage
+    if usage is not None:
+        totals.input_tokens += usage.input_tokens
+        totals.output_tokens += usage.output_tokens
+        totals.cache_read_tokens += usage.cache_read_tokens
+        totals.reasoning_tokens += usage.reasoning_tokens
+    cost = operation.cost
+    if cost is not None:
+        if cost.total_usd is None:
+            totals.unpriced_calls += 1
+        else:
+            totals.cost_usd += cost.total_usd
+
+
+def contributor_of(operation: Operation) -> str:
+    """Who is charged for an operation in a list of contributors: `kind:name`."""
+    if operation.kind is OperationKind.SERVICE:
+        return f"service:{operation.name}"
+    if operation.agent:
+        return f"agent:{operation.agent}"
+    model = operation.inference.request_model if operation.inference is not None else ""
+    return f"model:{model}" if model else f"{operation.kind}:{operation.name}"
+
+
+def add_to_contributors(contributors: dict[str, Spending], operation: Operation) -> None:
+    """Charge the cost of an operation to its contributor."""
+    cost = operation.cost
+    if cost is None or cost.total_usd is None:
+        return
+    name = contributor_of(operation)
+    spending = contributors.get(name)
+    if spending is None:
+        spending = contributors[name] = Spending()
+    spending.cost_usd += float(cost.total_usd)
+    spending.operations += 1

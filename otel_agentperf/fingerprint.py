@@ -1,0 +1,210 @@
+"""Keyed fingerprints of content, so that rules can compare what they never see.
+
+A fingerprint is 16 hex digits: blake2b under a secret key over an xxh3 digest of the
+canonical content. xxh3 makes large prompts cheap (8 us against 540 us for 500 kB), the keyed
+blake2b keeps short texts from being guessed. A SimHash (64 bits over keyed word hashes)
+stands for "nearly the same words": a Hamming distance of at most 14 corresponds to a Jaccard
+similarity of about 0.6.
+
+Canonical arguments are the JSON leaves with their paths, keys sorted, empty leaves dropped,
+case and white space folded. Content that has no stable canonical form gets no fingerprint;
+it errs towards saying nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+import msgspec
+import xxhash
+
+HEX_DIGITS = 16
+NEAR_MIN_WORDS = 4
+MAX_WORDS = 255
+MAX_PREFIX_HASHES = 32
+_MAX_LEAVES = 256
+_MAX_DEPTH = 12
+_MAX_TEXT = 32_768
+_LIST_HEAD, _LIST_TAIL = 16, 32
+_WORD = re.compile(r"\w+")
+_QUOTED_OR_DIGITS = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\d+")
+_EMPTY: tuple[object, ...] = (None, "", [], {}, ())
+
+
+def _plain(value: Any) -> object:
+    """Turn an object that JSON does not know into its type and attributes.
+
+    Raises:
+        NotImplementedError: it has none, so it has no canonical form.
+    """
+    attributes = getattr(value, "__dict__", None)
+    if isinstance(attributes, dict) and not callable(value):
+        return [type(value).__qualname__, attributes]
+    raise NotImplementedError
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
+_UNENCODABLE = (NotImplementedError, TypeError, ValueError, RecursionError, msgspec.MsgspecError)
+
+
+def canonical_bytes(value: object) -> bytes | None:
+    """The deterministic JSON of a value, or `None` where it has none."""
+    try:
+        return _encoder.encode(value)
+    except _UNENCODABLE:
+        return None
+
+
+def _windowed(value: object) -> object:
+    """Bound the work on a large value: its length, its beginning and its end stand for it."""
+    if isinstance(value, str) and len(value) > 2 * _MAX_TEXT:
+        return (len(value), value[:_MAX_TEXT], value[-_MAX_TEXT:])
+    if isinstance(value, (bytes, bytearray)):
+        return (len(value), bytes(value[:_MAX_TEXT]), bytes(value[-_MAX_TEXT:]))
+    if isinstance(value, (list, tuple)):
+        items = cast("list[object]", value)
+        if len(items) > _LIST_HEAD + _LIST_TAIL:
+            return (len(items), items[:_LIST_HEAD], items[-_LIST_TAIL:])
+    return value
+
+
+def _fold(value: object) -> str:
+    text = value if isinstance(value, str) else str(value)
+    return " ".join(text[: 2 * _MAX_TEXT].casefold().split())
+
+
+def _leaves(value: object, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value)
+        if depth < _MAX_DEPTH:
+            for key in sorted(items, key=str):
+                yield from _leaves(items[key], f"{path}.{key}", depth + 1)
+    elif isinstance(value, (list, tuple)):
+        if depth < _MAX_DEPTH:
+            for index, item in enumerate(cast("list[object]", value)):
+                yield from _leaves(item, f"{path}[{index}]", depth + 1)
+    elif value not in _EMPTY:
+        if not isinstance(value, (str, int, float, bool)):
+            encoded = canonical_bytes(value)
+            if encoded is None:
+                raise NotImplementedError
+            value = encoded.decode()
+        yield path, _fold(value)
+
+
+class ArgumentPrints(msgspec.Struct, frozen=True, gc=False):
+    """The fingerprints of one call's arguments; see `Fingerprinter.arguments`."""
+
+    arguments_hash: str | None = None
+    arguments_simhash: str | None = None
+    context_hash: str | None = None
+    no_arguments: bool = False
+
+
+class Fingerprinter:
+    """Makes fingerprints under one key.
+
+    Args:
+        key: the secret; the same in all processes whose values shall be comparable.
+            Empty: random, so values are comparable within this process only.
+    """
+
+    __slots__ = ("_keyed", "_word_seed", "key_id")
+
+    def __init__(self, key: str = "") -> None:
+        secret = hashlib.blake2b(key.encode(), digest_size=32).digest() if key else os.urandom(32)
+        self._keyed = hashlib.blake2b(key=secret, digest_size=HEX_DIGITS // 2)
+        self._word_seed = int.from_bytes(hashlib.blake2b(b"words", key=secret, digest_size=8).digest(), "big")
+        self.key_id = hashlib.blake2b(b"key id", key=secret, digest_size=4).hexdigest()
+
+    def digest(self, content: bytes) -> str:
+        """Fingerprint of bytes: 16 hex digits."""
+        hasher = self._keyed.copy()
+        hasher.update(xxhash.xxh3_128_digest(content))
+        return hasher.hexdigest()
+
+    def value(self, value: object) -> str | None:
+        """Fingerprint of any value, or `None` where it has no canonical form."""
+        encoded = canonical_bytes(_windowed(value))
+        return None if encoded is None else self.digest(encoded)
+
+    def state(self, state: object) -> str | None:
+        """Fingerprint of a graph's state; bounded work, whatever the state holds."""
+        if isinstance(state, dict):
+            items = cast("dict[object, object]", state)
+            state = {str(key): _windowed(item) for key, item in items.items()}
+        return self.value(state)
+
+    def chain(self, contents: list[bytes]) -> tuple[str, ...]:
+        """Fingerprints of the first 32 prefixes: each covers its item and all before it."""
+        running = xxhash.xxh3_128()
+        prints: list[str] = []
+        for content in contents[:MAX_PREFIX_HASHES]:
+            running.update(len(content).to_bytes(8, "big"))
+            running.update(content)
+            hasher = self._keyed.copy()
+            hasher.update(running.digest())
+            prints.append(hasher.hexdigest())
+        return tuple(prints)
+
+    def simhash(self, text: str) -> str | None:
+        """SimHash of the set of words of a text, or `None` below 4 words."""
+        words = set(_WORD.findall(text[:_MAX_TEXT].casefold()))
+        if len(words) < NEAR_MIN_WORDS:
+            return None
+        return self._simhash(words)
+
+    def _simhash(self, words: set[str]) -> str:
+        chosen = sorted(words)[:MAX_WORDS] if len(words) > MAX_WORDS else words
+        seed, hash_word = self._word_seed, xxhash.xxh3_64_intdigest
+        lanes = 0
+        for word in chosen:
+            lanes += int.from_bytes(f"{hash_word(word.encode(), seed):064b}".encode(), "big") - _ASCII_ZEROS
+        votes = lanes.to_bytes(64, "big").translate(_majority(len(chosen)))
+        return f"{int(votes, 2):016x}"
+
+    def arguments(self, arguments: object) -> ArgumentPrints:
+        """Fingerprints of a call's arguments (a mapping, a list, or one value)."""
+        try:
+            leaves = list(_bounded(_leaves(arguments)))
+        except _UNENCODABLE:
+            return ArgumentPrints()
+        if not leaves:
+            return ArgumentPrints(arguments_hash=self.digest(b""), no_arguments=True)
+        joined = "\x1e".join(f"{path}\x1f{text}" for path, text in leaves)
+        longest = max(range(len(leaves)), key=lambda index: len(leaves[index][1]))
+        words = set(_WORD.findall(leaves[longest][1]))
+        simhash = self._simhash(words) if len(words) >= NEAR_MIN_WORDS else None
+        context = None
+        if simhash is not None:
+            others = [f"{path}\x1f{text}" for index, (path, text) in enumerate(leaves) if index != longest]
+            digits = sorted(word for word in words if any(c.isdigit() for c in word))
+            context = self.digest("\x1e".join([leaves[longest][0], *others, "\x1d", *digits]).encode())
+        return ArgumentPrints(self.digest(joined.encode()), simhash, context)
+
+    def error(self, error_type: str, message: str) -> str:
+        """Fingerprint of an error: its type and its message without quoted parts and digits."""
+        return self.digest(f"{error_type}\x1f{_fold(_QUOTED_OR_DIGITS.sub('', message[:_MAX_TEXT]))}".encode())
+
+
+_ASCII_ZEROS = int.from_bytes(b"0" * 64, "big")
+
+
+@lru_cache(maxsize=MAX_WORDS + 1)
+def _majority(words: int) -> bytes:
+    return bytes(ord("1") if 2 * votes > words else ord("0") for votes in range(256))
+
+
+def _bounded(leaves: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for _, leaf in zip(range(_MAX_LEAVES), leaves, strict=False):
+        yield leaf
+
+
+def hamming(left: str, right: str) -> int:
+    """Differing bits of two SimHashes."""
+    return (int(left, 16) ^ int(right, 16)).bit_count()

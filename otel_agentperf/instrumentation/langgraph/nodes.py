@@ -1,0 +1,217 @@
+"""Nodes and tasks: one span around each execution, retries included, current while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import Token
+from functools import wraps
+from time import time_ns
+from typing import Any
+
+from opentelemetry import context as context_api
+from opentelemetry.context import Context
+
+from otel_agentperf import guard, semconv
+from otel_agentperf.instrumentation.langgraph import outcomes
+from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, error_type
+from otel_agentperf.instrumentation.switch import Switch
+from otel_agentperf.live import frames
+from otel_agentperf.live.frames import Frame
+from otel_agentperf.live.pipeline import Attributes, Pipeline
+from otel_agentperf.model import NodeStep, OperationKind
+
+_HIDDEN = "langsmith:hidden"
+_START = "__start__"
+
+
+class _Open:
+    """A node that runs: its frame, its place in the graph, and the context to go back to."""
+
+    __slots__ = ("frame", "state_hash", "step", "token")
+
+    def __init__(self, frame: Frame, token: Token[Context], step: int | None, state_hash: str | None) -> None:
+        self.frame = frame
+        self.token = token
+        self.step = step
+        self.state_hash = state_hash
+
+
+def wrap_run(switch: Switch) -> MakeWrapper:
+    """Wrap `run_with_retry`."""
+
+    def make(wrapped: AnyFunction) -> AnyFunction:
+        @wraps(wrapped)
+        def run_with_retry(task: Any, *args: Any, **kwargs: Any) -> Any:
+            active = switch.active()
+            opened = None if active is None else _open(switch, active, task)
+            if active is None or opened is None:
+                return wrapped(task, *args, **kwargs)
+            try:
+                result = wrapped(task, *args, **kwargs)
+            except BaseException as error:
+                _close(switch, active, opened, error)
+                raise
+            _close(switch, active, opened, None)
+            return result
+
+        return run_with_retry
+
+    return make
+
+
+def wrap_arun(switch: Switch) -> MakeWrapper:
+    """Wrap `arun_with_retry`."""
+
+    def make(wrapped: AnyFunction) -> AnyFunction:
+        @wraps(wrapped)
+        async def arun_with_retry(task: Any, *args: Any, **kwargs: Any) -> Any:
+            active = switch.active()
+            opened = None if active is None else _open(switch, active, task)
+            if active is None or opened is None:
+                return await wrapped(task, *args, **kwargs)
+            try:
+                result = await wrapped(task, *args, **kwargs)
+            except BaseException as error:
+                _close(switch, active, opened, error)
+                raise
+            _close(switch, active, opened, None)
+            return result
+
+        return arun_with_retry
+
+    return make
+
+
+def wrap_cached(switch: Switch) -> MakeWrapper:
+    """Wrap `SyncPregelLoop.match_cached_writes`: each match is a node that did not have to run."""
+
+    def make(wrapped: AnyFunction) -> AnyFunction:
+        @wraps(wrapped)
+        def match_cached_writes(self: Any) -> Any:
+            matched = wrapped(self)
+            if matched and (active := switch.active()) is not None:
+                _cache_hits(switch, active, matched)
+            return matched
+
+        return match_cached_writes
+
+    return make
+
+
+def wrap_acached(switch: Switch) -> MakeWrapper:
+    """Wrap `AsyncPregelLoop.amatch_cached_writes`."""
+
+    def make(wrapped: AnyFunction) -> AnyFunction:
+        @wraps(wrapped)
+        async def amatch_cached_writes(self: Any) -> Any:
+            matched = await wrapped(self)
+            if matched and (active := switch.active()) is not None:
+                _cache_hits(switch, active, matched)
+            return matched
+
+        return amatch_cached_writes
+
+    return make
+
+
+def wrap_should_retry(switch: Switch) -> MakeWrapper:
+    """Wrap `_should_retry_on`: asked once for each failed attempt under a retry policy."""
+
+    def make(wrapped: AnyFunction) -> AnyFunction:
+        @wraps(wrapped)
+        def _should_retry_on(retry_policy: Any, exc: Exception) -> Any:
+            answer = wrapped(retry_policy, exc)
+            if answer and switch.active() is not None:
+                _failed_attempt(exc)
+            return answer
+
+        return _should_retry_on
+
+    return make
+
+
+def _is_hidden(task: Any) -> bool:
+    return task.name == _START or _HIDDEN in (task.config.get("tags") or ())
+
+
+def _start(switch: Switch, active: Pipeline, task: Any) -> tuple[Frame, Context, int | None, str | None] | None:
+    if _is_hidden(task):
+        return None
+    start_ns = time_ns()
+    context = context_api.get_current()
+    step = (task.config.get("metadata") or {}).get("langgraph_step")
+    attributes: Attributes = {
+        semconv.OPERATION_NAME: semconv.OP_INVOKE_NODE,
+        semconv.NODE_NAME: task.name,
+        semconv.LANGGRAPH_TRIGGERS: [str(trigger) for trigger in task.triggers],
+        semconv.LANGGRAPH_TASK_ID: task.id,
+    }
+    if isinstance(step, int):
+        attributes[semconv.LANGGRAPH_STEP] = step
+    else:
+        step = None
+    state_hash = active.fingerprinter.state(task.input)
+    if state_hash is not None:
+        attributes[semconv.STATE_HASH] = state_hash
+    span_name = f"{semconv.OP_INVOKE_NODE} {task.name}"
+    frame = switch.start(active, OperationKind.NODE, task.name, span_name, attributes, start_ns, context)
+    return None if frame is None else (frame, context, step, state_hash)
+
+
+@guard.guarded("langgraph.node.open", None)
+def _open(switch: Switch, active: Pipeline, task: Any) -> _Open | None:
+    started = _start(switch, active, task)
+    if started is None:
+        return None
+    frame, context, step, state_hash = started
+    return _Open(frame, context_api.attach(frames.enter(frame, context)), step, state_hash)
+
+
+@guard.guarded("langgraph.node.close", None)
+def _close(switch: Switch, active: Pipeline, opened: _Open, error: BaseException | None) -> None:
+    context_api.detach(opened.token)
+    frame = opened.frame
+    ended_ns = time_ns()
+    error_type, outcome = outcomes.of(error)
+    attempts = frame.failed_attempts
+    if attempts == 0 or id(error) != frame.last_error_id:
+        attempts += 1
+    attributes: Attributes = {}
+    if attempts > 1:
+        attributes[semconv.NODE_ATTEMPTS] = attempts
+    service = active.prices.match_service(node=frame.name)
+    if service is not None:
+        active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
+    graph = frame.parent.name if frame.parent is not None else ""
+    active.close(
+        frame,
+        attributes,
+        error_type=error_type,
+        outcome=outcome,
+        node=NodeStep(graph, opened.step, opened.state_hash, attempts),
+        end_ns=ended_ns,
+    )
+
+
+@guard.guarded("langgraph.cache", None)
+def _cache_hits(switch: Switch, active: Pipeline, tasks: Sequence[Any]) -> None:
+    for task in tasks:
+        started = _start(switch, active, task)
+        if started is not None:
+            frame, _, step, state_hash = started
+            node = NodeStep(frame.parent.name if frame.parent is not None else "", step, state_hash)
+            active.close(frame, {}, outcome=outcomes.CACHE_HIT, node=node, end_ns=frame.start_ns)
+
+
+@guard.guarded("langgraph.retry", None)
+def _failed_attempt(error: Exception) -> None:
+    frame = frames.current()
+    if frame is None or frame.kind is not OperationKind.NODE or frame.last_error_id == id(error):
+        return
+    frame.last_error_id = id(error)
+    frame.failed_attempts += 1
+    if frame.span.is_recording():
+        frame.span.add_event(
+            semconv.EVENT_ATTEMPT,
+            {semconv.ATTEMPT_NUMBER: frame.failed_attempts, semconv.ERROR_TYPE: error_type(error)},
+        )

@@ -1,0 +1,36 @@
+"""How a graph run, node or tool ended, told from what it raised."""
+
+from __future__ import annotations
+
+import asyncio
+
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
+
+from otel_agentperf.instrumentation.patching import error_type
+
+INTERRUPTED = "interrupted"
+PARENT_COMMAND = "parent_command"
+CANCELLED = "cancelled"
+CACHE_HIT = "cache_hit"
+ABANDONED = "abandoned"
+
+
+def of(error: BaseException | None) -> tuple[str | None, str | None]:
+    """Tell an error from a way of ending that LangGraph expresses as an exception.
+
+    Returns:
+        `error.type` and outcome; both `None` for a plain success.
+    """
+    if error is None:
+        return None, None
+    if isinstance(error, GraphInterrupt):
+        return None, INTERRUPTED
+    if isinstance(error, ParentCommand):
+        return None, PARENT_COMMAND
+    if isinstance(error, GraphBubbleUp):
+        return None, "drained"
+    if isinstance(error, asyncio.CancelledError):
+        return None, CANCELLED
+    if isinstance(error, GeneratorExit):
+        return None, ABANDONED
+    return error_type(error), None

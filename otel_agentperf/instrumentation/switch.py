@@ -1,0 +1,68 @@
+"""Whether an instrumentation is on: its tracer, and the checks that every wrapper makes first."""
+
+from __future__ import annotations
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
+
+from otel_agentperf import semconv
+from otel_agentperf._version import VERSION
+from otel_agentperf.live import frames, pipeline
+from otel_agentperf.live.frames import Frame
+from otel_agentperf.live.pipeline import Attributes, Pipeline
+from otel_agentperf.model import OperationKind
+
+
+class Switch:
+    """The state that the wrappers of one instrumentation share."""
+
+    __slots__ = ("_on", "_scope", "tracer")
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+        self._on = False
+        self.tracer: Tracer = trace.NoOpTracer()
+
+    def turn_on(self, tracer_provider: TracerProvider | None) -> None:
+        """Take the tracer from a provider, the global one when absent."""
+        self.tracer = trace.get_tracer(self._scope, VERSION, tracer_provider, semconv.SCHEMA_URL)
+        self._on = True
+
+    def turn_off(self) -> None:
+        """Make every wrapper that is still in place a pass-through."""
+        self._on = False
+
+    def active(self) -> Pipeline | None:
+        """The pipeline to report to, or `None` when there is nothing to do."""
+        if not self._on or not is_instrumentation_enabled():
+            return None
+        return pipeline.current()
+
+    def start(
+        self,
+        active: Pipeline,
+        kind: OperationKind,
+        name: str,
+        span_name: str,
+        attributes: Attributes,
+        start_ns: int,
+        context: Context,
+        *,
+        span_kind: SpanKind = SpanKind.INTERNAL,
+        session_id: str | None = None,
+    ) -> Frame | None:
+        """Start a span and its frame; `None` where no SDK is set up, so that we stay away."""
+        span: Span = self.tracer.start_span(
+            span_name, context=context, kind=span_kind, attributes=attributes, start_time=start_ns
+        )
+        if not span.get_span_context().is_valid:
+            return None
+        return active.open(kind, name, span, start_ns, frames.current(context), session_id=session_id)
+
+
+def enter(frame: Frame) -> Context:
+    """The current context with the frame and its span current."""
+    return frames.enter(frame, context_api.get_current())

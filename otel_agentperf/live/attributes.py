@@ -1,0 +1,141 @@
+"""Facts as span attributes, under the names of the telemetry contract. Absent is unknown."""
+
+from __future__ import annotations
+
+from otel_agentperf import semconv
+from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.model import Cost, Inference, ModalityTokens, Operation, ToolCall, Usage
+
+AttributeValue = str | bool | int | float | list[str] | tuple[str, ...]
+Attributes = dict[str, AttributeValue]
+
+_MODALITIES = ("text", "image", "audio", "video", "document")
+_MODALITY_KEYS = {
+    direction: tuple((modality, key.format(modality=modality)) for modality in _MODALITIES)
+    for direction, key in (
+        ("input", semconv.USAGE_MODALITY_INPUT),
+        ("output", semconv.USAGE_MODALITY_OUTPUT),
+        ("cache", semconv.USAGE_MODALITY_CACHE_READ),
+    )
+}
+
+
+def add_cost(attributes: Attributes, cost: Cost) -> None:
+    """What a cost says. An unknown part has no attribute."""
+    attributes[semconv.COST_STATUS] = cost.status.value
+    if cost.total_usd is not None:
+        attributes[semconv.USAGE_COST] = float(cost.total_usd)
+    if cost.input_usd is not None:
+        attributes[semconv.COST_INPUT] = float(cost.input_usd)
+    if cost.output_usd is not None:
+        attributes[semconv.COST_OUTPUT] = float(cost.output_usd)
+        attributes[semconv.COST_TIER] = cost.tier.value
+    if cost.cache_read_usd:
+        attributes[semconv.COST_CACHE_READ] = float(cost.cache_read_usd)
+    if cost.grounding_usd:
+        attributes[semconv.COST_GROUNDING] = float(cost.grounding_usd)
+    if cost.reason is not None:
+        attributes[semconv.COST_REASON] = cost.reason
+    if cost.estimated:
+        attributes[semconv.COST_ESTIMATED] = True
+
+
+def add_usage(attributes: Attributes, usage: Usage) -> None:
+    """Tokens under the conventions' names; subsets that are 0 stay away."""
+    attributes[semconv.USAGE_INPUT_TOKENS] = usage.input_tokens
+    attributes[semconv.USAGE_OUTPUT_TOKENS] = usage.output_tokens
+    if usage.cache_read_tokens:
+        attributes[semconv.USAGE_CACHE_READ_TOKENS] = usage.cache_read_tokens
+    if usage.reasoning_tokens:
+        attributes[semconv.USAGE_REASONING_TOKENS] = usage.reasoning_tokens
+    if usage.tool_use_tokens:
+        attributes[semconv.USAGE_TOOL_USE_TOKENS] = usage.tool_use_tokens
+    if usage.grounding_queries:
+        attributes[semconv.GROUNDING_QUERIES] = usage.grounding_queries
+    for direction, tokens in (
+        ("input", usage.input_modalities),
+        ("output", usage.output_modalities),
+        ("cache", usage.cache_modalities),
+    ):
+        if tokens is not None:
+            _add_modalities(attributes, direction, tokens)
+
+
+def _add_modalities(attributes: Attributes, direction: str, tokens: ModalityTokens) -> None:
+    for modality, key in _MODALITY_KEYS[direction]:
+        number = getattr(tokens, modality)
+        if number:
+            attributes[key] = number
+
+
+def add_inference(attributes: Attributes, inference: Inference) -> None:
+    """The response's facts and the fingerprints of a model request."""
+    if inference.response_model is not None:
+        attributes[semconv.RESPONSE_MODEL] = inference.response_model
+    if inference.finish_reasons:
+        attributes[semconv.RESPONSE_FINISH_REASONS] = inference.finish_reasons
+    if inference.time_to_first_chunk_ns is not None:
+        attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = inference.time_to_first_chunk_ns / 1e9
+    if inference.request_hash is not None:
+        attributes[semconv.REQUEST_HASH] = inference.request_hash
+    if inference.request_simhash is not None:
+        attributes[semconv.REQUEST_SIMHASH] = inference.request_simhash
+    if inference.prefix_hashes:
+        attributes[semconv.REQUEST_PREFIX_HASHES] = inference.prefix_hashes
+    if inference.response_hash is not None:
+        attributes[semconv.RESPONSE_HASH] = inference.response_hash
+    if inference.response_kind is not None:
+        attributes[semconv.RESPONSE_KIND] = inference.response_kind
+
+
+def add_tool(attributes: Attributes, call: ToolCall) -> None:
+    """The fingerprints of a tool execution."""
+    attributes[semconv.TOOL_NO_ARGUMENTS] = call.no_arguments
+    for key, value in (
+        (semconv.TOOL_ARGUMENTS_HASH, call.arguments_hash),
+        (semconv.TOOL_ARGUMENTS_SIMHASH, call.arguments_simhash),
+        (semconv.TOOL_CONTEXT_HASH, call.context_hash),
+        (semconv.TOOL_RESULT_HASH, call.result_hash),
+        (semconv.TOOL_ERROR_HASH, call.error_hash),
+        (semconv.TOOL_RESULT_SIZE, call.result_size),
+    ):
+        if value is not None:
+            attributes[key] = value
+
+
+def add_operation(attributes: Attributes, operation: Operation) -> None:
+    """All that an operation says on its own span, but for what only its frame knows."""
+    if operation.usage is not None:
+        add_usage(attributes, operation.usage)
+    if operation.inference is not None:
+        add_inference(attributes, operation.inference)
+    if operation.tool is not None:
+        add_tool(attributes, operation.tool)
+    if operation.cost is not None:
+        add_cost(attributes, operation.cost)
+    if operation.outcome is not None:
+        attributes[semconv.LANGGRAPH_OUTCOME] = operation.outcome
+    if operation.error_type is not None:
+        attributes[semconv.ERROR_TYPE] = operation.error_type
+
+
+def add_run(attributes: Attributes, summary: RunSummary) -> None:
+    """What a finished run says on its root span."""
+    totals = summary.totals
+    attributes[semconv.RUN_INPUT_TOKENS] = totals.input_tokens
+    attributes[semconv.RUN_OUTPUT_TOKENS] = totals.output_tokens
+    attributes[semconv.RUN_INFERENCE_CALLS] = totals.inference_calls
+    attributes[semconv.RUN_TOOL_CALLS] = totals.tool_calls
+    attributes[semconv.RUN_ERRORS] = totals.errors
+    attributes[semconv.RUN_SUGGESTIONS] = len(summary.suggestions)
+    attributes[semconv.RUN_EFFICIENCY_SCORE] = summary.efficiency_score
+    attributes[semconv.RUN_CRITICAL_PATH] = summary.critical_path
+    attributes[semconv.RUN_SUCCESS] = summary.success
+    if totals.cost_usd or not totals.unpriced_calls:
+        attributes[semconv.RUN_COST] = float(totals.cost_usd)
+    if totals.unpriced_calls:
+        attributes[semconv.RUN_UNPRICED_CALLS] = totals.unpriced_calls
+    if summary.rating is not None:
+        attributes[semconv.RUN_RATING] = summary.rating
+    if summary.score is not None:
+        attributes[semconv.RUN_SCORE] = summary.score

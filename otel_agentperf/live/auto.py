@@ -1,0 +1,75 @@
+"""Switching on: under `opentelemetry-instrument` by itself, in code by one call.
+
+The hook runs in the group `opentelemetry_post_instrument`: after the tracer provider exists
+(also with `OTEL_CONFIG_FILE`) and after the instrumentors, which is why they ask for the
+pipeline when they are called and not before. A wrong setting is said once, on one line, and
+leaves the program alone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from typing import Any
+
+from opentelemetry import _logs, trace
+
+from otel_agentperf import config, guard
+from otel_agentperf.live import pipeline
+from otel_agentperf.live.evaluation import EvaluationLogProcessor
+from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.live.processor import AgentPerfSpanProcessor
+
+_logger = logging.getLogger("otel_agentperf")
+_refused: set[str] = set()
+_PROCESSOR = "_agentperf_processor"
+
+
+def ensure_pipeline() -> Pipeline | None:
+    """The pipeline of the process, or `None` where a setting forbids or prevents it."""
+    if pipeline.current() is not None:
+        return pipeline.current()
+    try:
+        settings = config.load()
+        if not settings.enabled:
+            return None
+        return pipeline.ensure()
+    except config.SettingsError as error:
+        if str(error) not in _refused:
+            _refused.add(str(error))
+            _logger.error("%s; otel-agentperf stays off", error)  # noqa: TRY400 - the message is the whole story
+        return None
+
+
+@guard.guarded("auto.install", None)
+def install() -> None:
+    """Add the processor to the global tracer provider; the hook of `opentelemetry-instrument`."""
+    if ensure_pipeline() is not None:
+        attach(trace.get_tracer_provider(), _logs.get_logger_provider())
+
+
+def attach(tracer_provider: Any, logger_provider: Any = None) -> bool:
+    """Add the processor to a tracer provider, once.
+
+    Args:
+        tracer_provider: an SDK provider; one that takes no processors is left alone.
+        logger_provider: where evaluation results may come as log events.
+
+    Returns:
+        Whether the provider carries the processor now.
+    """
+    add = getattr(tracer_provider, "add_span_processor", None)
+    if not callable(add):
+        return False
+    if getattr(tracer_provider, _PROCESSOR, None) is None:
+        processor = AgentPerfSpanProcessor(tracer_provider=tracer_provider)
+        add(processor)
+        setattr(tracer_provider, _PROCESSOR, processor)
+        # Handlers run last in, first out: this one before the provider's own shutdown.
+        atexit.register(processor.shutdown)
+    add_log = getattr(logger_provider, "add_log_record_processor", None)
+    if callable(add_log) and getattr(logger_provider, _PROCESSOR, None) is None:
+        log_processor = EvaluationLogProcessor()
+        add_log(log_processor)
+        setattr(logger_provider, _PROCESSOR, log_processor)
+    return True

@@ -1,0 +1,182 @@
+"""Spans of other instrumentations: what they mean for our runs, decided as they start and end.
+
+At start each gets a `Mark` that leads to the frame it runs in. At its end it is read as an
+operation. A request counts once:
+
+- a peer's inference span that was current for exactly one of our requests carries that
+  request: it gets what it lacks (cost, fingerprints), and no span of ours exists;
+- one that stood over several requests (automatic function calling), or beneath which our own
+  spans report the work already, is marked `agentperf.counted = false`;
+- any other inference is priced and counted as it stands.
+
+A tool that a peer reports beneath our own span for it is likewise counted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import Tracer
+
+from otel_agentperf import reading, semconv
+from otel_agentperf.live import frames
+from otel_agentperf.live.attributes import Attributes, add_cost, add_operation
+from otel_agentperf.live.frames import MARK, Frame, Mark
+from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.model import BILLED_BY_TOKEN, Cost, Operation, OperationKind, ServiceTier
+
+_AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
+_OPENINFERENCE_KIND = "openinference.span.kind"
+_HOST_KEYS = (semconv.SERVER_ADDRESS, "http.host", "net.peer.name")
+_URL_KEYS = ("url.full", "http.url")
+_RECORD_METRICS = "opentelemetry.instrumentation."
+"""Scopes of instrumentations that record the semantic-convention metrics themselves."""
+_EXACT = frozenset({semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.USAGE_REASONING_TOKENS})
+"""Peers leave out tool-use tokens; our figure replaces theirs."""
+
+
+def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Context | None) -> None:
+    """Leave a mark on a span that begins.
+
+    A span that is outermost in this process, or that is an agent or workflow of another
+    framework, opens a frame of its own, so that the work beneath it becomes one run.
+    """
+    scope = span.instrumentation_scope
+    if scope is not None and scope.name in semconv.OWN_SCOPES:
+        return
+    parent = frames.current(parent_context)
+    mark = Mark(pipeline, tracer, parent)
+    kind = _read(span, span.start_time or 0).kind if _is_known(span) else OperationKind.OTHER
+    if kind in _AGENTIC or parent is None:
+        inside_ours = parent is not None and parent.kind in _AGENTIC
+        if not inside_ours and kind not in BILLED_BY_TOKEN:
+            mark.frame = pipeline.open(kind, _name(span), span, span.start_time or 0, parent)
+            mark.owns_frame = True
+    span.__dict__[MARK] = mark
+
+
+def _is_known(span: Span) -> bool:
+    attributes = span.attributes
+    return bool(attributes) and (semconv.OPERATION_NAME in attributes or _OPENINFERENCE_KIND in attributes)
+
+
+def _name(span: Span) -> str:
+    attributes = _attributes(span)
+    return str(attributes.get(semconv.AGENT_NAME) or attributes.get(semconv.WORKFLOW_NAME) or span.name)
+
+
+def _attributes(span: Span) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", span.attributes or {})
+
+
+def _read(span: Span, end_ns: int) -> Operation:
+    context = span.get_span_context()
+    scope = span.instrumentation_scope
+    parent = span.parent
+    return reading.read(
+        span.name,
+        _attributes(span),
+        scope=scope.name if scope is not None else "",
+        span_id=format(context.span_id, "016x"),
+        parent_id=format(parent.span_id, "016x") if parent is not None else None,
+        trace_id=format(context.trace_id, "032x"),
+        start_ns=span.start_time or 0,
+        end_ns=end_ns,
+        is_error=span.status.status_code is trace.StatusCode.ERROR,
+    )
+
+
+def before_end(mark: Mark, span: Span, end_ns: int) -> None:
+    """Take in a marked span that is about to end and still takes attributes."""
+    pipeline, frame = mark.pipeline, mark.frame
+    service = _service(pipeline, span) if pipeline.prices.has_services else None
+    if service is not None:
+        start_ns = span.start_time or end_ns
+        at = frame if mark.owns_frame else Frame(OperationKind.OTHER, span.name, span, start_ns, frame)
+        pipeline.bill_service(service, mark.tracer, at, start_ns, end_ns)
+    if mark.owns_frame and frame is not None:
+        if frame.run is not None:
+            _settle(pipeline, frame, _read(span, end_ns), {})
+        return
+    if not _is_known(span):
+        return
+    operation = _read(span, end_ns)
+    if operation.kind in BILLED_BY_TOKEN:
+        _end_inference(pipeline, span, mark, operation)
+    elif operation.kind is OperationKind.TOOL and not (
+        frame is not None and frame.kind is OperationKind.TOOL and frame.name == operation.name
+    ):
+        _settle(pipeline, _frame(span, operation, frame), operation, {})
+
+
+def _service(pipeline: Pipeline, span: Span) -> str | None:
+    by_name = pipeline.prices.match_service(span=span.name)
+    if by_name is not None:
+        return by_name
+    attributes = _attributes(span)
+    host = next((str(attributes[key]) for key in _HOST_KEYS if key in attributes), "")
+    if not host:
+        url = next((str(attributes[key]) for key in _URL_KEYS if key in attributes), "")
+        host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    host = host.partition(":")[0]
+    return pipeline.prices.match_service(host=host) if host else None
+
+
+def _end_inference(pipeline: Pipeline, span: Span, mark: Mark, operation: Operation) -> None:
+    requests = mark.requests
+    if len(requests) == 1:
+        span.set_attributes(_lacking(span, requests[0]))
+    elif requests or pipeline.covers(operation):
+        span.set_attribute(semconv.COUNTED, False)
+    else:
+        _settle(pipeline, _frame(span, operation, mark.frame), operation, {}, _price(pipeline, operation))
+
+
+def _lacking(span: Span, request: Operation) -> Attributes:
+    attributes: Attributes = {}
+    add_operation(attributes, request)
+    present = _attributes(span)
+    return {key: value for key, value in attributes.items() if key not in present or key in _EXACT}
+
+
+def _price(pipeline: Pipeline, operation: Operation) -> Cost | None:
+    if operation.cost is not None or operation.usage is None or operation.inference is None:
+        return operation.cost
+    inference = operation.inference
+    model = inference.response_model or inference.request_model
+    return pipeline.prices.price(
+        inference.provider, model, operation.usage, ServiceTier.STANDARD, operation.end_ns
+    )
+
+
+def _frame(span: Span, operation: Operation, parent: Frame | None) -> Frame:
+    return Frame(operation.kind, operation.name, span, operation.start_ns, parent)
+
+
+def _settle(
+    pipeline: Pipeline, frame: Frame, operation: Operation, attributes: Attributes, cost: Cost | None = None
+) -> None:
+    """Count what a peer reports, and write onto its span what it lacks."""
+    run = frame.run
+    operation = msgspec.structs.replace(
+        operation,
+        agent=frame.agent,
+        is_agent=frame.is_agent,
+        cost=cost if cost is not None else operation.cost,
+        session_id=(run.session.id or None) if run is not None else None,
+    )
+    news = pipeline.account(frame, operation, attributes)
+    if cost is not None:
+        add_cost(attributes, cost)
+    if attributes:
+        frame.span.set_attributes(attributes)
+    if operation.kind in BILLED_BY_TOKEN:
+        scope = getattr(frame.span, "instrumentation_scope", None)
+        theirs = scope is not None and scope.name.startswith(_RECORD_METRICS)
+        pipeline.measure(frame, operation, semconv_metrics=not theirs)
+    pipeline.announce(news, frame, operation.end_ns)

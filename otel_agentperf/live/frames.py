@@ -1,0 +1,146 @@
+"""Where in the agent's work the current code runs: a stack of frames in the OpenTelemetry context.
+
+A frame stands for one open operation and leads to its run, so that nothing has to be looked
+up by trace id. It travels in the context, hence into every thread and task that LangGraph
+or asyncio starts with it, and it exists also when the span is not sampled.
+
+Spans of other instrumentations have no frame in the context; the processor leaves a `Mark`
+on them as they start. `current` prefers the mark of the current span, so that work beneath a
+foreign span belongs to the right frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, Tracer
+
+from otel_agentperf.model import ZERO_USD, Operation, OperationKind
+
+if TYPE_CHECKING:
+    from otel_agentperf.analysis.runs import Run
+    from otel_agentperf.live.pipeline import Pipeline
+
+FRAME_KEY = context_api.create_key("otel-agentperf-frame")
+MARK = "_agentperf_mark"
+
+
+class Frame:
+    """One open operation. Times are Unix nanoseconds, sums are over all work beneath it."""
+
+    __slots__ = (
+        "__weakref__",
+        "agent",
+        "cost_usd",
+        "failed_attempts",
+        "input_tokens",
+        "is_agent",
+        "kind",
+        "last_error_id",
+        "name",
+        "outcome",
+        "output_tokens",
+        "owns_run",
+        "parent",
+        "run",
+        "span",
+        "span_id",
+        "start_ns",
+    )
+
+    def __init__(self, kind: OperationKind, name: str, span: Span, start_ns: int, parent: Frame | None) -> None:
+        self.kind = kind
+        self.name = name
+        self.span = span
+        self.span_id = format(span.get_span_context().span_id, "016x")
+        self.start_ns = start_ns
+        self.parent = parent
+        self.run: Run | None = parent.run if parent is not None else None
+        self.owns_run = False
+        self.agent: str = parent.agent if parent is not None else ""
+        self.is_agent = False
+        self.cost_usd: Decimal = ZERO_USD
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.failed_attempts = 0
+        self.last_error_id = 0
+        self.outcome: str | None = None
+
+    def ancestors(self) -> Iterator[Frame]:
+        """The frames above this one, innermost first."""
+        frame = self.parent
+        while frame is not None:
+            yield frame
+            frame = frame.parent
+
+    def within_agentic(self) -> bool:
+        """Whether this frame or one above it is a graph or an agent."""
+        frame: Frame | None = self
+        while frame is not None:
+            if frame.kind is OperationKind.WORKFLOW or frame.kind is OperationKind.AGENT:
+                return True
+            frame = frame.parent
+        return False
+
+    def add(self, operation: Operation) -> None:
+        """Add a billed operation that ran beneath this frame."""
+        if operation.usage is not None:
+            self.input_tokens += operation.usage.input_tokens
+            self.output_tokens += operation.usage.output_tokens
+        if operation.cost is not None and operation.cost.total_usd is not None:
+            self.cost_usd += operation.cost.total_usd
+
+    def recording_span(self) -> Span | None:
+        """The span of this frame or of the nearest one above that still records."""
+        frame: Frame | None = self
+        while frame is not None:
+            if frame.span.is_recording():
+                return frame.span
+            frame = frame.parent
+        return None
+
+
+class Mark:
+    """What the processor leaves on a span of another instrumentation while it is open.
+
+    Attributes:
+        pipeline: the pipeline of the processor that left it.
+        tracer: starts spans beneath it.
+        frame: the frame that work beneath the span belongs to.
+        owns_frame: whether the span itself is that frame.
+        requests: our own requests that ran while this span was the current inference span.
+    """
+
+    __slots__ = ("frame", "owns_frame", "pipeline", "requests", "tracer")
+
+    def __init__(self, pipeline: Pipeline, tracer: Tracer, frame: Frame | None) -> None:
+        self.pipeline = pipeline
+        self.tracer = tracer
+        self.frame = frame
+        self.owns_frame = False
+        self.requests: list[Operation] = []
+
+
+def mark_of(span: Span) -> Mark | None:
+    """The mark on a foreign span, if it started under our processor."""
+    return getattr(span, MARK, None)
+
+
+def current(context: Context | None = None) -> Frame | None:
+    """The frame that the current code runs in."""
+    if context is None:
+        context = context_api.get_current()
+    mark = getattr(trace.get_current_span(context), MARK, None)
+    if mark is not None and mark.frame is not None:
+        return mark.frame
+    return context.get(FRAME_KEY)  # type: ignore[return-value]
+
+
+def enter(frame: Frame, context: Context) -> Context:
+    """A context in which the frame and its span are current."""
+    return context_api.set_value(FRAME_KEY, frame, trace.set_span_in_context(frame.span, context))

@@ -1,0 +1,169 @@
+"""Metrics: the two semantic-convention histograms of model requests, and our own sums.
+
+The histograms are synchronous, so that they carry exemplars; their attributes are few and
+low in cardinality. Sums (cost, runs, suggestions, internal errors, evictions) are kept as
+plain numbers and observed when a reader collects, which costs the program nothing meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from decimal import Decimal
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from otel_agentperf import guard, semconv
+from otel_agentperf.analysis.engine import Engine, RunSummary
+from otel_agentperf.model import ZERO_USD, CostStatus, Operation, Suggestion
+
+MAX_SERIES = 500
+"""Distinct attribute sets of one sum; what comes after is counted under `other`."""
+OTHER = "other"
+
+
+class _Sums:
+    """A sum by attribute values, bounded in the number of series."""
+
+    __slots__ = ("_keys", "_lock", "_values")
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = keys
+        self._values: dict[tuple[str, ...], Decimal | int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, series: tuple[str, ...], amount: Decimal | int) -> None:
+        values = self._values
+        with self._lock:
+            if series not in values and len(values) >= MAX_SERIES:
+                series = (OTHER,) * len(self._keys)
+            values[series] = values.get(series, 0) + amount
+
+    def observe(self, _options: CallbackOptions) -> Iterable[Observation]:
+        with self._lock:
+            copy = dict(self._values)
+        keys = self._keys
+        return [
+            Observation(
+                float(value) if isinstance(value, Decimal) else value,
+                {key: part for key, part in zip(keys, series, strict=True) if part},
+            )
+            for series, value in copy.items()
+        ]
+
+
+class Metrics:
+    """Records what the pipeline sees.
+
+    Args:
+        meter: where the instruments are made.
+        engine: whose evictions and live runs are reported.
+    """
+
+    def __init__(self, meter: Meter, engine: Engine) -> None:
+        self._engine = engine
+        self._attributes: dict[tuple[str, ...], tuple[dict[str, str], dict[str, str], dict[str, str]]] = {}
+        self._duration = meter.create_histogram(
+            semconv.METRIC_OPERATION_DURATION,
+            unit="s",
+            description="Duration of a model request",
+            explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS_S,
+        )
+        self._tokens = meter.create_histogram(
+            semconv.METRIC_TOKEN_USAGE,
+            unit="{token}",
+            description="Input and output tokens of a model request",
+            explicit_bucket_boundaries_advisory=semconv.TOKEN_BUCKETS,
+        )
+        self._cost = _Sums(semconv.REQUEST_MODEL, semconv.PROVIDER_NAME, semconv.SERVICE_NAME, semconv.COST_TIER)
+        self._unpriced = _Sums(semconv.REQUEST_MODEL, semconv.PROVIDER_NAME)
+        self._runs = _Sums(semconv.WORKFLOW_NAME, "agentperf.run.outcome")
+        self._suggestions = _Sums(semconv.SUGGESTION_RULE, semconv.SUGGESTION_TYPE, semconv.SUGGESTION_LEVEL)
+        observed = (
+            (semconv.METRIC_COST, "USD", "Cost of model requests and billed services", self._cost.observe),
+            ("agentperf.unpriced_calls", "{call}", "Calls whose price is unknown", self._unpriced.observe),
+            (semconv.METRIC_RUNS, "{run}", "Finished runs by outcome", self._runs.observe),
+            (semconv.METRIC_SUGGESTIONS, "{suggestion}", "Suggestions made", self._suggestions.observe),
+            (semconv.METRIC_INTERNAL_ERRORS, "{error}", "Errors inside otel-agentperf", _observe_errors),
+            (semconv.METRIC_EVICTIONS, "{eviction}", "State dropped to stay within bounds", self._observe_evictions),
+        )
+        for name, unit, description, callback in observed:
+            meter.create_observable_counter(name, [callback], unit, description)
+
+    def request(self, operation: Operation, context: Context, *, semconv_metrics: bool) -> None:
+        """Record one model request.
+
+        Args:
+            operation: the request, finished.
+            context: the context whose span the exemplars lead to.
+            semconv_metrics: False where another instrumentation records them already.
+        """
+        inference = operation.inference
+        if semconv_metrics and inference is not None:
+            key = (
+                operation.kind.value,
+                inference.provider,
+                inference.request_model,
+                inference.response_model or "",
+                operation.error_type or "",
+            )
+            attributes = self._attributes.get(key)
+            if attributes is None:
+                attributes = self._make_attributes(key)
+            duration, input_tokens, output_tokens = attributes
+            self._duration.record(operation.duration_ns / 1e9, duration, context)
+            usage = operation.usage
+            if usage is not None:
+                self._tokens.record(usage.input_tokens, input_tokens, context)
+                self._tokens.record(usage.output_tokens, output_tokens, context)
+        self.cost(operation)
+
+    def _make_attributes(self, key: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+        kind, provider, model, response_model, error = key
+        operation = semconv.OP_EMBEDDINGS if kind == "embeddings" else semconv.OP_GENERATE_CONTENT
+        common = {
+            semconv.OPERATION_NAME: operation,
+            semconv.PROVIDER_NAME: provider,
+            semconv.REQUEST_MODEL: model,
+        }
+        if response_model:
+            common[semconv.RESPONSE_MODEL] = response_model
+        duration = {**common, semconv.ERROR_TYPE: error} if error else common
+        made = (
+            duration,
+            {**common, semconv.TOKEN_TYPE: "input"},
+            {**common, semconv.TOKEN_TYPE: "output"},
+        )
+        if len(self._attributes) < MAX_SERIES:
+            self._attributes[key] = made
+        return made
+
+    def cost(self, operation: Operation) -> None:
+        """Add the cost of one operation to the sums."""
+        cost = operation.cost
+        if cost is None:
+            return
+        inference = operation.inference
+        model = inference.request_model if inference is not None else ""
+        provider = inference.provider if inference is not None else ""
+        service = operation.name if inference is None else ""
+        if cost.status is CostStatus.PRICED:
+            self._cost.add((model, provider, service, cost.tier.value), cost.total_usd or ZERO_USD)
+        else:
+            self._unpriced.add((model or service, provider), 1)
+
+    def run(self, summary: RunSummary, outcome: str) -> None:
+        """Count a finished run."""
+        self._runs.add((summary.name, outcome), 1)
+
+    def suggestion(self, suggestion: Suggestion) -> None:
+        """Count a suggestion that was emitted."""
+        self._suggestions.add((suggestion.rule, suggestion.type, suggestion.level.value), 1)
+
+    def _observe_evictions(self, _options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(number, {"agentperf.reason": reason}) for reason, number in self._engine.evictions.items()]
+
+
+def _observe_errors(_options: CallbackOptions) -> Iterable[Observation]:
+    return [Observation(number, {"agentperf.site": site}) for site, number in guard.error_counts().items()]

@@ -1,0 +1,403 @@
+"""The way of one operation through this process: open a frame, close it, tell everyone.
+
+operation -> engine -> suggestion -> attributes, event, metric. Our instrumentations call `open`
+and `close` with what they just saw, also when the span is not sampled, so that totals,
+metrics and rules count all work. There is one pipeline in a process at a time: the
+processor's, or one made from the settings when an instrumentation needs it first.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+from time import time_ns
+from typing import TYPE_CHECKING
+
+from opentelemetry import baggage, trace
+from opentelemetry import context as context_api
+from opentelemetry._logs import LoggerProvider, get_logger
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+
+from otel_agentperf import config, guard, semconv
+from otel_agentperf._version import VERSION
+from otel_agentperf.analysis.engine import Engine, Limits
+from otel_agentperf.fingerprint import Fingerprinter
+from otel_agentperf.live import evaluation, frames
+from otel_agentperf.live.attributes import Attributes, add_operation, add_run
+from otel_agentperf.live.emit import Emitter
+from otel_agentperf.live.frames import Frame
+from otel_agentperf.live.metrics import Metrics
+from otel_agentperf.model import (
+    BILLED_BY_TOKEN,
+    Cost,
+    CostStatus,
+    Inference,
+    NodeStep,
+    Operation,
+    OperationKind,
+    Suggestion,
+    ToolCall,
+    Usage,
+)
+from otel_agentperf.pricing.book import PriceBook
+from otel_agentperf.rules import make_rules
+
+if TYPE_CHECKING:
+    from otel_agentperf.analysis.runs import Run
+
+__all__ = ["Attributes", "Pipeline", "current", "ensure", "session_from_baggage", "use"]
+
+_AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
+_BILLED = BILLED_BY_TOKEN | {OperationKind.SERVICE}
+_ERROR = Status(StatusCode.ERROR)
+_EMPTY = Context()
+_RECENT_REQUESTS = 256
+_NS_PER_MINUTE = Decimal(60_000_000_000)
+
+
+class Pipeline:
+    """Everything that an operation passes through in this process.
+
+    Args:
+        settings: the settings; read from the environment when absent.
+        meter_provider: where metrics go; the global one when absent.
+        logger_provider: where log events go; the global one when absent.
+
+    Raises:
+        SettingsError: a setting, price or rule option is wrong.
+    """
+
+    def __init__(
+        self,
+        settings: config.Settings | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+    ) -> None:
+        self.settings = settings if settings is not None else config.load()
+        self.prices = PriceBook(self.settings.prices)
+        self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
+        limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)
+        rules = make_rules(self.settings.rules, self.settings.rules_select, self.settings.rules_ignore)
+        self.engine = Engine(rules, limits, guard.report)
+        to_logs = self.settings.emit != "span_event"
+        logger = get_logger(semconv.SCOPE_API, VERSION, logger_provider) if to_logs else None
+        self._emitter = Emitter(self.settings.emit, logger)
+        self._metrics: Metrics | None = None
+        if self.settings.metrics:
+            self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine)
+        self._lock = threading.RLock()
+        self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
+        self._recent: deque[Operation] = deque(maxlen=_RECENT_REQUESTS)
+
+    # -- opening ---------------------------------------------------------------------------
+
+    def open(
+        self,
+        kind: OperationKind,
+        name: str,
+        span: Span,
+        start_ns: int,
+        parent: Frame | None,
+        *,
+        session_id: str | None = None,
+    ) -> Frame:
+        """Make the frame of an operation that begins, and its run where it is outermost.
+
+        Args:
+            kind: what it is.
+            name: its name, low in cardinality.
+            span: its span, started, sampled or not.
+            start_ns: when it began, Unix nanoseconds.
+            parent: the frame it runs in.
+            session_id: the conversation id, for an outermost operation.
+        """
+        frame = Frame(kind, name, span, start_ns, parent)
+        if kind in _AGENTIC:
+            if parent is None or parent.run is None or not parent.within_agentic():
+                frame.run = self.engine.begin(name, session_id or session_from_baggage(), start_ns)
+                frame.owns_run = True
+                self._open_roots.add(frame)
+            if kind is OperationKind.AGENT:
+                frame.agent, frame.is_agent = name, True
+        elif kind is OperationKind.NODE and parent is not None and parent.owns_run and not parent.is_agent:
+            frame.agent, frame.is_agent = name, True
+        return frame
+
+    # -- closing ---------------------------------------------------------------------------
+
+    def close(
+        self,
+        frame: Frame,
+        attributes: Attributes,
+        *,
+        error_type: str | None = None,
+        outcome: str | None = None,
+        usage: Usage | None = None,
+        cost: Cost | None = None,
+        inference: Inference | None = None,
+        tool: ToolCall | None = None,
+        node: NodeStep | None = None,
+        semconv_metrics: bool = True,
+        end_ns: int | None = None,
+    ) -> Operation:
+        """End an operation: count it, judge it, write what is known onto its span, end the span.
+
+        Args:
+            frame: the frame from `open`.
+            attributes: further attributes of the span.
+            error_type: the low-cardinality class of the error it ended with.
+            outcome: how it ended where that is no error.
+            usage: tokens, for a model request.
+            cost: what it cost by itself.
+            inference: facts of a model request.
+            tool: fingerprints of a tool execution.
+            node: where in its graph a node ran.
+            semconv_metrics: False where another instrumentation records the same request.
+            end_ns: when it ended, Unix nanoseconds; now when absent.
+
+        Returns:
+            The finished operation.
+        """
+        operation = self.operation(
+            frame,
+            error_type=error_type,
+            outcome=outcome,
+            usage=usage,
+            cost=cost,
+            inference=inference,
+            tool=tool,
+            node=node,
+            end_ns=end_ns,
+        )
+        span = frame.span
+        try:
+            recording = span.is_recording()
+            if recording and frame.run is not None:
+                evaluation.take_from_span(frame.run, span)
+            news = self.account(frame, operation, attributes)
+            if recording:
+                add_operation(attributes, operation)
+                if frame.kind is OperationKind.NODE:
+                    attributes[semconv.NODE_COST] = float(frame.cost_usd)
+                    attributes[semconv.NODE_INPUT_TOKENS] = frame.input_tokens
+                    attributes[semconv.NODE_OUTPUT_TOKENS] = frame.output_tokens
+                if error_type is not None:
+                    span.set_status(_ERROR)
+                span.set_attributes(attributes)
+            if news:
+                self.announce(news, frame, operation.end_ns)
+            if frame.kind in _BILLED:
+                self.measure(frame, operation, semconv_metrics=semconv_metrics)
+        finally:
+            span.end(operation.end_ns)
+        return operation
+
+    def operation(
+        self,
+        frame: Frame,
+        *,
+        error_type: str | None = None,
+        outcome: str | None = None,
+        usage: Usage | None = None,
+        cost: Cost | None = None,
+        inference: Inference | None = None,
+        tool: ToolCall | None = None,
+        node: NodeStep | None = None,
+        end_ns: int | None = None,
+    ) -> Operation:
+        """The operation that a frame stands for, as it ends. Arguments as for `close`."""
+        run = frame.run
+        parent = frame.parent
+        return Operation(
+            frame.kind,
+            frame.name,
+            frame.span_id,
+            frame.start_ns,
+            time_ns() if end_ns is None else end_ns,
+            parent.span_id if parent is not None else None,
+            format(frame.span.get_span_context().trace_id, "032x"),
+            frame.agent,
+            error_type,
+            outcome,
+            usage,
+            cost,
+            inference,
+            tool,
+            node,
+            frame.is_agent,
+            (run.session.id or None) if run is not None else None,
+        )
+
+    def account(self, frame: Frame, operation: Operation, attributes: Attributes) -> list[Suggestion]:
+        """Count an operation towards every frame above it and its run, and judge it.
+
+        Args:
+            frame: its frame.
+            operation: what ended.
+            attributes: gets the run's totals where the operation is the root of its run.
+
+        Returns:
+            The suggestions that are news.
+        """
+        if operation.kind in _BILLED:
+            with self._lock:
+                for above in frame.ancestors():
+                    above.add(operation)
+                if operation.kind is not OperationKind.SERVICE:
+                    self._recent.append(operation)
+        run = frame.run
+        if run is None:
+            run = self._implicit_run(frame)
+        if not frame.owns_run:
+            return self.engine.observe(run, operation)
+        self._open_roots.discard(frame)
+        summary, news = self.engine.finish(run, operation)
+        add_run(attributes, summary)
+        if self._metrics is not None:
+            self._metrics.run(summary, operation.outcome or ("success" if summary.success else "failure"))
+        return news
+
+    def _implicit_run(self, frame: Frame) -> Run:
+        """The run of work outside any graph or agent: its local root's, which may be itself."""
+        top = frame
+        for above in frame.ancestors():
+            top = above
+        run = self.engine.begin(top.name, session_from_baggage(), top.start_ns)
+        top.owns_run = True
+        top.run = run
+        for between in (frame, *frame.ancestors()):
+            between.run = run
+        return run
+
+    def announce(self, news: Iterable[Suggestion], frame: Frame, timestamp_ns: int) -> None:
+        """Emit suggestions on the span of a frame, or on the nearest one above that records."""
+        for suggestion in news:
+            if suggestion.impact_score < self.settings.optimization_threshold:
+                continue
+            self._emitter.emit(suggestion, frame.recording_span(), timestamp_ns)
+            if self._metrics is not None:
+                self._metrics.suggestion(suggestion)
+
+    def measure(self, frame: Frame, operation: Operation, *, semconv_metrics: bool) -> None:
+        """Record the metrics of a billed operation."""
+        if self._metrics is None:
+            return
+        if operation.inference is not None:
+            context = trace.set_span_in_context(frame.span, _EMPTY)
+            self._metrics.request(operation, context, semconv_metrics=semconv_metrics)
+        else:
+            self._metrics.cost(operation)
+
+    # -- other ways in ---------------------------------------------------------------------
+
+    def covers(self, operation: Operation) -> bool:
+        """Whether a request of our own already reports what another one's span reports.
+
+        True when one of the last 256 requests ran within its time, with the same model, in
+        the same trace. It errs towards counting twice where a trace was torn apart.
+        """
+        model = operation.inference.request_model if operation.inference is not None else ""
+        with self._lock:
+            return any(
+                own.trace_id == operation.trace_id
+                and operation.start_ns <= own.start_ns
+                and own.end_ns <= operation.end_ns
+                and own.inference is not None
+                and (not model or own.inference.request_model == model)
+                for own in self._recent
+            )
+
+    def bill_service(self, service: str, tracer: Tracer, parent: Frame | None, start_ns: int, end_ns: int) -> None:
+        """Put a `use_service` span with its cost beneath a frame, for time that has passed.
+
+        Args:
+            service: a name under `[prices.services]`.
+            tracer: what starts the span.
+            parent: the frame that used the service.
+            start_ns: since when, Unix nanoseconds.
+            end_ns: until when, Unix nanoseconds.
+        """
+        minutes = Decimal(max(0, end_ns - start_ns)) / _NS_PER_MINUTE
+        rate = self.prices.service(service)
+        if rate is None:
+            cost = Cost(CostStatus.UNPRICED, reason=f"no [prices.services.{service}] in the settings file")
+        else:
+            cost = rate.cost(minutes=minutes, calls=1)
+        self.service_span(service, tracer, parent, start_ns, end_ns, cost, minutes)
+
+    def service_span(
+        self,
+        service: str,
+        tracer: Tracer,
+        parent: Frame | None,
+        start_ns: int,
+        end_ns: int,
+        cost: Cost,
+        minutes: Decimal | None = None,
+    ) -> None:
+        """Write one finished use of a billed service as a span and count it."""
+        context = context_api.get_current()
+        if parent is not None:
+            context = frames.enter(parent, context)
+        attributes: Attributes = {
+            semconv.OPERATION_NAME: semconv.OP_USE_SERVICE,
+            semconv.SERVICE_NAME: service,
+        }
+        if minutes is not None:
+            attributes[semconv.SERVICE_MINUTES] = float(minutes)
+        span = tracer.start_span(
+            f"{semconv.OP_USE_SERVICE} {service}",
+            context=context,
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=start_ns,
+        )
+        if span.get_span_context().is_valid:
+            frame = self.open(OperationKind.SERVICE, service, span, start_ns, parent)
+            self.close(frame, {}, cost=cost, end_ns=end_ns)
+
+    def close_open_runs(self) -> None:
+        """End the roots that are still open as `abandoned`; for the end of the process."""
+        for frame in list(self._open_roots):
+            self.close(frame, {}, outcome="abandoned")
+
+
+def session_from_baggage() -> str | None:
+    """`session.id` in the current baggage, if there is one."""
+    value = baggage.get_baggage(semconv.SESSION_ID)
+    return str(value) if value else None
+
+
+_current: Pipeline | None = None
+_current_lock = threading.Lock()
+
+
+def current() -> Pipeline | None:
+    """The pipeline of this process, if anything has switched us on."""
+    return _current
+
+
+def ensure() -> Pipeline:
+    """The pipeline of this process, made from the settings on first use.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    global _current  # noqa: PLW0603 - one pipeline in a process
+    with _current_lock:
+        if _current is None:
+            _current = Pipeline()
+        return _current
+
+
+def use(pipeline: Pipeline | None) -> None:
+    """Make this the pipeline of the process; `None` switches us off."""
+    global _current  # noqa: PLW0603 - one pipeline in a process
+    with _current_lock:
+        _current = pipeline

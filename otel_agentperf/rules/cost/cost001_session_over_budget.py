@@ -1,0 +1,92 @@
+"""COST001 session_over_budget
+
+What it finds: a session whose model requests and billed services together cost more than
+its budget. It speaks again, louder, at 2, 5 and 10 times the budget, and names the three
+largest contributors.
+
+Why it costs: this is the bill itself. A session that grows past its budget is usually one
+agent, one model or one loop.
+
+Example: session `rec-17` has cost $0.23 against a budget of $0.10; $0.19 of it is
+`node:sequence_generator`.
+
+Instead: start with the largest contributor: a cheaper model for it, a smaller prompt, fewer
+rounds. Or raise the budget, if that is what a session is worth.
+
+Limits: usage whose price is unknown is not in the sum, so the true cost can only be higher;
+the evidence counts such calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from otel_agentperf.model import Complexity, Level, Operation, Suggestion
+from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, billed_kinds
+
+STEPS = (1, 2, 5, 10)
+IMPACTS = {1: 0.6, 2: 0.75, 5: 0.9, 10: 1.0}
+CONTRIBUTORS = 3
+
+
+@dataclass(slots=True)
+class _State:
+    announced: int = 0
+
+
+class SessionOverBudget(Rule[_State]):
+    """The session's cost has passed 1, 2, 5 or 10 times its budget.
+
+    Impact: 0.6, 0.75, 0.9 and 1.0 at these steps; a notice at the first, an alarm from the
+    second on. It claims no saving: what to save is for the rules on the contributors to say.
+    """
+
+    code = "COST001"
+    name = "session_over_budget"
+    group = Group.COST
+    scope = Scope.SESSION
+    watches = billed_kinds()
+    complexity = Complexity.MEDIUM
+    options = {"budget_usd": Option(0.10, "USD", "What a session may cost.", 1e-9)}
+    budget_usd: float
+
+    def start(self) -> _State:
+        return _State()
+
+    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
+        cost_usd = view.totals.cost_usd
+        budget = Decimal(str(self.budget_usd))
+        step = next((s for s in reversed(STEPS) if cost_usd > budget * s), 0)
+        if step <= state.announced:
+            return ()
+        state.announced = step
+        return (self._suggestion(step, operation, view),)
+
+    def _suggestion(self, step: int, operation: Operation, view: View) -> Suggestion:
+        spent = float(view.totals.cost_usd)
+        largest = sorted(view.contributors.items(), key=lambda item: -item[1].cost_usd)[:CONTRIBUTORS]
+        named = ", ".join(f"{name} ${spending.cost_usd:.4f}" for name, spending in largest)
+        passed = "its budget" if step == 1 else f"{step} times its budget"
+        evidence: dict[str, float | int] = {
+            "cost_usd": round(spent, 6),
+            "budget_usd": self.budget_usd,
+            "times_budget": round(spent / self.budget_usd, 2),
+            "unpriced_calls": view.totals.unpriced_calls,
+        }
+        return Suggestion(
+            rule=self.code,
+            type=self.name,
+            level=Level.NOTICE if step == 1 else Level.ALARM,
+            description=(
+                f"The session has cost ${spent:.4f}, more than {passed} of ${self.budget_usd:g}. "
+                f"Largest contributors: {named}."
+            ),
+            impact_score=IMPACTS[step],
+            complexity=self.complexity,
+            confidence=1.0,
+            applies_to=(f"session:{view.name}", *(name for name, _ in largest)),
+            span_ids=(operation.span_id,),
+            evidence=evidence,
+        )

@@ -1,0 +1,113 @@
+"""LAT001 slow_agent
+
+What it finds: an agent whose finished invocations in this session take longer than the
+threshold on average. An agent is an `invoke_agent` operation or a top-level node of a graph.
+
+Why it costs: people wait for the slowest step, and everything behind it waits too.
+
+Example: `observer` ran twice, 5.6 s and 5.4 s: 5.5 s on average against 5 s.
+
+Instead: shorten its prompt or its answer, give it a faster model, run independent calls in
+parallel, or stream what it says.
+
+Limits: one invocation proves nothing, so it needs at least two. Interrupted, cancelled and
+cached invocations are left out, and so is one that failed: its time is not the agent's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from otel_agentperf.model import (
+    Complexity,
+    Level,
+    Operation,
+    OperationKind,
+    SavingBasis,
+    Savings,
+    Suggestion,
+)
+from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
+
+NS_PER_S = 1e9
+
+
+@dataclass(slots=True)
+class _Agent:
+    invocations: int = 0
+    total_ns: int = 0
+    slowest_ns: int = 0
+    slowest_span: str = ""
+
+
+@dataclass(slots=True)
+class _State:
+    agents: dict[str, _Agent] = field(default_factory=dict[str, _Agent])
+
+
+class SlowAgent(Rule[_State]):
+    """Average time of an agent's finished invocations in the session above a threshold.
+
+    Saving, estimated: the time above the threshold, `total - threshold * invocations`.
+    Impact: 0.8 at the threshold (the reference point of the system's users), rising with
+    the ratio to 1.0 at twice the threshold.
+    """
+
+    code = "LAT001"
+    name = "slow_agent"
+    group = Group.LATENCY
+    scope = Scope.SESSION
+    watches = frozenset({OperationKind.AGENT, OperationKind.NODE})
+    complexity = Complexity.MEDIUM
+    options = {
+        "threshold_s": Option(5.0, "s", "Average above which an agent is slow."),
+        "min_invocations": Option(2, "invocations", "Fewest finished invocations that are judged.", 1),
+    }
+    threshold_s: float
+    min_invocations: int
+
+    def start(self) -> _State:
+        return _State()
+
+    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
+        if not operation.is_agent or operation.outcome is not None or operation.error_type is not None:
+            return ()
+        agent = state.agents.setdefault(operation.name, _Agent())
+        duration_ns = operation.duration_ns
+        agent.invocations += 1
+        agent.total_ns += duration_ns
+        if duration_ns >= agent.slowest_ns:
+            agent.slowest_ns, agent.slowest_span = duration_ns, operation.span_id
+        if agent.invocations < self.min_invocations:
+            return ()
+        total_s = agent.total_ns / NS_PER_S
+        average_s = total_s / agent.invocations
+        if average_s <= self.threshold_s:
+            return ()
+        return (self._suggestion(operation.name, agent, average_s, total_s),)
+
+    def _suggestion(self, name: str, agent: _Agent, average_s: float, total_s: float) -> Suggestion:
+        ratio = average_s / self.threshold_s if self.threshold_s else 2.0
+        return Suggestion(
+            rule=self.code,
+            type=self.name,
+            level=Level.ALARM if ratio >= 2 else Level.NOTICE,  # noqa: PLR2004
+            description=(
+                f"{name} takes {average_s:.1f} s on average over {agent.invocations} invocations, "
+                f"above {self.threshold_s:g} s. Shorten its prompt or answer, use a faster model, "
+                "or run its independent calls in parallel."
+            ),
+            impact_score=round(min(1.0, 0.8 + 0.2 * (ratio - 1)), 3),
+            complexity=self.complexity,
+            confidence=round(agent.invocations / (agent.invocations + 1), 3),
+            applies_to=(f"agent:{name}",),
+            span_ids=(agent.slowest_span,),
+            evidence={
+                "invocations": agent.invocations,
+                "average_s": round(average_s, 3),
+                "slowest_s": round(agent.slowest_ns / NS_PER_S, 3),
+                "threshold_s": self.threshold_s,
+            },
+            savings=Savings(SavingBasis.ESTIMATED, time_s=round(total_s - self.threshold_s * agent.invocations, 3)),
+        )
