@@ -1,0 +1,4 @@
+"""placeholder"""
+from otel_agentperf.demo.responders import FixedResponder
+class RecordingScript(FixedResponder):
+    """placeholder"""
