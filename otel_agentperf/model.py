@@ -50,6 +50,8 @@ class ServiceTier(StrEnum):
     BATCH = "batch"
     PRIORITY = "priority"
     PROVISIONED = "provisioned_throughput"
+    OTHER = "other"
+    """A tier whose price is not known here; what it served stays unpriced."""
 
 
 class ModalityTokens(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,226 @@
+"""The price book: what a request, a kept cache or a service costs.
+
+The user's file comes first, then genai-prices with the tiers of `tiers`. Rates are resolved
+once for each (provider, model, tier, UTC day) and kept, so that a model request pays for two
+dictionary look-ups and a few multiplications. What is not known stays unknown: the cost is
+unpriced, says why, and is never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from otel_agentperf import guard
+from otel_agentperf.model import Cost, CostStatus, ServiceTier, Usage
+from otel_agentperf.pricing import tiers
+from otel_agentperf.pricing.names import (
+    GOOGLE,
+    TUNED_REASON,
+    grounding_per_request,
+    is_tuned,
+    plain_name,
+    provider_id,
+    without_vendor,
+)
+from otel_agentperf.pricing.rates import PriceTable, Rates, charge, flatten, multiply, unpriced
+from otel_agentperf.pricing.services import ServiceIndex, ServiceRate
+from otel_agentperf.pricing.settings import STORAGE_KEY, parse_prices
+from otel_agentperf.pricing.storage import storage_rate
+
+STANDARD = ServiceTier.STANDARD
+MAX_QUOTES = 2_000
+"""Rates kept at once; all are dropped and resolved again beyond it, which a day's models never reach."""
+
+_DAY_NS = 86_400_000_000_000
+_SECONDS_AN_HOUR = 3600
+_MTOK_HOURS = Decimal(1) / Decimal(1_000_000)
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """The rates of a model on one tier and day, or the cost that says why there are none."""
+
+    rates: Rates | None = None
+    unpriced: Cost | None = None
+    source: str = ""
+    model_id: str = ""
+    table: PriceTable = {}
+    lasting: bool = True
+    """False where the price depends on the hour and must be resolved each time."""
+
+
+class PriceBook:
+    """Prices from the settings file and from genai-prices.
+
+    Args:
+        prices: the `[prices]` table of the settings file, as parsed from TOML.
+
+    Raises:
+        SettingsError: the table has a key, name or value that is not allowed.
+    """
+
+    __slots__ = ("_models", "_services", "_standard", "_tiered", "services")
+
+    def __init__(self, prices: Mapping[str, object] | None = None) -> None:
+        models, services = parse_prices(prices or {})
+        self._models = {plain_name(name): table for name, table in models.items()} | dict(models)
+        self.services: Mapping[str, ServiceRate] = services
+        self._services = ServiceIndex(services.values())
+        self._standard: dict[tuple[str, str, int], Quote] = {}
+        self._tiered: dict[tuple[str, str, ServiceTier, int], Quote] = {}
+
+    def price(self, provider: str, model: str, usage: Usage, tier: ServiceTier = STANDARD, *, when_ns: int) -> Cost:
+        """Return what a model request costs. It never raises.
+
+        Args:
+            provider: `gcp.gemini`, `gcp.vertex_ai` or another provider's name; may be empty.
+            model: the model as request or response names it.
+            usage: the tokens and searches of the response.
+            tier: the tier that served it, from the response.
+            when_ns: when the request was made, in Unix nanoseconds; prices change by date.
+
+        Returns:
+            The cost by line, or an unpriced cost with the reason.
+        """
+        try:
+            day = when_ns // _DAY_NS
+            if tier is STANDARD:
+                quote = self._standard.get((provider, model, day))
+            else:
+                quote = self._tiered.get((provider, model, tier, day))
+            if quote is None:
+                quote = self._resolve(provider, model, ServiceTier(tier), when_ns)
+            if quote.rates is None:
+                return quote.unpriced or unpriced("no price is known", tier)
+            return charge(quote.rates, usage, tier)
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.price", error)
+            return unpriced(f"internal error ({type(error).__name__})")
+
+    def _resolve(self, provider: str, model: str, tier: ServiceTier, when_ns: int) -> Quote:
+        quote = self.quote(provider, model, tier, when_ns=when_ns)
+        if quote.lasting:
+            day = when_ns // _DAY_NS
+            if len(self._standard) + len(self._tiered) >= MAX_QUOTES:
+                self._standard.clear()
+                self._tiered.clear()
+            if tier is STANDARD:
+                self._standard[provider, model, day] = quote
+            else:
+                self._tiered[provider, model, tier, day] = quote
+        return quote
+
+    def quote(self, provider: str, model: str, tier: ServiceTier = STANDARD, *, when_ns: int) -> Quote:
+        """Return the rates that `price` applies, with their source; slow and not kept.
+
+        Arguments are those of `price`.
+        """
+        name = _list_name(provider, model)
+        own = self._own(model, name)
+        if own is not None:
+            return _own_quote(own, name, tier)
+        if is_tuned(model):
+            return Quote(unpriced=unpriced(TUNED_REASON.format(name=model), tier))
+        if not name:
+            return Quote(unpriced=unpriced("no model is named", tier))
+        from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
+
+        listing = catalog.look_up(provider, name, tier, catalog.moment(when_ns))
+        if listing.reason is not None:
+            return Quote(unpriced=unpriced(listing.reason, tier), model_id=listing.model_id)
+        return Quote(
+            rates=flatten(listing.table, grounding_per_request=grounding_per_request(listing.model_id)),
+            source=listing.source,
+            model_id=listing.model_id,
+            table=listing.table,
+            lasting=not listing.time_of_day,
+        )
+
+    def _own(self, model: str, name: str) -> PriceTable | None:
+        return self._models.get(model) or self._models.get(name) or self._models.get(plain_name(model))
+
+    def cache_storage(
+        self, model: str, tokens: int, ttl_s: float, *, when_ns: int, provider: str = "gcp.gemini"
+    ) -> Cost:
+        """Return what keeping a context cache for its whole life costs, marked estimated.
+
+        Tokens x hours x the storage price; a cache deleted before its time costs less.
+
+        Args:
+            model: the cache's model.
+            tokens: tokens in the cache.
+            ttl_s: its time to live, in seconds.
+            when_ns: when it was created, in Unix nanoseconds.
+            provider: whose cache it is.
+        """
+        try:
+            rate = self.storage_usd(model, when_ns=when_ns, provider=provider)
+            if rate is None:
+                return unpriced(f"no storage price is published for {plain_name(model) or 'a model without name'!r}")
+            seconds = Decimal(repr(ttl_s))
+            if tokens < 0 or not seconds.is_finite() or seconds < 0:
+                return unpriced(f"{tokens} tokens for {ttl_s} s cannot be billed")
+            hours = seconds / _SECONDS_AN_HOUR
+            total = multiply(multiply(multiply(rate, _MTOK_HOURS), tokens), hours)
+            return Cost(status=CostStatus.PRICED, total_usd=total, estimated=True)
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.cache_storage", error)
+            return unpriced(f"internal error ({type(error).__name__})")
+
+    def storage_usd(self, model: str, *, when_ns: int, provider: str = "gcp.gemini") -> Decimal | None:
+        """Return the storage price in US dollars per million tokens per hour, `None` if unknown."""
+        name = _list_name(provider, model)
+        own = self._own(model, name)
+        if own is not None and STORAGE_KEY in own:
+            return own[STORAGE_KEY].base
+        if is_tuned(model) or not name or provider_id(provider) != GOOGLE:
+            return None
+        from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
+
+        when = catalog.moment(when_ns)
+        info = catalog.find_model(provider, name, when)
+        return None if info is None else storage_rate(info.id, when.date())
+
+    def service(self, name: str) -> ServiceRate | None:
+        """Return the rate of a billed service, `None` if the settings have none of that name."""
+        return self.services.get(name)
+
+    def match_service(
+        self,
+        *,
+        node: str | None = None,
+        tool: str | None = None,
+        span: str | None = None,
+        host: str | None = None,
+    ) -> str | None:
+        """Return the name of the billed service that this work belongs to, `None` for none.
+
+        Args:
+            node: the graph node's name.
+            tool: the tool's name.
+            span: the span's name.
+            host: the HTTP host called, with or without port.
+        """
+        if self._services.empty:
+            return None
+        return self._services.find(node, tool, span, host)
+
+
+def _list_name(provider: str, model: str) -> str:
+    """Return the name under which the list has the model; only Google's has no vendor prefix."""
+    name = plain_name(model)
+    return without_vendor(name) if provider_id(provider) in (None, GOOGLE) else name
+
+
+def _own_quote(table: PriceTable, name: str, tier: ServiceTier) -> Quote:
+    """Return the user's own rates; other tiers are scaled as Google scales its own."""
+    if tier in tiers.UNPRICED_TIERS:
+        return Quote(unpriced=unpriced(tiers.UNPRICED_TIERS[tier], tier))
+    source = "the settings file"
+    if tier is not STANDARD:
+        table = tiers.scaled(table, tier)
+        source += f", times {tiers.FACTORS[tier]} for {tier}"
+    rates = flatten(table, grounding_per_request=grounding_per_request(name))
+    return Quote(rates=rates, source=source, model_id=name, table=table)

@@ -1,0 +1,52 @@
+"""What flex, batch and priority cost, where genai-prices does not say.
+
+genai-prices carries batch prices for most Gemini models and flex and priority for a few; where
+it does, they are used. For the rest this module applies what Google publishes at
+https://ai.google.dev/gemini-api/docs/pricing and /docs/optimization (read 2026-11-23): the
+flex table of a model equals its batch table; flex and batch halve input and output; priority
+costs 1.8 times standard. Search and maps are never discounted.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from otel_agentperf.model import ServiceTier
+from otel_agentperf.pricing.rates import Price, PriceTable
+
+SOURCE = "ai.google.dev/gemini-api/docs/pricing"
+FACTORS = {
+    ServiceTier.FLEX: Decimal("0.5"),
+    ServiceTier.BATCH: Decimal("0.5"),
+    ServiceTier.PRIORITY: Decimal("1.8"),
+}
+PRICE_CONTEXTS = {
+    ServiceTier.FLEX: {"service_tier": "flex"},
+    ServiceTier.BATCH: {"processing": "batch"},
+    ServiceTier.PRIORITY: {"service_tier": "priority"},
+}
+UNPRICED_TIERS = {
+    ServiceTier.PROVISIONED: "provisioned throughput is paid by commitment, not by token",
+    ServiceTier.OTHER: "the service tier of the response is not known here",
+}
+
+# The page rounds these to whole cents, away from the factor. US dollars per million tokens.
+ROUNDED: dict[tuple[str, ServiceTier], dict[str, Decimal]] = {
+    ("gemini-3.5-flash", ServiceTier.FLEX): {"cache_read_mtok": Decimal("0.08")},
+    ("gemini-3.5-flash-lite", ServiceTier.PRIORITY): {"cache_read_mtok": Decimal("0.05")},
+}
+
+
+def scaled(table: PriceTable, tier: ServiceTier, model_id: str = "") -> PriceTable:
+    """Return the standard prices at another tier.
+
+    Args:
+        table: standard prices.
+        tier: flex, batch or priority.
+        model_id: the model's id in genai-prices, for the prices that the page rounds.
+    """
+    factor = FACTORS[tier]
+    result = {key: price.scaled(factor) if key.endswith("_mtok") else price for key, price in table.items()}
+    for key, usd in ROUNDED.get((model_id, tier), {}).items():
+        result[key] = Price(usd)
+    return result
