@@ -1,0 +1,85 @@
+"""Our own attributes, which stand beside the GenAI conventions' on our spans and on enriched ones.
+
+What is written for an operation is read back as it was: a cost line that is 0 is not written,
+so it is absent on a span whose other lines are there.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from otel_agentperf import semconv
+from otel_agentperf.model import (
+    ZERO_USD,
+    Cost,
+    CostStatus,
+    ServiceTier,
+    ToolCall,
+)
+from otel_agentperf.reading import values
+from otel_agentperf.reading.values import Attributes
+
+_TIERS = {tier.value: tier for tier in ServiceTier}
+
+
+def cost(attributes: Attributes) -> Cost | None:
+    """The cost on a span: ours with its lines, or the total that another instrumentation gave."""
+    status = attributes.get(semconv.COST_STATUS)
+    total = values.money(attributes, semconv.USAGE_COST)
+    if status is None:
+        return None if total is None else Cost(CostStatus.PRICED, total)
+    fresh = values.money(attributes, semconv.COST_INPUT)
+    output = values.money(attributes, semconv.COST_OUTPUT)
+    has_lines = fresh is not None and output is not None
+    tier = attributes.get(semconv.COST_TIER)
+    return Cost(
+        status=CostStatus.UNPRICED if total is None else CostStatus.PRICED,
+        total_usd=total,
+        input_usd=fresh,
+        cache_read_usd=_line(attributes, semconv.COST_CACHE_READ, zero=has_lines),
+        output_usd=output,
+        grounding_usd=_line(attributes, semconv.COST_GROUNDING, zero=has_lines and total is not None),
+        tier=_TIERS.get(tier, ServiceTier.STANDARD) if isinstance(tier, str) else ServiceTier.STANDARD,
+        reason=values.text(attributes, semconv.COST_REASON),
+        estimated=values.flag(attributes, semconv.COST_ESTIMATED) is True,
+    )
+
+
+def _line(attributes: Attributes, key: str, *, zero: bool) -> Decimal | None:
+    usd = values.money(attributes, key)
+    return ZERO_USD if usd is None and zero else usd
+
+
+def tool_call(attributes: Attributes) -> ToolCall | None:
+    """The fingerprints of a tool execution, where we took them."""
+    if semconv.TOOL_NO_ARGUMENTS not in attributes:
+        return None
+    return ToolCall(
+        arguments_hash=values.text(attributes, semconv.TOOL_ARGUMENTS_HASH),
+        arguments_simhash=hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
+        context_hash=values.text(attributes, semconv.TOOL_CONTEXT_HASH),
+        result_hash=values.text(attributes, semconv.TOOL_RESULT_HASH),
+        error_hash=values.text(attributes, semconv.TOOL_ERROR_HASH),
+        no_arguments=values.flag(attributes, semconv.TOOL_NO_ARGUMENTS) is True,
+        result_size=values.whole(attributes, semconv.TOOL_RESULT_SIZE),
+    )
+
+
+def hex_digits(attributes: Attributes, key: str) -> str | None:
+    """A SimHash, which rules read as a number: text that is none is dropped."""
+    value = values.text(attributes, key)
+    if value is None:
+        return None
+    try:
+        int(value, 16)
+    except ValueError:
+        return None
+    return value
+
+
+def outcome(attributes: Attributes) -> str | None:
+    """How an operation ended where that is no error."""
+    said = values.text(attributes, semconv.LANGGRAPH_OUTCOME)
+    if said is None and attributes.get(semconv.STREAM_ABANDONED) is True:
+        return "abandoned"
+    return said

@@ -1,0 +1,110 @@
+"""Attribute values of spans that others wrote, taken as they come: a wrong type is an absent value.
+
+Exporters and backends turn numbers into text and tuples into lists on the way, so a number in
+digits counts as one. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import cast
+
+import msgspec
+
+Attributes = Mapping[str, object]
+
+_LARGEST = 2**63
+
+
+def text(attributes: Attributes, *keys: str) -> str | None:
+    """The first of these attributes that is text and not empty."""
+    for key in keys:
+        value = attributes.get(key)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def whole(attributes: Attributes, *keys: str) -> int | None:
+    """The first of these attributes that is a whole number, 0 or more."""
+    for key in keys:
+        value = attributes.get(key)
+        if value.__class__ is int and 0 <= cast("int", value) < _LARGEST:
+            return cast("int", value)
+        if value is not None:
+            number = _number(value)
+            if number is not None and number < _LARGEST:
+                return int(number)
+    return None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def seconds_as_ns(attributes: Attributes, key: str) -> int | None:
+    """A duration in seconds as nanoseconds."""
+    value = attributes.get(key)
+    number = None if value is None else _number(value)
+    return None if number is None else round(number * 1e9)
+
+
+def money(attributes: Attributes, *keys: str) -> Decimal | None:
+    """The first of these attributes that is an amount, exactly as it was written."""
+    for key in keys:
+        value = attributes.get(key)
+        if value is not None and _number(value) is not None:
+            return Decimal(value if isinstance(value, (int, str)) else repr(value))
+    return None
+
+
+def number(attributes: Attributes, key: str) -> float | None:
+    """A number, 0 or more."""
+    value = attributes.get(key)
+    return None if value is None else _number(value)
+
+
+def flag(attributes: Attributes, key: str) -> bool | None:
+    """A truth value, also where it became text."""
+    value = attributes.get(key)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower())
+    return None
+
+
+def texts(attributes: Attributes, key: str) -> tuple[str, ...]:
+    """A list of texts; one text is a list of one."""
+    value = attributes.get(key)
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, (tuple, list)):
+        return tuple(item for item in cast("tuple[object, ...]", value) if isinstance(item, str))
+    return ()
+
+
+def decoded(value: object) -> object:
+    """What a JSON text holds; anything else as it is."""
+    if not isinstance(value, (str, bytes)):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return value
+
+
+def table(attributes: Attributes, key: str) -> Mapping[str, object]:
+    """A JSON object in an attribute, or an empty one."""
+    value = decoded(attributes.get(key))
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
