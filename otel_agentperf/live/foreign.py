@@ -34,7 +34,7 @@ _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 _OPENINFERENCE_KIND = "openinference.span.kind"
 _HOST_KEYS = (semconv.SERVER_ADDRESS, "http.host", "net.peer.name")
 _URL_KEYS = ("url.full", "http.url")
-_RECORD_METRICS = "opentelemetry.instrumentation."
+RECORD_METRICS = "opentelemetry.instrumentation."
 """Scopes of instrumentations that record the semantic-convention metrics themselves."""
 _EXACT = frozenset({semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.USAGE_REASONING_TOKENS})
 """Peers leave out tool-use tokens; our figure replaces theirs."""
@@ -94,7 +94,7 @@ def _read(span: Span, end_ns: int) -> Operation:
 def before_end(mark: Mark, span: Span, end_ns: int) -> None:
     """Take in a marked span that is about to end and still takes attributes."""
     pipeline, frame = mark.pipeline, mark.frame
-    service = _service(pipeline, span) if pipeline.prices.has_services else None
+    service = _service(pipeline, span) if pipeline.prices.services else None
     if service is not None:
         start_ns = span.start_time or end_ns
         at = frame if mark.owns_frame else Frame(OperationKind.OTHER, span.name, span, start_ns, frame)
@@ -128,6 +128,8 @@ def _service(pipeline: Pipeline, span: Span) -> str | None:
 
 
 def _end_inference(pipeline: Pipeline, span: Span, mark: Mark, operation: Operation) -> None:
+    if mark.in_flight is not None:
+        mark.in_flight()
     requests = mark.requests
     if len(requests) == 1:
         span.set_attributes(_lacking(span, requests[0]))
@@ -150,7 +152,7 @@ def _price(pipeline: Pipeline, operation: Operation) -> Cost | None:
     inference = operation.inference
     model = inference.response_model or inference.request_model
     return pipeline.prices.price(
-        inference.provider, model, operation.usage, ServiceTier.STANDARD, operation.end_ns
+        inference.provider, model, operation.usage, ServiceTier.STANDARD, when_ns=operation.end_ns
     )
 
 
@@ -177,6 +179,7 @@ def _settle(
         frame.span.set_attributes(attributes)
     if operation.kind in BILLED_BY_TOKEN:
         scope = getattr(frame.span, "instrumentation_scope", None)
-        theirs = scope is not None and scope.name.startswith(_RECORD_METRICS)
-        pipeline.measure(frame, operation, semconv_metrics=not theirs)
+        pipeline.add_cost(operation)
+        if scope is None or not scope.name.startswith(RECORD_METRICS):
+            pipeline.measure(frame, operation)
     pipeline.announce(news, frame, operation.end_ns)

@@ -11,7 +11,7 @@ foreign span belongs to the right frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -113,10 +113,11 @@ class Mark:
         tracer: starts spans beneath it.
         frame: the frame that work beneath the span belongs to.
         owns_frame: whether the span itself is that frame.
-        requests: our own requests that ran while this span was the current inference span.
+        requests: requests seen at our own seam while this span was the current inference span.
+        in_flight: ends the one that is still open, for a span that ends before its stream does.
     """
 
-    __slots__ = ("frame", "owns_frame", "pipeline", "requests", "tracer")
+    __slots__ = ("frame", "in_flight", "owns_frame", "pipeline", "requests", "tracer")
 
     def __init__(self, pipeline: Pipeline, tracer: Tracer, frame: Frame | None) -> None:
         self.pipeline = pipeline
@@ -124,6 +125,7 @@ class Mark:
         self.frame = frame
         self.owns_frame = False
         self.requests: list[Operation] = []
+        self.in_flight: Callable[[], None] | None = None
 
 
 def mark_of(span: Span) -> Mark | None:

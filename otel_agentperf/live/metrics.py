@@ -91,33 +91,29 @@ class Metrics:
         for name, unit, description, callback in observed:
             meter.create_observable_counter(name, [callback], unit, description)
 
-    def request(self, operation: Operation, context: Context, *, semconv_metrics: bool) -> None:
-        """Record one model request.
+    def request(self, operation: Operation, context: Context) -> None:
+        """Record the semantic-convention metrics of one model request.
 
         Args:
             operation: the request, finished.
             context: the context whose span the exemplars lead to.
-            semconv_metrics: False where another instrumentation records them already.
         """
         inference = operation.inference
-        if semconv_metrics and inference is not None:
-            key = (
-                operation.kind.value,
-                inference.provider,
-                inference.request_model,
-                inference.response_model or "",
-                operation.error_type or "",
-            )
-            attributes = self._attributes.get(key)
-            if attributes is None:
-                attributes = self._make_attributes(key)
-            duration, input_tokens, output_tokens = attributes
-            self._duration.record(operation.duration_ns / 1e9, duration, context)
-            usage = operation.usage
-            if usage is not None:
-                self._tokens.record(usage.input_tokens, input_tokens, context)
-                self._tokens.record(usage.output_tokens, output_tokens, context)
-        self.cost(operation)
+        if inference is None:
+            return
+        key = (
+            operation.kind.value,
+            inference.provider,
+            inference.request_model,
+            inference.response_model or "",
+            operation.error_type or "",
+        )
+        duration, input_tokens, output_tokens = self._attributes.get(key) or self._make_attributes(key)
+        self._duration.record(operation.duration_ns / 1e9, duration, context)
+        usage = operation.usage
+        if usage is not None:
+            self._tokens.record(usage.input_tokens, input_tokens, context)
+            self._tokens.record(usage.output_tokens, output_tokens, context)
 
     def _make_attributes(self, key: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
         kind, provider, model, response_model, error = key

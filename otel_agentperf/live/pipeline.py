@@ -193,7 +193,9 @@ class Pipeline:
             if news:
                 self.announce(news, frame, operation.end_ns)
             if frame.kind in _BILLED:
-                self.measure(frame, operation, semconv_metrics=semconv_metrics)
+                self.add_cost(operation)
+                if semconv_metrics:
+                    self.measure(frame, operation)
         finally:
             span.end(operation.end_ns)
         return operation
@@ -284,14 +286,14 @@ class Pipeline:
             if self._metrics is not None:
                 self._metrics.suggestion(suggestion)
 
-    def measure(self, frame: Frame, operation: Operation, *, semconv_metrics: bool) -> None:
-        """Record the metrics of a billed operation."""
-        if self._metrics is None:
-            return
-        if operation.inference is not None:
-            context = trace.set_span_in_context(frame.span, _EMPTY)
-            self._metrics.request(operation, context, semconv_metrics=semconv_metrics)
-        else:
+    def measure(self, frame: Frame, operation: Operation) -> None:
+        """Record the semantic-convention metrics of a model request."""
+        if self._metrics is not None:
+            self._metrics.request(operation, trace.set_span_in_context(frame.span, _EMPTY))
+
+    def add_cost(self, operation: Operation) -> None:
+        """Add the cost of an operation to the cost metric."""
+        if self._metrics is not None:
             self._metrics.cost(operation)
 
     # -- other ways in ---------------------------------------------------------------------

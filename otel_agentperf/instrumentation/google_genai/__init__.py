@@ -1,0 +1,58 @@
+"""Spans for google-genai: one for each billed request, with exact tokens and dollars.
+
+Intercepted: `BaseApiClient.request`, `request_streamed`, `async_request` and
+`async_request_streamed`, which are called once for each HTTP request that Google bills; the
+public `generate_content` is not, since with automatic function calling one such call makes
+many. HTTP attempts are seen at `_request_once`, functions called for the model at
+`_extra_utils.invoke_function_from_dict_args`, Interactions at a client of their own.
+
+Limits: the Live API (web sockets) and batch jobs are not covered. `ChatGoogleGenerativeAI`
+of langchain-google-genai rides on this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from otel_agentperf import semconv
+from otel_agentperf.instrumentation.google_genai import functions, requests
+from otel_agentperf.instrumentation.patching import Patches, installed
+from otel_agentperf.instrumentation.switch import Switch
+from otel_agentperf.live import auto
+
+OLDEST = "1.32"
+_CLIENT = "google.genai._api_client"
+_FUNCTIONS = "google.genai._extra_utils"
+
+
+class GoogleGenAIInstrumentor(BaseInstrumentor):
+    """Instruments google-genai; the entry point `agentperf-google-genai`."""
+
+    _switch = Switch(semconv.SCOPE_GOOGLE_GENAI)
+    _patches = Patches()
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """None: whether google-genai is there is checked in `instrument`, for it alone."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        if not installed("google-genai", OLDEST) or auto.ensure_pipeline() is None:
+            return
+        switch, patches = self._switch, self._patches
+        switch.turn_on(kwargs.get("tracer_provider"))
+        patches.replace(_CLIENT, "BaseApiClient.request", requests.wrap_request(switch))
+        patches.replace(_CLIENT, "BaseApiClient.request_streamed", requests.wrap_request_streamed(switch))
+        patches.replace(_CLIENT, "BaseApiClient.async_request", requests.wrap_async_request(switch))
+        patches.replace(_CLIENT, "BaseApiClient.async_request_streamed", requests.wrap_async_request_streamed(switch))
+        patches.replace(_CLIENT, "BaseApiClient._request_once", requests.wrap_request_once)
+        patches.replace(_CLIENT, "BaseApiClient._async_request_once", requests.wrap_async_request_once)
+        patches.replace(_FUNCTIONS, "invoke_function_from_dict_args", functions.wrap_invoke(switch))
+        patches.replace(_FUNCTIONS, "invoke_function_from_dict_args_async", functions.wrap_ainvoke(switch))
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        del kwargs
+        self._switch.turn_off()
+        self._patches.restore()
