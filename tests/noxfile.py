@@ -1,0 +1,168 @@
+"""Everything that a change must pass, cheapest first: `uvx nox -f tests/noxfile.py`.
+
+One session: `... -s tests-2x`; with arguments for pytest: `... -s tests-2x -- tests/pricing -x`. Each session runs
+what `uv.lock` holds, in an environment of its own under `.nox`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "none"
+
+ROOT = Path(__file__).parent.parent
+WORK = ROOT / ".nox"
+COVERAGE = WORK / "coverage"
+PYTHON = "3.11"
+ENVIRONMENTS = ("2x", "oldest", "3x")
+NEWER_PYTHONS = ("3.12", "3.13", "3.14")
+EVERYTHING = ("--all-extras", "--group")
+
+
+def _in_environment(
+    session: nox.Session, name: str, contents: tuple[str, ...], *command: str, python: str = PYTHON, **env: str
+) -> None:
+    """Run a command in the environment of that name, made from the lock file first."""
+    session.chdir(ROOT)
+    session.run(
+        *("uv", "run", "--quiet", "--locked", "--exact", "--python", python, *contents, *command),
+        # Many tests start programs of their own: these shall not compile the libraries again each time.
+        env={"UV_PROJECT_ENVIRONMENT": str(WORK / name), "UV_COMPILE_BYTECODE": "1", **env},
+        external=True,
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, its rules and its layout."""
+    for command in (("ruff", "check"), ("ruff", "format", "--check")):
+        _in_environment(session, "lint", ("--only-group", "lint"), *command)
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Imports point down only."""
+    _in_environment(session, "lint", ("--only-group", "lint"), "lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """pyright strict, over the package and the tests."""
+    _in_environment(session, "2x", (*EVERYTHING, "env-2x"), "pyright", PYRIGHT_PYTHON_IGNORE_WARNINGS="1")
+
+
+def _tests(session: nox.Session, environment: str) -> None:
+    COVERAGE.mkdir(parents=True, exist_ok=True)
+    for old in COVERAGE.glob(f".coverage.{environment}.*"):
+        old.unlink()
+    _in_environment(
+        session,
+        environment,
+        (*EVERYTHING, f"env-{environment}"),
+        *("coverage", "run", "-m", "pytest", *session.posargs),
+        COVERAGE_FILE=str(COVERAGE / f".coverage.{environment}"),
+    )
+
+
+@nox.session(name="tests-2x")
+def tests_2x(session: nox.Session) -> None:
+    """Newest google-genai 2, where langchain-google-genai and the other instrumentations live."""
+    _tests(session, "2x")
+
+
+@nox.session(name="tests-oldest")
+def tests_oldest(session: nox.Session) -> None:
+    """Every lower bound that this package states."""
+    _tests(session, "oldest")
+
+
+@nox.session(name="tests-3x")
+def tests_3x(session: nox.Session) -> None:
+    """Newest google-genai 3."""
+    _tests(session, "3x")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The branches that the environments covered together; below the floor it fails."""
+    total = {"COVERAGE_FILE": str(COVERAGE / ".coverage")}
+    contents = (*EVERYTHING, "env-2x")
+    _in_environment(session, "2x", contents, "coverage", "combine", "--quiet", "--keep", str(COVERAGE), **total)
+    _in_environment(session, "2x", contents, "coverage", "report", **total)
+
+
+@nox.session(name="tests-newer-python")
+@nox.parametrize("python_version", NEWER_PYTHONS, ids=NEWER_PYTHONS)
+def tests_newer_python(session: nox.Session, python_version: str) -> None:
+    """The tests on a newer Python, where this machine has it."""
+    interpreter = _interpreter(python_version)
+    if interpreter is None:
+        session.skip(f"NOT RUN: Python {python_version} is not on this machine")
+    environment = (*EVERYTHING, "env-2x")
+    _in_environment(session, python_version, environment, "pytest", *session.posargs, python=interpreter)
+
+
+def _interpreter(version: str) -> str | None:
+    """A Python of that version on this machine, as uv finds it or in pyenv's folder, where uv does not look."""
+    found = subprocess.run(
+        ["uv", "python", "find", "--no-python-downloads", "--no-project", version],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode == 0:
+        return found.stdout.strip()
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return next((str(python) for python in sorted(pyenv.glob(f"versions/{version}.*/bin/python"))), None)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """The wheel, built from the sdist and installed as a user would: with every extra, and bare at its lower bounds."""
+    session.chdir(ROOT)
+    dist = WORK / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", str(dist), external=True)
+    (built,) = dist.glob("*.whl")
+    locked = WORK / "locked.txt"
+    session.run(
+        *("uv", "export", "--quiet", "--locked", *EVERYTHING, "env-3x"),
+        *("--no-hashes", "--no-emit-project", "--output-file", str(locked)),
+        external=True,
+        silent=True,
+    )
+    full = _clean_environment(session, "wheel-full", f"{built}[all]", "--constraints", str(locked))
+    _look_at_the_installed_wheel(session, full, "test_wheel.py", "test_wheel_extras.py")
+    bare = _clean_environment(session, "wheel-bare", str(built), "--resolution", "lowest-direct")
+    _look_at_the_installed_wheel(session, bare, "test_wheel.py", "test_wheel_bare.py")
+
+
+def _clean_environment(session: nox.Session, name: str, *packages: str) -> Path:
+    """A virtual environment that holds these packages, their dependencies and pytest; its Python."""
+    place = WORK / name
+    session.run("uv", "venv", "--quiet", "--clear", "--no-project", "--python", PYTHON, str(place), external=True)
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    for wanted in (packages, ("pytest>=9.2",)):
+        session.run("uv", "pip", "install", "--quiet", "--python", str(python), *wanted, external=True)
+    return python
+
+
+def _look_at_the_installed_wheel(session: nox.Session, python: Path, *tests: str) -> None:
+    """Run these tests where the checkout is out of sight."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        for test in tests:
+            shutil.copy(ROOT / "tests" / "packaging" / test, elsewhere)
+        session.chdir(elsewhere)
+        session.run(
+            *(str(python), "-P", "-m", "pytest", "-ra", "-W", "error"),
+            *("--rootdir", elsewhere, "--strict-markers", "-o", "markers=wheel"),
+            external=True,
+        )
+        session.chdir(ROOT)
