@@ -47,6 +47,8 @@ class Quote(msgspec.Struct, frozen=True):
     source: str = ""
     model_id: str = ""
     table: PriceTable = {}
+    own: bool = False
+    """True where the rates are the user's."""
     lasting: bool = True
     """False where the price depends on the hour and must be resolved each time."""
 
@@ -61,11 +63,12 @@ class PriceBook:
         SettingsError: the table has a key, name or value that is not allowed.
     """
 
-    __slots__ = ("_models", "_services", "_standard", "_tiered", "services")
+    __slots__ = ("_models", "_services", "_standard", "_tiered", "own_models", "services")
 
     def __init__(self, prices: Mapping[str, object] | None = None) -> None:
         models, services = parse_prices(prices or {})
         self._models = {plain_name(name): table for name, table in models.items()} | dict(models)
+        self.own_models: tuple[str, ...] = tuple(models)
         self.services: Mapping[str, ServiceRate] = services
         self._services = ServiceIndex(services.values())
         self._standard: dict[tuple[str, str, int], Quote] = {}
@@ -223,4 +226,4 @@ def _own_quote(table: PriceTable, name: str, tier: ServiceTier) -> Quote:
         table = tiers.scaled(table, tier)
         source += f", times {tiers.FACTORS[tier]} for {tier}"
     rates = flatten(table, grounding_per_request=grounding_per_request(name))
-    return Quote(rates=rates, source=source, model_id=name, table=table)
+    return Quote(rates=rates, source=source, model_id=name, table=table, own=True)
