@@ -1,7 +1,8 @@
-"""Spans, whoever wrote them, as operations and runs."""
+"""Spans, whoever wrote them, as operations and runs. `reading.sdk` reads those of the SDK."""
 
 from __future__ import annotations
 
+from otel_agentperf.reading.place import TracedRun, runs_of
 from otel_agentperf.reading.span import read
 
-__all__ = ["read"]
+__all__ = ["TracedRun", "read", "runs_of"]

@@ -108,3 +108,11 @@ def table(attributes: Attributes, key: str) -> Mapping[str, object]:
     """A JSON object in an attribute, or an empty one."""
     value = decoded(attributes.get(key))
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def signed(attributes: Attributes, key: str) -> float | None:
+    """A finite number of any sign."""
+    value = attributes.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,157 @@
+"""Where an operation stands: its agent, its run and its session, told from the spans above it.
+
+A span alone does not say for whom it ran. `runs_of` takes all operations of one trace in one
+process and decides as the live pipeline does when it opens them:
+
+- a run's root is an outermost workflow or agent; two of them in one trace are two runs;
+- work outside any of them belongs to its topmost span (the local root);
+- the agent is the innermost `invoke_agent`, else the node right beneath the run's root;
+- spans that are no agent work stand aside: what is beneath them hangs on the next one above;
+- where two instrumentations report one graph, agent or tool, the inner span is not counted.
+
+It errs towards more runs: a parent that is absent makes its children local roots.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from otel_agentperf.model import NodeStep, Operation, OperationKind
+
+_AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
+
+
+@dataclass(frozen=True, slots=True)
+class TracedRun:
+    """One run of a trace."""
+
+    root: Operation
+    operations: tuple[Operation, ...]
+    """All agent work of the run in order of end, children before their parents; the root is last or absent.
+
+    It is absent where it is no agent work itself: a caller's span around model requests."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """What holds beneath one operation."""
+
+    operation: Operation
+    root: Operation
+    depth: int
+    agent: str = ""
+    is_agent: bool = False
+
+    @property
+    def within_agentic(self) -> bool:
+        return self.root.kind in _AGENTIC
+
+
+class _Placing:
+    """Places the operations of one trace, each after its parent."""
+
+    def __init__(self, operations: Mapping[str, Operation]) -> None:
+        self._operations = operations
+        self._places: dict[str, _Place] = {}
+        self.placed: dict[str, list[tuple[int, Operation]]] = defaultdict(list)
+
+    def place(self, operation: Operation) -> None:
+        """Place an operation and whatever above it has no place yet."""
+        pending: list[Operation] = []
+        seen: set[str] = set()
+        above: Operation | None = operation
+        while above is not None and above.span_id not in self._places and above.span_id not in seen:
+            pending.append(above)
+            seen.add(above.span_id)
+            above = self._operations.get(above.parent_id) if above.parent_id is not None else None
+        parent = self._places.get(above.span_id) if above is not None else None
+        for below in reversed(pending):
+            parent = self._places[below.span_id] = self._beneath(below, parent)
+
+    def _beneath(self, operation: Operation, parent: _Place | None) -> _Place:
+        kind = operation.kind
+        if parent is None:
+            place = _Place(operation, operation, 0)
+        elif kind is OperationKind.OTHER:
+            return parent
+        elif _is_said_twice(operation, parent.operation):
+            self._keep(operation, parent, counted=False)
+            return parent
+        else:
+            is_root = kind in _AGENTIC and not parent.within_agentic
+            place = _Place(operation, operation if is_root else parent.root, parent.depth + 1, parent.agent)
+        if _is_agent(operation, parent):
+            place.agent, place.is_agent = operation.name, True
+        if kind is not OperationKind.OTHER:
+            self._keep(operation, place, counted=operation.counted, parent=parent)
+        return place
+
+    def _keep(self, operation: Operation, place: _Place, *, counted: bool, parent: _Place | None = None) -> None:
+        above = parent.operation if parent is not None else None
+        node = operation.node
+        if node is not None:
+            node = msgspec.structs.replace(node, graph=above.name if above is not None else "")
+        elif operation.kind is OperationKind.NODE:
+            node = NodeStep(above.name if above is not None else "")
+        parent_id = operation.parent_id
+        if place.operation is not operation:
+            parent_id = place.operation.span_id
+        elif above is not None:
+            parent_id = above.span_id
+        placed = msgspec.structs.replace(
+            operation,
+            agent=place.agent,
+            is_agent=place.is_agent and counted,
+            parent_id=parent_id,
+            node=node,
+            counted=counted,
+        )
+        self.placed[place.root.span_id].append((place.depth, placed))
+
+
+def _is_said_twice(operation: Operation, above: Operation) -> bool:
+    if operation.name != above.name:
+        return False
+    if operation.kind in _AGENTIC:
+        return above.kind in _AGENTIC
+    return operation.kind is OperationKind.TOOL and above.kind is OperationKind.TOOL
+
+
+def _is_agent(operation: Operation, parent: _Place | None) -> bool:
+    if operation.kind is OperationKind.AGENT:
+        return True
+    if operation.kind is not OperationKind.NODE or parent is None:
+        return False
+    return parent.within_agentic and parent.operation is parent.root and not parent.is_agent
+
+
+def runs_of(operations: Iterable[Operation]) -> list[TracedRun]:
+    """Part the operations of one trace in one process into runs, and place each in its run.
+
+    Args:
+        operations: all operations of the trace, read one by one, in any order.
+
+    Returns:
+        The runs that hold agent work, in order of start. The session of each operation is that
+        of its run's root, else the first one that any of its operations names.
+    """
+    by_id = {operation.span_id: operation for operation in operations}
+    placing = _Placing(by_id)
+    for operation in by_id.values():
+        placing.place(operation)
+    runs = [_run(by_id[root_id], placed) for root_id, placed in placing.placed.items()]
+    return sorted(runs, key=lambda run: run.root.start_ns)
+
+
+def _run(root: Operation, placed: list[tuple[int, Operation]]) -> TracedRun:
+    placed.sort(key=lambda item: (item[1].span_id == root.span_id, item[1].end_ns, -item[0]))
+    session_id = root.session_id or next((op.session_id for _, op in placed if op.session_id), None)
+    kept = tuple(
+        op if op.session_id == session_id else msgspec.structs.replace(op, session_id=session_id) for _, op in placed
+    )
+    own = next((op for op in kept if op.span_id == root.span_id), None)
+    return TracedRun(own if own is not None else msgspec.structs.replace(root, session_id=session_id), kept)

@@ -1,0 +1,153 @@
+"""What our processor wrote about a run: suggestions as span events, the summary on its root.
+
+Where the root carries the summary, the processor has judged the run, and its word stands: it
+also counted work whose spans were not sampled or were lost on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from otel_agentperf import semconv
+from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.model import (
+    ZERO_USD,
+    Complexity,
+    Level,
+    Operation,
+    SavingBasis,
+    Savings,
+    Suggestion,
+    Totals,
+)
+from otel_agentperf.reading import values
+from otel_agentperf.reading.values import Attributes
+
+E = TypeVar("E", Level, Complexity, SavingBasis)
+
+
+def suggestion(attributes: Attributes) -> Suggestion | None:
+    """Read an `agentperf.suggestion` event; `None` where it names no rule or no target."""
+    rule = values.text(attributes, semconv.SUGGESTION_RULE)
+    applies_to = values.texts(attributes, semconv.SUGGESTION_APPLIES_TO)
+    if rule is None or not applies_to:
+        return None
+    return Suggestion(
+        rule=rule,
+        type=values.text(attributes, semconv.SUGGESTION_TYPE) or "",
+        level=_member(Level, attributes, semconv.SUGGESTION_LEVEL) or Level.NOTICE,
+        description=values.text(attributes, semconv.SUGGESTION_DESCRIPTION) or "",
+        impact_score=values.number(attributes, semconv.SUGGESTION_IMPACT) or 0.0,
+        complexity=_member(Complexity, attributes, semconv.SUGGESTION_COMPLEXITY) or Complexity.MEDIUM,
+        confidence=values.number(attributes, semconv.SUGGESTION_CONFIDENCE) or 0.0,
+        applies_to=applies_to,
+        span_ids=values.texts(attributes, semconv.SUGGESTION_SPAN_IDS),
+        evidence=_evidence(values.table(attributes, semconv.SUGGESTION_EVIDENCE)),
+        savings=_savings(attributes),
+    )
+
+
+def _evidence(said: Mapping[str, object]) -> dict[str, float | int]:
+    return {
+        name: value for name, value in said.items() if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
+def _savings(attributes: Attributes) -> Savings | None:
+    basis = _member(SavingBasis, attributes, semconv.SUGGESTION_SAVINGS_BASIS)
+    if basis is None:
+        return None
+    return Savings(
+        basis,
+        values.number(attributes, semconv.SUGGESTION_SAVINGS_TIME),
+        values.money(attributes, semconv.SUGGESTION_SAVINGS_COST),
+    )
+
+
+def _member(kind: type[E], attributes: Attributes, key: str) -> E | None:
+    value = attributes.get(key)
+    return next((member for member in kind if member.value == value), None)
+
+
+class RecordedRun(msgspec.Struct, frozen=True):
+    """The `agentperf.run.*` attributes of a run's root."""
+
+    efficiency_score: int
+    rating: str | None
+    critical_path: tuple[str, ...]
+    success: bool
+    score: float | None
+    suggestions: int
+    """How many there were, also below the threshold at which one becomes an event."""
+    totals: Totals
+
+
+def recorded_run(attributes: Attributes) -> RecordedRun | None:
+    """Read what our processor wrote on a run's root; `None` on every other span."""
+    if semconv.RUN_EFFICIENCY_SCORE not in attributes:
+        return None
+    whole = values.whole
+    return RecordedRun(
+        efficiency_score=min(100, whole(attributes, semconv.RUN_EFFICIENCY_SCORE) or 0),
+        rating=values.text(attributes, semconv.RUN_RATING),
+        critical_path=values.texts(attributes, semconv.RUN_CRITICAL_PATH),
+        success=values.flag(attributes, semconv.RUN_SUCCESS) is not False,
+        score=values.signed(attributes, semconv.RUN_SCORE),
+        suggestions=whole(attributes, semconv.RUN_SUGGESTIONS) or 0,
+        totals=Totals(
+            cost_usd=values.money(attributes, semconv.RUN_COST) or ZERO_USD,
+            input_tokens=whole(attributes, semconv.RUN_INPUT_TOKENS) or 0,
+            output_tokens=whole(attributes, semconv.RUN_OUTPUT_TOKENS) or 0,
+            inference_calls=whole(attributes, semconv.RUN_INFERENCE_CALLS) or 0,
+            tool_calls=whole(attributes, semconv.RUN_TOOL_CALLS) or 0,
+            unpriced_calls=whole(attributes, semconv.RUN_UNPRICED_CALLS) or 0,
+            errors=whole(attributes, semconv.RUN_ERRORS) or 0,
+        ),
+    )
+
+
+def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: tuple[Suggestion, ...]) -> RunSummary:
+    """The summary that the processor made, with what only the spans tell.
+
+    Args:
+        root: the run's root.
+        recorded: what stands on the root.
+        seen: sums over the spans at hand, for what the root does not say.
+        suggestions: those on the spans, the final one per rule and target.
+    """
+    totals = msgspec.structs.replace(
+        recorded.totals,
+        cache_read_tokens=seen.cache_read_tokens,
+        reasoning_tokens=seen.reasoning_tokens,
+        embedding_calls=seen.embedding_calls,
+        service_calls=seen.service_calls,
+        operations=seen.operations,
+    )
+    return RunSummary(
+        name=root.name,
+        session_id=root.session_id,
+        start_ns=root.start_ns,
+        end_ns=root.end_ns,
+        totals=totals,
+        critical_path=recorded.critical_path,
+        efficiency_score=recorded.efficiency_score,
+        rating=recorded.rating,
+        success=recorded.success,
+        score=recorded.score,
+        suggestions=suggestions,
+    )
+
+
+def final(said: list[tuple[int, Suggestion]]) -> tuple[Suggestion, ...]:
+    """The last word per rule and target, the weightiest first.
+
+    Args:
+        said: suggestions with the time at which each was made, Unix nanoseconds.
+    """
+    last: dict[tuple[str, str], Suggestion] = {}
+    for _, item in sorted(said, key=lambda pair: pair[0]):
+        last[item.key] = item
+    return tuple(sorted(last.values(), key=lambda item: (-item.impact_score, item.key)))
