@@ -1,0 +1,45 @@
+"""OpenTelemetry plug-in for LangGraph agents on Gemini: what each step cost, and what to change.
+
+Installed, it switches itself on under `opentelemetry-instrument`; in code, call `instrument()`.
+The other names are for programs that want to say more than can be seen from outside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from otel_agentperf.api import action, instrument, outcome, record_model_usage, service
+    from otel_agentperf.config import Settings, SettingsError
+    from otel_agentperf.live.processor import AgentPerfSpanProcessor
+
+__all__ = [
+    "AgentPerfSpanProcessor",
+    "Settings",
+    "SettingsError",
+    "action",
+    "instrument",
+    "outcome",
+    "record_model_usage",
+    "service",
+]
+
+_HOMES = {
+    "AgentPerfSpanProcessor": "otel_agentperf.live.processor",
+    "Settings": "otel_agentperf.config",
+    "SettingsError": "otel_agentperf.config",
+    **dict.fromkeys(("action", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that `import otel_agentperf` is free."""
+    from importlib import import_module  # noqa: PLC0415 - see above
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

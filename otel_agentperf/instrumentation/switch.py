@@ -28,7 +28,10 @@ class Switch:
 
     def turn_on(self, tracer_provider: TracerProvider | None) -> None:
         """Take the tracer from a provider, the global one when absent."""
-        self.tracer = trace.get_tracer(self._scope, VERSION, tracer_provider, semconv.SCHEMA_URL)
+        active = pipeline.current()
+        # Fingerprints are comparable under one key only, so the key's id goes with every span.
+        attributes = {semconv.FINGERPRINT_KEY_ID: active.fingerprinter.key_id} if active is not None else None
+        self.tracer = trace.get_tracer(self._scope, VERSION, tracer_provider, semconv.SCHEMA_URL, attributes)
         self._on = True
 
     def turn_off(self) -> None:

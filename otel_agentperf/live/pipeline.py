@@ -21,7 +21,7 @@ from opentelemetry import context as context_api
 from opentelemetry._logs import LoggerProvider, get_logger
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider, get_meter
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
 
 from otel_agentperf import config, guard, semconv
 from otel_agentperf._version import VERSION
@@ -80,6 +80,8 @@ class Pipeline:
         logger_provider: LoggerProvider | None = None,
     ) -> None:
         self.settings = settings if settings is not None else config.load()
+        self.tracer_provider: TracerProvider | None = None
+        """The provider whose processor feeds this pipeline; `None` means the global one."""
         self.prices = PriceBook(self.settings.prices)
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)

@@ -39,6 +39,8 @@ class AgentPerfSpanProcessor(SpanProcessor):
         if settings is not None:
             pipeline.use(Pipeline(settings))
         self._pipeline = pipeline.ensure()
+        if tracer_provider is not None:
+            self._pipeline.tracer_provider = tracer_provider
         self._tracer = trace.get_tracer(semconv.SCOPE_API, VERSION, tracer_provider, semconv.SCHEMA_URL)
         span_end.install(before_end)
 

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from opentelemetry import trace
+
+import otel_agentperf
+from otel_agentperf import config, semconv
+from tests.telemetry import observed
+
+SERVICES = config.Settings(
+    fingerprint_key="test",
+    prices={"services": {"steel_browser": {"per_minute_usd": 0.001}, "maps": {"per_call_usd": 0.5}}},
+)
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(otel_agentperf.__all__) == [
+        "AgentPerfSpanProcessor",
+        "Settings",
+        "SettingsError",
+        "action",
+        "instrument",
+        "outcome",
+        "record_model_usage",
+        "service",
+    ]
+    for name in otel_agentperf.__all__:
+        assert getattr(otel_agentperf, name) is not None
+
+
+def test_an_action_as_a_context_manager_is_a_span_with_fingerprints_only() -> None:
+    with observed() as telemetry:
+        with otel_agentperf.action("click", arguments={"selector": "#canary"}) as click:
+            click.result("canary result")
+        span = telemetry.one("execute_action click")
+    attributes = span.attributes or {}
+    assert attributes[semconv.TOOL_NAME] == "click"
+    assert len(str(attributes[semconv.TOOL_ARGUMENTS_HASH])) == 16
+    assert len(str(attributes[semconv.TOOL_RESULT_HASH])) == 16
+    assert "canary" not in span.to_json()
+
+
+def test_the_same_decorated_action_four_times_in_a_run_is_a_repetition() -> None:
+    @otel_agentperf.action("click")
+    def click(selector: str) -> str:
+        return f"nothing at {selector}"
+
+    with observed() as telemetry:
+        with telemetry.provider.get_tracer("app").start_as_current_span("job"):
+            for _ in range(4):
+                click("#next")
+        events = telemetry.suggestions("REP001")
+    assert len(events) == 1
+    assert (events[0].attributes or {})[semconv.SUGGESTION_LEVEL] == "alarm"
+
+
+async def test_a_decorated_coroutine_keeps_its_result_and_its_error() -> None:
+    @otel_agentperf.action("fetch")
+    async def fetch(*, fail: bool) -> int:
+        await asyncio.sleep(0)
+        if fail:
+            raise KeyError("canary")
+        return 7
+
+    with observed() as telemetry:
+        assert await fetch(fail=False) == 7
+        with pytest.raises(KeyError, match="canary"):
+            await fetch(fail=True)
+        first, second = telemetry.named("execute_action fetch")
+    assert first.status.status_code is trace.StatusCode.UNSET
+    assert (second.attributes or {})[semconv.ERROR_TYPE] == "KeyError"
+    assert "canary" not in second.to_json()
+
+
+def test_one_action_object_decorates_overlapping_calls() -> None:
+    @otel_agentperf.action("outer")
+    def nest(depth: int) -> int:
+        return depth if depth == 0 else nest(depth - 1)
+
+    with observed() as telemetry:
+        nest(2)
+        assert telemetry.tree() == [
+            "execute_action outer",
+            "  execute_action outer",
+            "    execute_action outer",
+        ]
+
+
+def test_a_service_bills_the_time_inside_or_what_was_measured_elsewhere() -> None:
+    with observed(settings=SERVICES) as telemetry:
+        otel_agentperf.service("steel_browser").record(minutes=3)
+        otel_agentperf.service("maps").record(calls=2)
+        with otel_agentperf.service("steel_browser"):
+            pass
+        browser, maps, timed = telemetry.spans
+    assert (browser.attributes or {})[semconv.USAGE_COST] == pytest.approx(0.003)
+    assert (maps.attributes or {})[semconv.USAGE_COST] == pytest.approx(1.0)
+    assert 0 <= float(str((timed.attributes or {})[semconv.USAGE_COST])) < 0.001
+    assert browser.kind is trace.SpanKind.CLIENT
+
+
+def test_a_service_without_a_price_is_unknown_and_not_free() -> None:
+    with observed(settings=SERVICES) as telemetry:
+        otel_agentperf.service("unheard_of").record(minutes=1)
+        attributes = telemetry.one("use_service unheard_of").attributes or {}
+    assert attributes[semconv.COST_STATUS] == "unpriced"
+    assert semconv.USAGE_COST not in attributes
+    assert "unheard_of" in str(attributes[semconv.COST_REASON])
+
+
+def test_negative_time_or_calls_are_refused() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        otel_agentperf.service("maps").record(minutes=-1)
+    with pytest.raises(ValueError, match="negative"):
+        otel_agentperf.service("maps").record(calls=-1)
+
+
+def test_model_usage_reported_by_hand_is_a_priced_inference() -> None:
+    with observed() as telemetry:
+        otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1_000_000, output_tokens=100_000)
+        span = telemetry.one("generate_content gemini-2.5-flash")
+    attributes = span.attributes or {}
+    assert attributes[semconv.USAGE_COST] == pytest.approx(0.30 + 0.25)
+    assert attributes[semconv.USAGE_INPUT_TOKENS] == 1_000_000
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"input_tokens": -1, "output_tokens": 0},
+        {"input_tokens": 1, "output_tokens": 1, "cache_read_tokens": 2},
+        {"input_tokens": 1, "output_tokens": 1, "reasoning_tokens": 2},
+    ],
+)
+def test_impossible_usage_is_refused(usage: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="record_model_usage"):
+        otel_agentperf.record_model_usage("gemini-2.5-flash", **usage)
+
+
+def test_the_program_says_how_its_run_went() -> None:
+    with observed() as telemetry:
+        tracer = telemetry.provider.get_tracer("app")
+        with tracer.start_as_current_span("job"):
+            otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1, output_tokens=1)
+            otel_agentperf.outcome(success=False, score=0.25)
+        attributes = telemetry.one("job").attributes or {}
+    assert attributes[semconv.RUN_SUCCESS] is False
+    assert attributes[semconv.RUN_SCORE] == 0.25
+
+
+def test_an_evaluation_event_says_how_a_run_went() -> None:
+    with observed() as telemetry:
+        tracer = telemetry.provider.get_tracer("app")
+        with tracer.start_as_current_span("job") as span:
+            otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1, output_tokens=1)
+            span.add_event(
+                semconv.EVENT_EVALUATION, {semconv.EVALUATION_LABEL: "fail", semconv.EVALUATION_SCORE: 0.1}
+            )
+        attributes = telemetry.one("job").attributes or {}
+    assert attributes[semconv.RUN_SUCCESS] is False
+    assert attributes[semconv.RUN_SCORE] == 0.1
+
+
+def test_without_any_telemetry_everything_is_harmless() -> None:
+    with otel_agentperf.action("click"), otel_agentperf.service("maps"):
+        otel_agentperf.outcome(success=True)
+        otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1, output_tokens=1)
