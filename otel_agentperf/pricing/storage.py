@@ -1,8 +1,8 @@
 """What it costs to keep a context cache, in US dollars per million tokens per hour.
 
 genai-prices has no unit for it. The figures are those of the row "Context caching price" of
-https://ai.google.dev/gemini-api/docs/pricing (standard tier, read 2026-11-23), by the id that
-genai-prices gives the model. A model that is absent has no published storage price here.
+https://ai.google.dev/gemini-api/docs/pricing (standard tier, as of late 2026), by the id that
+genai-prices gives the model. A model that is absent has no storage price known here.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What flex, batch and priority cost, where genai-prices does not say.
 
 genai-prices carries batch prices for most Gemini models and flex and priority for a few; where
-it does, they are used. For the rest this module applies what Google publishes at
-https://ai.google.dev/gemini-api/docs/pricing and /docs/optimization (read 2026-11-23): the
-flex table of a model equals its batch table; flex and batch halve input and output; priority
-costs 1.8 times standard. Search and maps are never discounted.
+it does, they are used. For the rest this module applies the rules that Google publishes at
+https://ai.google.dev/gemini-api/docs/pricing and /docs/optimization: the flex table of a model
+equals its batch table; flex and batch halve input and output; priority costs 1.8 times
+standard. Search and maps are never discounted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ UNPRICED_TIERS = {
     ServiceTier.OTHER: "the service tier of the response is not known here",
 }
 
-# The page rounds these to whole cents, away from the factor. US dollars per million tokens.
+# Rounded to whole cents, away from the factor, in LiteLLM's price table (1.109.1), which agrees with the factors on
+# every other model. US dollars per million tokens.
 ROUNDED: dict[tuple[str, ServiceTier], dict[str, Decimal]] = {
     ("gemini-3.5-flash", ServiceTier.FLEX): {"cache_read_mtok": Decimal("0.08")},
     ("gemini-3.5-flash-lite", ServiceTier.PRIORITY): {"cache_read_mtok": Decimal("0.05")},

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from otel_agentperf.analysis.engine import Engine
+from otel_agentperf.model import Suggestion
+from otel_agentperf.rules import RULES, make_rules
+from tests.rules.operations import Clock, root
+
+CASES = Path(__file__).parent / "cases"
+KINDS = ("fires", "just below", "silent")
+
+
+def load(code: str) -> dict[str, dict[str, dict[str, Any]]]:
+    return yaml.safe_load((CASES / f"{code}.yaml").read_text())
+
+
+def all_cases() -> list[Any]:
+    return [
+        pytest.param(rule.code, kind, case, id=f"{rule.code} {kind}: {name}")
+        for rule in RULES
+        for kind, cases in load(rule.code).items()
+        for name, case in cases.items()
+    ]
+
+
+def final_suggestions(code: str, case: dict[str, Any]) -> list[Suggestion]:
+    """What the rule says in the end, once per target, over the runs of a case."""
+    engine = Engine(make_rules({code: case.get("options", {})}, select=(code,)))
+    clock = Clock()
+    final: dict[tuple[str, str], Suggestion] = {}
+    for words in case["runs"] if "runs" in case else [case["operations"]]:
+        run = engine.begin("graph", case.get("session"), 0)
+        operations = [clock.operation(word) for word in words]
+        for operation in operations:
+            engine.observe(run, operation)
+        summary, _ = engine.finish(run, root(operations[0].start_ns, operations[-1].end_ns))
+        final.update({suggestion.key: suggestion for suggestion in summary.suggestions})
+    return list(final.values())
+
+
+@pytest.mark.parametrize(("code", "kind", "case"), all_cases())
+def test_a_rule_says_what_its_case_says(code: str, kind: str, case: dict[str, Any]) -> None:
+    said = final_suggestions(code, case)
+    assert (kind == "fires") == ("suggestions" in case)
+    expected = case.get("suggestions", [])
+    assert len(said) == len(expected)
+    for suggestion, words in zip(said, expected, strict=True):
+        assert suggestion.level == words["level"]
+        assert suggestion.applies_to[0] == words["target"]
+        if "impact" in words:
+            assert suggestion.impact_score == words["impact"]
+        if "time_s" in words:
+            assert suggestion.savings is not None
+            assert suggestion.savings.time_s == pytest.approx(words["time_s"])
+        for text in words.get("says", []):
+            assert text in suggestion.description
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_every_rule_has_cases_of_each_kind(rule: Any) -> None:
+    cases = load(rule.code)
+    assert tuple(cases) == KINDS
+    assert all(cases.values())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_every_rule_is_documented_under_its_code_and_heads(rule: Any) -> None:
+    import sys
+
+    text = sys.modules[rule.__module__].__doc__ or ""
+    assert text.startswith(f"{rule.code} {rule.name}\n")
+    for head in ("What it finds:", "Why it costs:", "Example:", "Instead:", "Limits:"):
+        assert head in text, head
+    assert rule.__module__.endswith(f"{rule.code.lower()}_{rule.name}")
+    assert f".{rule.group}." in rule.__module__
