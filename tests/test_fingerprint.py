@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_agentperf.fingerprint import MAX_PREFIX_HASHES, Fingerprinter, hamming
+
+PRINTS = Fingerprinter("key")
+HEX16 = re.compile(r"[0-9a-f]{16}")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_a_fingerprint_is_sixteen_hex_digits_and_repeatable(value: object) -> None:
+    first = PRINTS.value(value)
+    assert first is not None
+    assert HEX16.fullmatch(first)
+    assert first == PRINTS.value(value)
+
+
+def test_another_key_gives_other_fingerprints_and_another_key_id() -> None:
+    other = Fingerprinter("other key")
+    assert PRINTS.value("text") != other.value("text")
+    assert PRINTS.simhash("one two three four five") != other.simhash("one two three four five")
+    assert PRINTS.key_id != other.key_id
+
+
+def test_without_a_key_each_process_has_its_own() -> None:
+    assert Fingerprinter().value("text") != Fingerprinter().value("text")
+
+
+@given(st.dictionaries(st.text(max_size=8), JSON, max_size=5), st.randoms())
+def test_arguments_are_the_same_in_any_order(arguments: dict[str, Any], random: Any) -> None:
+    items = list(arguments.items())
+    random.shuffle(items)
+    assert PRINTS.arguments(arguments) == PRINTS.arguments(dict(items))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"q": "Blue  Shoes"}, {"q": " blue shoes "}),
+        ({"q": "x", "empty": ""}, {"q": "x"}),
+        ({"q": "x", "none": None, "list": [], "map": {}}, {"q": "x"}),
+        ({"n": {"b": 1, "a": 2}}, {"n": {"a": 2, "b": 1}}),
+    ],
+)
+def test_arguments_that_mean_the_same_have_the_same_fingerprint(left: dict[str, Any], right: dict[str, Any]) -> None:
+    assert PRINTS.arguments(left).arguments_hash == PRINTS.arguments(right).arguments_hash
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [({"q": "x"}, {"q": "y"}), ({"q": "x"}, {"r": "x"}), ({"q": ["a", "b"]}, {"q": ["b", "a"]}), ({"q": 0}, {"q": 1})],
+)
+def test_arguments_that_differ_have_different_fingerprints(left: dict[str, Any], right: dict[str, Any]) -> None:
+    assert PRINTS.arguments(left).arguments_hash != PRINTS.arguments(right).arguments_hash
+
+
+@pytest.mark.parametrize("nothing", [None, {}, [], "", {"a": None, "b": ""}])
+def test_no_arguments_are_told_as_such(nothing: object) -> None:
+    assert PRINTS.arguments(nothing).no_arguments
+
+
+def test_words_in_common_make_simhashes_near() -> None:
+    base = PRINTS.simhash("find the best quiet hotel in paris near the louvre museum with breakfast")
+    near = PRINTS.simhash("find the best quiet hotel in paris near louvre museum with breakfast please")
+    far = PRINTS.simhash("write a short poem about the sea at night for my sister")
+    assert base is not None
+    assert near is not None
+    assert far is not None
+    assert hamming(base, near) <= 14 < hamming(base, far)
+
+
+def test_three_words_have_no_simhash() -> None:
+    assert PRINTS.simhash("only three words") is None
+
+
+def test_words_with_digits_and_other_arguments_are_the_context_of_a_near_match() -> None:
+    base = PRINTS.arguments({"q": "hotels in paris near louvre page 1", "sort": "price"})
+    page = PRINTS.arguments({"q": "hotels in paris near louvre page 2", "sort": "price"})
+    sort = PRINTS.arguments({"q": "hotels in paris near louvre page 1", "sort": "stars"})
+    words = PRINTS.arguments({"q": "good hotels in paris near louvre page 1", "sort": "price"})
+    assert base.context_hash == words.context_hash
+    assert base.context_hash not in (page.context_hash, sort.context_hash)
+
+
+def test_errors_are_the_same_but_for_quotes_and_digits() -> None:
+    first = PRINTS.error("ToolError", "card 4711 of 'Ann' was refused")
+    assert first == PRINTS.error("ToolError", "card 4712 of 'Bob' was refused")
+    assert first != PRINTS.error("ToolError", "card was stolen")
+    assert first != PRINTS.error("OtherError", "card 4711 of 'Ann' was refused")
+
+
+def test_each_link_of_a_chain_covers_all_before_it() -> None:
+    one = PRINTS.chain([b"a", b"b", b"c"])
+    two = PRINTS.chain([b"a", b"b", b"x"])
+    assert one[:2] == two[:2]
+    assert one[2] != two[2]
+    assert PRINTS.chain([b"b", b"a"])[1] != one[1]
+    assert PRINTS.chain([b"ab"]) != PRINTS.chain([b"a", b"b"])[1:]
+    assert len(PRINTS.chain([b"m"] * 50)) == MAX_PREFIX_HASHES
+
+
+@dataclass
+class Message:
+    role: str
+    text: str
+
+
+class Plain:
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+
+def test_messages_of_any_class_have_a_fingerprint_by_their_fields() -> None:
+    assert PRINTS.state({"m": [Message("user", "a")]}) == PRINTS.state({"m": [Message("user", "a")]})
+    assert PRINTS.state({"m": [Plain("a")]}) == PRINTS.state({"m": [Plain("a")]})
+    assert PRINTS.state({"m": [Plain("a")]}) != PRINTS.state({"m": [Plain("b")]})
+
+
+def test_what_has_no_stable_form_has_no_fingerprint() -> None:
+    assert PRINTS.value(object()) is None
+    assert PRINTS.arguments({"callback": lambda: None}).arguments_hash is None
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    assert PRINTS.value({"cycle": cycle}) is None
+
+
+def test_a_large_state_is_told_by_its_ends_and_its_length() -> None:
+    long = ["message"] * 5_000
+    assert PRINTS.state({"m": long}) != PRINTS.state({"m": [*long, "message"]})
+    assert PRINTS.state({"m": long}) != PRINTS.state({"m": [*long[:-1], "other"]})
+    text = "x" * 1_000_000
+    assert PRINTS.state({"t": text}) != PRINTS.state({"t": text + "y"})
