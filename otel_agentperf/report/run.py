@@ -1,0 +1,102 @@
+"""The report on one run: what ran, what it amounts to, what to change. Data only; see `terminal`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.model import Operation, Suggestion, Totals
+from otel_agentperf.report.tree import Step, tree_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run, ready to be shown."""
+
+    name: str
+    session_id: str | None
+    trace_id: str
+    start_ns: int
+    duration_ns: int
+    totals: Totals
+    efficiency_score: int
+    rating: str | None
+    """The letter for its cost, or `None` where nothing of it could be priced."""
+    critical_path: tuple[str, ...]
+    success: bool
+    outcome: str | None
+    error_type: str | None
+    score: float | None
+    tree: Step
+    suggestions: tuple[Suggestion, ...]
+    root_seen: bool = True
+    """False for what is left of a run whose root never came; only what was seen is summed."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know to read the rest rightly."""
+
+
+def report_on(
+    root: Operation,
+    operations: Sequence[Operation],
+    summary: RunSummary,
+    *,
+    root_seen: bool = True,
+    notes: Sequence[str] = (),
+) -> RunReport:
+    """Make the report on a run.
+
+    Args:
+        root: the run's root.
+        operations: its operations, priced and placed, with or without the root.
+        summary: what the engine says of it, now or when the run was live.
+        root_seen: whether the root is the true one.
+        notes: what else a reader must know.
+
+    Returns:
+        The report. Its totals are the summary's, which may know of more than the operations
+        at hand; where it does, a note says so.
+    """
+    totals = summary.totals
+    seen = sum(1 for op in operations if op.usage is not None and op.counted)
+    calls = totals.inference_calls + totals.embedding_calls
+    told = list(notes)
+    if totals.unpriced_calls:
+        told.append(_unpriced_note(totals, operations))
+    if seen < calls and any(op.span_id == root.span_id for op in operations):
+        failed = sum(1 for op in operations if op.inference is not None and op.usage is None and op.counted)
+        if seen + failed < calls:
+            told.append(f"{calls - seen - failed} of {calls} model calls have no span here: not sampled, or lost.")
+    return RunReport(
+        name=summary.name,
+        session_id=summary.session_id,
+        trace_id=root.trace_id,
+        start_ns=summary.start_ns,
+        duration_ns=max(0, summary.end_ns - summary.start_ns),
+        totals=totals,
+        efficiency_score=summary.efficiency_score,
+        rating=summary.rating,
+        critical_path=summary.critical_path,
+        success=summary.success,
+        outcome=root.outcome,
+        error_type=root.error_type,
+        score=summary.score,
+        tree=tree_of(root, operations),
+        suggestions=summary.suggestions,
+        root_seen=root_seen,
+        notes=tuple(told),
+    )
+
+
+def _unpriced_note(totals: Totals, operations: Sequence[Operation]) -> str:
+    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
+    reasons = {
+        op.cost.reason: None
+        for op in operations
+        if op.counted and op.cost is not None and op.cost.total_usd is None and op.cost.reason is not None
+    }
+    why = f" ({'; '.join(list(reasons)[:2])})" if reasons else ""
+    number = totals.unpriced_calls
+    if number >= billed:
+        return f"The price of its {billed} billed calls is unknown{why}."
+    return f"The price of {number} of {billed} billed calls is unknown{why}: the true cost is higher."
