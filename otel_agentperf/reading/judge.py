@@ -1,13 +1,44 @@
-"""The engine over a run that is at hand as a whole: the same rules as live, after the fact."""
+"""The verdict on a run that is at hand as a whole, the same as live, after the fact.
+
+Where our processor saw the run, its word is read from the spans. Elsewhere the engine runs
+here, over the operations in the order in which they ended.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from otel_agentperf.analysis.engine import Engine, RunSummary
-from otel_agentperf.model import BILLED_BY_TOKEN, Cost, CostStatus, Operation, ServiceTier
+from otel_agentperf.analysis.runs import add_to_totals
+from otel_agentperf.model import (
+    BILLED_BY_TOKEN,
+    Cost,
+    CostStatus,
+    Operation,
+    OperationKind,
+    ServiceTier,
+    Totals,
+)
 from otel_agentperf.pricing.book import PriceBook
-from otel_agentperf.reading.place import TracedRun
+from otel_agentperf.reading import verdicts
+from otel_agentperf.reading.place import TracedRun, runs_of
+from otel_agentperf.reading.sdk import SpanRecord
+
+MISSING_ROOT_NAME = "?"
+_NO_TOOL_PRINTS = "Tool calls carry no fingerprints here: what would be found by comparing them is not."
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRun:
+    """A run with what is to be said of it."""
+
+    run: TracedRun
+    summary: RunSummary
+    root_seen: bool
+    notes: tuple[str, ...] = ()
 
 
 def priced(operation: Operation, prices: PriceBook) -> Operation:
@@ -27,19 +58,12 @@ def priced(operation: Operation, prices: PriceBook) -> Operation:
     return msgspec.structs.replace(operation, cost=cost)
 
 
-def price_run(run: TracedRun, prices: PriceBook) -> TracedRun:
-    """The run with every billed operation priced."""
-    operations = tuple(priced(operation, prices) for operation in run.operations)
-    root = next((op for op in operations if op.span_id == run.root.span_id), run.root)
-    return TracedRun(root, operations)
-
-
-def judge(engine: Engine, run: TracedRun) -> RunSummary:
-    """Let the engine see a priced run, in the order in which its operations ended.
+def observe(engine: Engine, run: TracedRun) -> RunSummary:
+    """Let the engine see a priced run.
 
     Args:
         engine: whose rules judge; sessions and process-wide state live in it across runs.
-        run: a run from `runs_of`, priced.
+        run: a run from `runs_of`.
     """
     root = run.root
     live = engine.begin(root.name, root.session_id, root.start_ns)
@@ -48,3 +72,92 @@ def judge(engine: Engine, run: TracedRun) -> RunSummary:
             engine.observe(live, operation)
     summary, _ = engine.finish(live, root)
     return summary
+
+
+class Judge:
+    """Judges the runs of one process.
+
+    Args:
+        engine: judges where the processor did not.
+        prices: prices what has no cost yet.
+        threshold: the least impact of a suggestion of the engine's that is told.
+    """
+
+    def __init__(self, engine: Engine, prices: PriceBook, threshold: float) -> None:
+        self._engine = engine
+        self._prices = prices
+        self._threshold = threshold
+
+    def judge(self, records: Sequence[SpanRecord], *, root_seen: bool = True) -> list[JudgedRun]:
+        """Judge what lies beneath a root, or what is left of a trace without one.
+
+        Args:
+            records: spans of one trace.
+            root_seen: False for a rest; it is put beneath a root that stands for the lost one.
+
+        Returns:
+            Its runs in order of start; none where the spans hold no agent work.
+        """
+        operations = [record.operation for record in records]
+        if not root_seen:
+            operations = _beneath_a_stand_in(operations)
+        runs = runs_of(operations)
+        in_runs = {op.span_id: index for index, run in enumerate(runs) for op in run.operations}
+        judged: list[JudgedRun] = []
+        for index, run in enumerate(runs):
+            # A suggestion on a span that is no agent work stands there for the first run beneath it.
+            own = [record for record in records if in_runs.get(record.operation.span_id, 0) == index]
+            judged.append(self._judge(run, own, root_seen=root_seen))
+        return judged
+
+    def _judge(self, run: TracedRun, records: Sequence[SpanRecord], *, root_seen: bool) -> JudgedRun:
+        operations = tuple(priced(operation, self._prices) for operation in run.operations)
+        root = next((op for op in operations if op.span_id == run.root.span_id), run.root)
+        run = TracedRun(root, operations)
+        recorded = next((r.recorded for r in records if r.recorded and r.operation.span_id == root.span_id), None)
+        said = verdicts.final([item for record in records for item in record.suggestions])
+        if recorded is not None:
+            return JudgedRun(
+                run, verdicts.summary(root, recorded, _totals(operations), said), root_seen, _silence(recorded, said)
+            )
+        if any(record.is_judged for record in records):
+            return JudgedRun(run, replace(observe(Engine(()), run), suggestions=said), root_seen)
+        summary = observe(self._engine, run)
+        told = tuple(item for item in summary.suggestions if item.impact_score >= self._threshold)
+        blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
+        return JudgedRun(run, replace(summary, suggestions=told), root_seen, (_NO_TOOL_PRINTS,) if blind else ())
+
+
+def _totals(operations: Iterable[Operation]) -> Totals:
+    totals = Totals()
+    for operation in operations:
+        if operation.counted:
+            add_to_totals(totals, operation)
+    return totals
+
+
+def _silence(recorded: verdicts.RecordedRun, said: Sequence[object]) -> tuple[str, ...]:
+    """The note on suggestions that were made and do not stand on the spans."""
+    missing = recorded.suggestions - len(said)
+    if missing <= 0:
+        return ()
+    what = "suggestion is" if missing == 1 else "suggestions are"
+    return (f"{missing} {what} not on these spans: below the threshold, or sent as log events only.",)
+
+
+def _beneath_a_stand_in(operations: Sequence[Operation]) -> list[Operation]:
+    ids = {operation.span_id for operation in operations}
+    stand_in = Operation(
+        OperationKind.WORKFLOW,
+        MISSING_ROOT_NAME,
+        "0" * 16,
+        min((operation.start_ns for operation in operations), default=0),
+        max((operation.end_ns for operation in operations), default=0),
+        trace_id=operations[0].trace_id if operations else "",
+    )
+    if all(operation.kind is OperationKind.OTHER for operation in operations):
+        return []
+    return [
+        stand_in,
+        *(op if op.parent_id in ids else msgspec.structs.replace(op, parent_id=stand_in.span_id) for op in operations),
+    ]
