@@ -83,17 +83,20 @@ class Telemetry:
         ]
 
     def points(self, metric: str) -> list[NumberDataPoint | HistogramDataPoint]:
-        """The data points of a metric, collected now."""
+        """The data points of a metric, collected now (which empties the exemplars of all)."""
+        return self.collected().get(metric, [])
+
+    def collected(self) -> dict[str, list[NumberDataPoint | HistogramDataPoint]]:
+        """The data points of all metrics by name, collected now."""
+        found: dict[str, list[NumberDataPoint | HistogramDataPoint]] = {}
         data = self.reader.get_metrics_data()
-        return [
-            point
-            for resource in (data.resource_metrics if data is not None else ())
-            for scope in resource.scope_metrics
-            for found in scope.metrics
-            if found.name == metric
-            for point in found.data.data_points
-            if isinstance(point, (NumberDataPoint, HistogramDataPoint))
-        ]
+        for resource in data.resource_metrics if data is not None else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    for point in metric.data.data_points:
+                        if isinstance(point, (NumberDataPoint, HistogramDataPoint)):
+                            found.setdefault(metric.name, []).append(point)
+        return found
 
     def assert_sound(self) -> None:
         """No orphan, nothing left open, no context leaked, no error of ours."""

@@ -78,11 +78,11 @@ class Metrics:
         )
         self._cost = _Sums(semconv.REQUEST_MODEL, semconv.PROVIDER_NAME, semconv.SERVICE_NAME, semconv.COST_TIER)
         self._unpriced = _Sums(semconv.REQUEST_MODEL, semconv.PROVIDER_NAME)
-        self._runs = _Sums(semconv.WORKFLOW_NAME, "agentperf.run.outcome")
+        self._runs = _Sums(semconv.WORKFLOW_NAME, semconv.RUN_OUTCOME)
         self._suggestions = _Sums(semconv.SUGGESTION_RULE, semconv.SUGGESTION_TYPE, semconv.SUGGESTION_LEVEL)
         observed = (
             (semconv.METRIC_COST, "USD", "Cost of model requests and billed services", self._cost.observe),
-            ("agentperf.unpriced_calls", "{call}", "Calls whose price is unknown", self._unpriced.observe),
+            (semconv.METRIC_UNPRICED, "{call}", "Calls whose price is unknown", self._unpriced.observe),
             (semconv.METRIC_RUNS, "{run}", "Finished runs by outcome", self._runs.observe),
             (semconv.METRIC_SUGGESTIONS, "{suggestion}", "Suggestions made", self._suggestions.observe),
             (semconv.METRIC_INTERNAL_ERRORS, "{error}", "Errors inside otel-agentperf", _observe_errors),
@@ -158,8 +158,8 @@ class Metrics:
         self._suggestions.add((suggestion.rule, suggestion.type, suggestion.level.value), 1)
 
     def _observe_evictions(self, _options: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(number, {"agentperf.reason": reason}) for reason, number in self._engine.evictions.items()]
+        return [Observation(number, {semconv.REASON: reason}) for reason, number in self._engine.evictions.items()]
 
 
 def _observe_errors(_options: CallbackOptions) -> Iterable[Observation]:
-    return [Observation(number, {"agentperf.site": site}) for site, number in guard.error_counts().items()]
+    return [Observation(number, {semconv.SITE: site}) for site, number in guard.error_counts().items()]

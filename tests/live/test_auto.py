@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+import otel_agentperf
+from otel_agentperf import config
+from otel_agentperf.demo.server import GeminiServer
+from otel_agentperf.live import auto, pipeline
+
+PROGRAM = Path(__file__).parents[1] / "programs" / "two_steps.py"
+PEERS = "google-genai,google_genai,langchain,genai-langchain"
+"""Other people's instrumentations of the same libraries, where they are installed."""
+AUTO = ("-c", "from opentelemetry.instrumentation.auto_instrumentation import run; run()")
+
+
+@pytest.fixture
+def server() -> Iterator[GeminiServer]:
+    with GeminiServer() as running:
+        yield running
+
+
+def run(server: GeminiServer, *, under: tuple[str, ...] = AUTO, **env: str) -> subprocess.CompletedProcess[str]:
+    """Start the program in a process of its own."""
+    environment = {
+        **os.environ,
+        "GOOGLE_GEMINI_BASE_URL": server.base_url,
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": PEERS,
+        **env,
+    }
+    command = [sys.executable, *under, *((sys.executable,) if under else ()), str(PROGRAM)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "answer: Hello from loopback." in done.stdout
+    return done
+
+
+def spans(stdout: str) -> dict[str, dict[str, Any]]:
+    """The spans that the console exporter printed, by name."""
+    decoder, position, found = json.JSONDecoder(), 0, dict[str, dict[str, Any]]()
+    while (position := stdout.find("{\n", position)) >= 0:
+        span, position = decoder.raw_decode(stdout, position)
+        found[span["name"]] = span
+    return found
+
+
+def test_under_opentelemetry_instrument_a_program_is_priced_without_a_change(server: GeminiServer) -> None:
+    done = run(server)
+    found = spans(done.stdout)
+    assert set(found) == {
+        "generate_content gemini-2.5-flash",
+        "invoke_node ask",
+        "invoke_node check",
+        "invoke_workflow two_steps",
+    }
+    root = found["invoke_workflow two_steps"]
+    assert root["attributes"]["agentperf.run.inference_calls"] == 1
+    assert root["attributes"]["agentperf.run.cost_usd"] == pytest.approx(10 * 0.30e-6 + 5 * 2.50e-6)
+    assert root["attributes"]["gen_ai.conversation.id"] == "t-1"
+    assert done.stderr == ""
+
+
+def test_switched_off_by_setting_it_leaves_no_trace(server: GeminiServer) -> None:
+    done = run(server, AGENTPERF_ENABLED="false")
+    assert spans(done.stdout) == {}
+    assert done.stderr == ""
+
+
+def test_a_wrong_setting_is_said_on_one_line_and_the_program_runs(server: GeminiServer) -> None:
+    done = run(server, AGENTPERF_EMIT="smoke")
+    assert spans(done.stdout) == {}
+    (line,) = done.stderr.strip().splitlines()
+    for word in ("AGENTPERF_EMIT", "'smoke'", "span_event | log_event | both", "stays off"):
+        assert word in line
+
+
+@pytest.mark.parametrize(
+    "env",
+    [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"}],
+    ids=["the SDK disabled", "all instrumentations disabled"],
+)
+def test_where_telemetry_is_off_it_is_quiet(server: GeminiServer, env: dict[str, str]) -> None:
+    done = run(server, **env)
+    assert spans(done.stdout) == {}
+    assert done.stderr == ""
+
+
+def test_one_instrumentation_can_be_disabled_by_name(server: GeminiServer) -> None:
+    found = spans(run(server, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=f"agentperf-langgraph,{PEERS}").stdout)
+    assert set(found) == {"generate_content gemini-2.5-flash"}
+
+
+def test_merely_installed_it_does_nothing(server: GeminiServer) -> None:
+    done = run(server, under=())
+    assert spans(done.stdout) == {}
+    assert done.stderr == ""
+
+
+def test_the_processor_is_added_once_however_often_one_asks() -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    try:
+        assert auto.attach(provider)
+        assert auto.attach(provider)
+        assert len(provider._active_span_processor._span_processors) == 1
+    finally:
+        pipeline.use(None)
+        provider.shutdown()
+
+
+def test_a_provider_that_takes_no_processor_is_left_alone() -> None:
+    assert not auto.attach(object())
+    assert pipeline.current() is None
+
+
+def test_switching_on_in_code_with_a_wrong_setting_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTPERF_MAX_SESSIONS", "none")
+    with pytest.raises(config.SettingsError, match="AGENTPERF_MAX_SESSIONS"):
+        otel_agentperf.instrument()
