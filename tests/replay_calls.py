@@ -16,7 +16,7 @@ def gemini_client(server: GeminiServer, *, vertex: bool = False, **http_options:
     """A real client of the loopback server; keywords go to `HttpOptions`."""
     options = types.HttpOptions(base_url=server.base_url, **http_options)
     if vertex:
-        token = Credentials(token="loopback")  # noqa: S106 - no secret
+        token = Credentials(token="loopback")
         return genai.Client(
             vertexai=True, project="demo", location="us-central1", credentials=token, http_options=options
         )
@@ -39,17 +39,16 @@ def replay(client: genai.Client, exchange: Exchange) -> list[Any]:
         NotImplementedError: No public method makes this call.
     """
     model, body = exchange.model, exchange.request
+    models: Any = client.models
     match exchange.method:
         case "generateContent":
-            return [client.models.generate_content(model=model, contents=_contents(body), config=_config(body))]
+            return [models.generate_content(model=model, contents=_contents(body), config=_config(body))]
         case "streamGenerateContent":
-            return list(
-                client.models.generate_content_stream(model=model, contents=_contents(body), config=_config(body))
-            )
+            return list(models.generate_content_stream(model=model, contents=_contents(body), config=_config(body)))
         case "countTokens":
-            return [client.models.count_tokens(model=model, contents=_contents(body))]
+            return [models.count_tokens(model=model, contents=_contents(body))]
         case "batchEmbedContents":
-            return [client.models.embed_content(model=model, contents=[_content(row["content"]) for row in body["requests"]])]
+            return [models.embed_content(model=model, contents=[_content(row["content"]) for row in body["requests"]])]
         case "cachedContents" if body:
             named = body["model"].rpartition("/")[2]
             config = types.CreateCachedContentConfig(contents=_contents(body), ttl="60s")
@@ -67,7 +66,8 @@ def _contents(body: dict[str, Any]) -> list[types.Content]:
 
 def _content(row: dict[str, Any]) -> types.Content:
     """One recorded content; parts that this version of the SDK or the cutting made unreadable become text."""
-    return types.Content(role=row.get("role", "user"), parts=[_part(part) for part in row.get("parts") or []])
+    parts: list[dict[str, Any]] = row.get("parts") or []
+    return types.Content(role=row.get("role", "user"), parts=[_part(part) for part in parts])
 
 
 def _part(part: dict[str, Any]) -> types.Part:

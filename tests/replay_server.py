@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -71,14 +71,14 @@ class Exchange:
             lines = self.response.splitlines()
             data = [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
             return [json.loads(row) for row in data if row.startswith("{")]
-        return self.response if isinstance(self.response, list) else [self.response]
+        return cast("list[dict[str, Any]]", self.response) if isinstance(self.response, list) else [self.response]
 
     def reply(self) -> Reply:
         """The recorded answer, to be served."""
         if isinstance(self.response, str):
             return Reply(status=self.status, events=tuple(_events(self.response)))
         if isinstance(self.response, list):  # recorded without alt=sse
-            return Reply(status=self.status, events=tuple(sse(_mended(body)) for body in self.response))
+            return Reply(status=self.status, events=tuple(sse(_mended(body)) for body in self.bodies))
         return Reply(_mended(self.response), status=self.status)
 
 
@@ -127,7 +127,8 @@ class ReplayResponder:
 
 def _exchange(row: dict[str, Any]) -> Exchange:
     fields = {name: value for name, value in row.items() if name in Exchange.__dataclass_fields__}
-    return Exchange(**{**fields, "model": row["model"] or ""})
+    fields["model"] = row["model"] or ""
+    return Exchange(**fields)
 
 
 def _events(text: str) -> Iterable[str]:
@@ -144,9 +145,9 @@ def _events(text: str) -> Iterable[str]:
 
 def _mended(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: _mended(inner, name) for name, inner in value.items()}
+        return {name: _mended(inner, name) for name, inner in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_mended(inner, key) for inner in value]
+        return [_mended(inner, key) for inner in cast("list[Any]", value)]
     if isinstance(value, str) and key in BASE64_KEYS and value.endswith(CUT_MARK):
         whole = value[: value.rindex("…[")]
         return whole[: len(whole) // 4 * 4]

@@ -22,9 +22,7 @@ STATUS_NAMES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-PIXEL_PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
+PIXEL_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +142,12 @@ def error(status: int, message: str = "", *, retry_after_s: float | None = None,
 def embeddings(request: GeminiRequest, *, latency_s: float = 0.0, dimensions: int = 8) -> Reply:
     """Vectors made from a digest of each text, in the form the called method answers with.
 
-    `batchEmbedContents` reports its tokens (one for each 4 characters), as Gemini's newer
-    embedding models do.
+    Tokens are one for each 4 characters. `gemini-embedding-001` reports none on the Gemini API,
+    as it was recorded; the newer models do.
     """
     if request.call is Call.PREDICT:
-        rows = [str(row.get("content", "")) for row in request.body.get("instances") or []]
+        instances: list[Json] = request.body.get("instances") or []
+        rows = [str(row.get("content", "")) for row in instances]
         predictions = [
             {"embeddings": {"values": _vector(row, dimensions), "statistics": {"token_count": _tokens(row)}}}
             for row in rows
@@ -157,11 +156,12 @@ def embeddings(request: GeminiRequest, *, latency_s: float = 0.0, dimensions: in
     asked = request.body.get("requests") or [request.body]
     rows = ["".join(str(part.get("text", "")) for part in one["content"]["parts"]) for one in asked]
     count = sum(_tokens(row) for row in rows)
-    usage = {"promptTokenCount": count, "promptTokenDetails": [{"modality": "TEXT", "tokenCount": count}]}
+    counts = {"promptTokenCount": count, "promptTokenDetails": [{"modality": "TEXT", "tokenCount": count}]}
+    usage = {} if request.model == "gemini-embedding-001" else {"usageMetadata": counts}
     vectors = [{"values": _vector(row, dimensions)} for row in rows]
     if request.call is Call.EMBED:
-        return Reply({"embedding": vectors[0], "usageMetadata": usage}, latency_s=latency_s)
-    return Reply({"embeddings": vectors, "usageMetadata": usage}, latency_s=latency_s)
+        return Reply({"embedding": vectors[0], **usage}, latency_s=latency_s)
+    return Reply({"embeddings": vectors, **usage}, latency_s=latency_s)
 
 
 def _tokens(row: str) -> int:
@@ -175,8 +175,9 @@ def _vector(row: str, dimensions: int) -> list[float]:
 
 def images(request: GeminiRequest) -> Reply:
     """As many one-pixel pictures as Imagen was asked for."""
-    asked = (request.body.get("parameters") or {}).get("sampleCount") or 1
-    return Reply({"predictions": [{"bytesBase64Encoded": PIXEL_PNG, "mimeType": "image/png"}] * int(asked)})
+    parameters: Json = request.body.get("parameters") or {}
+    asked = int(parameters.get("sampleCount") or 1)
+    return Reply({"predictions": [{"bytesBase64Encoded": PIXEL_PNG, "mimeType": "image/png"}] * asked})
 
 
 def cache(request: GeminiRequest, tokens: int = 4096) -> Reply:

@@ -3,8 +3,8 @@
 It speaks HTTP/1.1 with kept-alive connections, one thread each, and leaves every answer to a
 `Responder`. It listens on 127.0.0.1 only, checks no key, and is no emulator of the models.
 
-`python -m otel_agentperf.demo.server` runs it as a process that prints its URL and serves
-until its standard input closes or it is interrupted.
+`python -m otel_agentperf.demo.server` runs it as a process that prints its URL and serves until
+SIGTERM or SIGINT and, where its standard input is a pipe, no longer than its other end lives.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import signal
 import socket
-import sys
+import stat
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -210,7 +212,7 @@ class _Connection(BaseHTTPRequestHandler):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the server as a process: print its URL, serve until standard input closes or Ctrl-C."""
+    """Run the server as a process: print its URL and serve until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m otel_agentperf.demo.server", description=main.__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--speed", type=float, default=1.0, help="divides every latency")
@@ -221,9 +223,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.fail:
         responder = FailFirst([int(status) for status in given.fail.split(",")], responder, retry_after_s=1)
     with GeminiServer(responder, speed=given.speed, port=given.port, record=False) as server:
+        over = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: over.set())
+        if stat.S_ISFIFO(os.fstat(0).st_mode):
+            threading.Thread(target=_drain_stdin, args=(over,), daemon=True).start()
         print(server.base_url, flush=True)  # noqa: T201 - the caller reads it
-        with contextlib.suppress(KeyboardInterrupt):
-            sys.stdin.read()
+        over.wait()
+
+
+def _drain_stdin(over: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    over.set()
 
 
 if __name__ == "__main__":

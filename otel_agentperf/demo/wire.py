@@ -128,14 +128,11 @@ def parse_request(number: int, verb: str, target: str, headers: Mapping[str, str
         content: The raw body, empty for none.
 
     Raises:
-        ValueError: The body is no JSON object.
+        ValueError: The body is no JSON.
     """
     parts = urlsplit(target)
-    body: object = json.loads(content) if content else {}
-    if not isinstance(body, dict):
-        msg = "the body is no JSON object"
-        raise ValueError(msg)
-    facts = cast("Json", body)
+    body: Any = json.loads(content) if content else None
+    facts: Json = cast("Json", body) if isinstance(body, dict) else {}
     query = dict(parse_qsl(parts.query))
     path = unquote(parts.path)
     found = _PATH.search(path)
