@@ -120,7 +120,7 @@ def _no_tables() -> Mapping[str, Any]:
 class Settings:
     """All settings, parsed. Make one with `load`, or with keywords in code and tests."""
 
-    enabled: bool = _setting("true or false", True, "Switches all of otel-agentperf off.", _boolean)
+    enabled: bool = _setting("true or false", True, "Whether otel-agentperf does anything at all.", _boolean)
     config: str = _setting("path", "", "TOML file with settings, prices, billed services and rule options.", _string)
     emit: str = _setting(
         "span_event, log_event or both",
@@ -146,7 +146,7 @@ class Settings:
     )
     metrics: bool = _setting("true or false", True, "Records metrics.", _boolean)
     max_live_runs: int = _setting(
-        "whole number", 10_000, "Runs followed at once; the least recently used is dropped.", _whole(1, 10_000_000), "runs"
+        "whole number", 10_000, "Runs followed at once; the oldest is dropped.", _whole(1, 10_000_000), "runs"
     )
     max_sessions: int = _setting(
         "whole number", 2_000, "Sessions remembered; the least recently used is dropped.", _whole(1, 10_000_000), "sessions"
@@ -168,7 +168,7 @@ class Settings:
     capture_content: str = _setting(
         "no_content, span_only, event_only or span_and_event",
         "no_content",
-        f"Records prompts and answers; read from {CONTENT_ENV}.",
+        "Whether prompts and answers are recorded, in the form of the GenAI conventions.",
         _one_of(*CONTENT_MODES),
     )
     prices: Mapping[str, Any] = field(default_factory=_no_tables)
