@@ -41,9 +41,14 @@ def _in_environment(
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """ruff, its rules and its layout."""
-    for command in (("ruff", "check"), ("ruff", "format", "--check")):
-        _in_environment(session, "lint", ("--only-group", "lint"), *command)
+    """The rules of ruff."""
+    _in_environment(session, "lint", ("--only-group", "lint"), "ruff", "check")
+
+
+@nox.session(name="format")
+def layout(session: nox.Session) -> None:
+    """The layout of ruff."""
+    _in_environment(session, "lint", ("--only-group", "lint"), "ruff", "format", "--check")
 
 
 @nox.session
@@ -125,12 +130,8 @@ def _interpreter(version: str) -> str | None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """The wheel, built from the sdist and installed as a user would: with every extra, and bare at its lower bounds."""
-    session.chdir(ROOT)
-    dist = WORK / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    session.run("uv", "build", "--quiet", "--out-dir", str(dist), external=True)
-    (built,) = dist.glob("*.whl")
+    """The wheel with every extra, at the locked versions, as a user installs it."""
+    built = _built_wheel(session)
     locked = WORK / "locked.txt"
     session.run(
         *("uv", "export", "--quiet", "--locked", *EVERYTHING, "env-3x"),
@@ -138,10 +139,26 @@ def wheel(session: nox.Session) -> None:
         external=True,
         silent=True,
     )
-    full = _clean_environment(session, "wheel-full", f"{built}[all]", "--constraints", str(locked))
-    _look_at_the_installed_wheel(session, full, "test_wheel.py", "test_wheel_extras.py")
-    bare = _clean_environment(session, "wheel-bare", str(built), "--resolution", "lowest-direct")
-    _look_at_the_installed_wheel(session, bare, "test_wheel.py", "test_wheel_bare.py")
+    python = _clean_environment(session, "wheel", f"{built}[all]", "--constraints", str(locked))
+    _look_at_the_installed_wheel(session, python, "test_wheel.py", "test_wheel_extras.py")
+
+
+@nox.session(name="wheel-bare")
+def wheel_bare(session: nox.Session) -> None:
+    """The wheel without an extra, at the lower bounds that it states."""
+    built = _built_wheel(session)
+    python = _clean_environment(session, "wheel-bare", str(built), "--resolution", "lowest-direct")
+    _look_at_the_installed_wheel(session, python, "test_wheel.py", "test_wheel_bare.py")
+
+
+def _built_wheel(session: nox.Session) -> Path:
+    """A wheel of this checkout, built from its sdist."""
+    session.chdir(ROOT)
+    dist = WORK / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", str(dist), external=True)
+    (built,) = dist.glob("*.whl")
+    return built
 
 
 def _clean_environment(session: nox.Session, name: str, *packages: str) -> Path:

@@ -8,6 +8,8 @@ import otel_agentperf
 def test_the_public_names_are_these_and_no_others() -> None:
     assert otel_agentperf.__all__ == [
         "AgentPerfSpanProcessor",
+        "Settings",
+        "SettingsError",
         "action",
         "instrument",
         "outcome",
