@@ -127,3 +127,23 @@ def test_switching_on_in_code_with_a_wrong_setting_says_so_at_once(monkeypatch: 
     monkeypatch.setenv("AGENTPERF_MAX_SESSIONS", "none")
     with pytest.raises(config.SettingsError, match="AGENTPERF_MAX_SESSIONS"):
         otel_agentperf.instrument()
+
+
+def test_a_child_forked_while_prices_load_can_price(tmp_path: Path) -> None:
+    program = tmp_path / "forking.py"
+    program.write_text(
+        "import os\nfrom decimal import Decimal\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "from otel_agentperf.live import auto, pipeline\n"
+        "from otel_agentperf.model import ServiceTier, Usage\n"
+        "provider = TracerProvider(shutdown_on_exit=False)\n"
+        "auto.attach(provider)\n"
+        "child = os.fork()\n"
+        "prices = pipeline.ensure().prices\n"
+        "cost = prices.price('gcp.gemini', 'gemini-2.5-flash', Usage(1_000_000), when_ns=1_780_000_000_000_000_000)\n"
+        "assert cost.total_usd == Decimal('0.3'), cost\n"
+        "if child:\n"
+        "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
+    )
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -19,7 +19,6 @@ from typing import Any
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from otel_agentperf import semconv
-from otel_agentperf.instrumentation.langgraph import nodes, runs, tools
 from otel_agentperf.instrumentation.patching import Patches, installed
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import auto
@@ -42,6 +41,9 @@ class LangGraphInstrumentor(BaseInstrumentor):
     def _instrument(self, **kwargs: Any) -> None:
         if not installed("langgraph", OLDEST) or auto.ensure_pipeline() is None:
             return
+        # These import LangGraph, which need not be there for this module to load.
+        from otel_agentperf.instrumentation.langgraph import nodes, runs, tools  # noqa: PLC0415
+
         switch, patches = self._switch, self._patches
         switch.turn_on(kwargs.get("tracer_provider"))
         patches.replace("langgraph.pregel", "Pregel.stream", runs.wrap_stream(switch))
