@@ -82,6 +82,7 @@ class Pipeline:
         self.settings = settings if settings is not None else config.load()
         self.tracer_provider: TracerProvider | None = None
         """The provider whose processor feeds this pipeline; `None` means the global one."""
+        self.logger_provider = logger_provider
         self.prices = PriceBook(self.settings.prices)
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)

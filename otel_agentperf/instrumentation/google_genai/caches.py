@@ -13,10 +13,11 @@ from typing import Any, cast
 
 import msgspec
 
-from otel_agentperf import guard
+from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.google_genai.endpoints import CACHED_CONTENTS
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import frames
+from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import Cost, CostStatus
 
 SERVICE = "context_cache"
@@ -33,26 +34,25 @@ class _CachedContent(msgspec.Struct, rename="camel"):
     usage_metadata: _Usage | None = None
 
 
-def noting(switch: Switch, path: Any, request_dict: Any, response: Any) -> Any:
-    """Note the creation of a context cache, if this was one; give the response back."""
-    if isinstance(path, str) and path.partition("?")[0].rpartition("/")[2] == CACHED_CONTENTS:
-        _note(switch, request_dict, response)
-    return response
+def note(switch: Switch, active: Pipeline, client: Any, path: Any, request_dict: Any, response: Any) -> None:
+    """Note the creation of a context cache, if this request was one."""
+    if isinstance(path, str) and path.endswith(CACHED_CONTENTS):
+        _note(switch, active, client, request_dict, response)
 
 
 @guard.guarded("google_genai.cache", None)
-def _note(switch: Switch, request_dict: Any, response: Any) -> None:
-    active = switch.active()
-    if active is None or not isinstance(request_dict, Mapping) or "model" not in request_dict:
+def _note(switch: Switch, active: Pipeline, client: Any, request_dict: Any, response: Any) -> None:
+    if not isinstance(request_dict, Mapping) or "model" not in request_dict:
         return
     created = msgspec.json.decode(response.body, type=_CachedContent)
     now_ns = time_ns()
+    provider = semconv.PROVIDER_VERTEX if client.vertexai else semconv.PROVIDER_GEMINI
     usage = created.usage_metadata
     ttl_s = _ttl_s(cast("Mapping[str, Any]", request_dict).get("ttl"), created)
     if usage is None or ttl_s is None:
         cost = Cost(CostStatus.UNPRICED, reason="the response reports no size or no expiry", estimated=True)
     else:
-        cost = active.prices.cache_storage(created.model, usage.total_token_count, ttl_s, when_ns=now_ns)
+        cost = active.prices.cache_storage(created.model, usage.total_token_count, ttl_s, when_ns=now_ns, provider=provider)
     active.service_span(SERVICE, switch.tracer, frames.current(), now_ns, now_ns, cost)
 
 

@@ -3,69 +3,63 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from functools import lru_cache
 from time import time_ns
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind
 
 from otel_agentperf import guard, semconv
-from otel_agentperf.instrumentation.google_genai import peers
+from otel_agentperf.instrumentation.google_genai.answer import Answer
 from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint
+from otel_agentperf.instrumentation.google_genai.messages import Exchange
 from otel_agentperf.instrumentation.google_genai.peers import Peer
-from otel_agentperf.instrumentation.google_genai.prints import AnswerPrint, RequestPrints, request_prints
+from otel_agentperf.instrumentation.google_genai.prints import RequestPrints
 from otel_agentperf.instrumentation.patching import error_type
-from otel_agentperf.instrumentation.switch import Switch
-from otel_agentperf.live import frames
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Pipeline
-from otel_agentperf.model import Cost, CostStatus, Inference, OperationKind, ServiceTier, Usage
-from otel_agentperf.pricing import gemini_usage
-from otel_agentperf.pricing.gemini_usage import Response
+from otel_agentperf.model import Cost, CostStatus, Inference, Usage
 
 CURRENT: ContextVar[Call | None] = ContextVar("otel_agentperf_gemini_call", default=None)
-_GENERATION = (
-    ("temperature", semconv.REQUEST_TEMPERATURE),
-    ("topP", semconv.REQUEST_TOP_P),
-    ("topK", semconv.REQUEST_TOP_K),
-    ("maxOutputTokens", semconv.REQUEST_MAX_TOKENS),
-    ("seed", semconv.REQUEST_SEED),
-    ("frequencyPenalty", semconv.REQUEST_FREQUENCY_PENALTY),
-    ("presencePenalty", semconv.REQUEST_PRESENCE_PENALTY),
-)
+"""The request that the SDK is working on: its attempts belong to it, and it is not begun twice."""
 
 
 class Call:
-    """One billed request: its frame, what the response has said so far, its HTTP attempts."""
+    """One billed request: its frame, its answer so far, its HTTP attempts.
+
+    Args:
+        pipeline: where it is reported.
+        frame: its frame, on a span of our own or on a peer's.
+        context: what is current while the SDK works on it.
+        peer: the peer's span that stands around it, if there is one.
+        on_peer: whether the peer's span is its span too.
+        endpoint: what is requested.
+        provider: `gcp.gemini` or `gcp.vertex_ai`.
+        prints: the request's fingerprints.
+        exchange: collects its content, where that is asked for.
+        streamed: whether the answer comes as a stream.
+    """
 
     __slots__ = (
-        "_answer",
         "_call_token",
         "_context",
         "_context_token",
         "_done",
-        "_finish_reasons",
+        "_exchange",
         "_first_chunk_ns",
-        "_kinds",
         "_last_attempt_end_ns",
+        "_on_peer",
         "_peer",
         "_pipeline",
         "_prints",
         "_provider",
-        "_queries",
-        "_response_model",
-        "_tier",
-        "_usage",
+        "_streamed",
+        "answer",
         "attempts",
         "endpoint",
         "frame",
-        "streamed",
     )
 
     def __init__(
@@ -77,27 +71,25 @@ class Call:
         endpoint: Endpoint,
         provider: str,
         prints: RequestPrints,
+        exchange: Exchange | None,
         *,
+        on_peer: bool,
         streamed: bool,
     ) -> None:
         self._pipeline = pipeline
         self.frame = frame
         self._context = context
         self._peer = peer
+        self._on_peer = on_peer
         self.endpoint = endpoint
         self._provider = provider
         self._prints = prints
-        self.streamed = streamed
+        self._exchange = exchange
+        self._streamed = streamed
+        self.answer = Answer()
         self.attempts = 0
         self._last_attempt_end_ns = 0
-        self._answer = AnswerPrint()
         self._first_chunk_ns: int | None = None
-        self._usage: Usage | None = None
-        self._tier = ServiceTier.STANDARD
-        self._response_model: str | None = None
-        self._finish_reasons: tuple[str, ...] = ()
-        self._kinds: set[str] = set()
-        self._queries: int = 0
         self._done = False
 
     # -- the context while the SDK works ---------------------------------------------------
@@ -109,40 +101,40 @@ class Call:
 
     def leave(self) -> None:
         """Go back to where `enter` was called."""
-        CURRENT.reset(self._call_token)
+        try:
+            CURRENT.reset(self._call_token)
+        except ValueError:
+            return  # a coroutine that is destroyed from outside: its context is gone with it
         context_api.detach(self._context_token)
 
     # -- what comes back -------------------------------------------------------------------
 
-    def take(self, body: str | bytes | None) -> None:
-        """Take in the body of the response, or one chunk of a stream."""
+    def first_chunk(self) -> None:
+        """Note the time to the first chunk of a stream."""
+        if self._first_chunk_ns is None:
+            self._first_chunk_ns = time_ns()
+
+    def take(self, response: Any) -> None:
+        """Take in the SDK's response, or one chunk of a stream; only its body is looked at."""
         try:
-            if self.streamed and self._first_chunk_ns is None:
-                self._first_chunk_ns = time_ns()
+            if self._streamed:
+                self.first_chunk()
+            body = response.body
             if body:
-                self.take_response(gemini_usage.decode_response(body))
+                self.answer.take(body)
+                if self._exchange is not None:
+                    self._exchange.answered(body)
         except Exception as error:  # noqa: BLE001 - a response that we cannot read is the program's all the same
             guard.report("google_genai.response", error)
 
-    def take_response(self, response: Response) -> None:
-        """Take in a decoded response or chunk; usage is cumulative, so the last one counts."""
-        usage = gemini_usage.usage_of(response)
-        if usage is not None:
-            self._usage = usage
-            self._tier = gemini_usage.service_tier(response.usage_metadata)
-        self._response_model = response.model_version or self._response_model
-        self._finish_reasons = gemini_usage.finish_reasons(response) or self._finish_reasons
-        self._kinds.add(gemini_usage.response_kind((response,)))
-        self._answer.add(response)
-
     # -- the end ---------------------------------------------------------------------------
 
-    def finish(self, *, abandoned: bool = False) -> None:
-        """The response is complete, or the caller has left the stream."""
-        self._end(None, abandoned=abandoned)
+    def finish(self) -> None:
+        """The answer is complete."""
+        self._end(None, abandoned=False)
 
     def abandon(self) -> None:
-        """The span around this request ends before its stream does."""
+        """The caller has left the stream; what has come so far is what is counted."""
         self._end(None, abandoned=True)
 
     def fail(self, error: BaseException) -> None:
@@ -159,231 +151,115 @@ class Call:
             guard.report("google_genai.end", failure)
 
     def _report(self, error: BaseException | None, *, abandoned: bool) -> None:
-        cancelled = isinstance(error, asyncio.CancelledError)
-        outcome = "cancelled" if cancelled else "abandoned" if abandoned else None
+        answer = self.answer
         attributes: Attributes = {}
-        failed: str | None = None
-        if error is not None and not cancelled:
-            code = getattr(error, "code", None)
-            if isinstance(code, int):
-                attributes[semconv.HTTP_STATUS_CODE] = code
-                failed = str(code)
+        outcome: str | None = None
+        failed = answer.error_type
+        if error is not None:
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                outcome = "cancelled"
             else:
-                failed = error_type(error)
-        if abandoned:
+                failed = _failure(error, attributes)
+        elif abandoned:
+            outcome = "abandoned"
             attributes[semconv.STREAM_ABANDONED] = True
-        start_ns = self.frame.start_ns
+        if answer.response_id is not None:
+            attributes[semconv.RESPONSE_ID] = answer.response_id
+        if self._exchange is not None:
+            self._exchange.finish(attributes, self._pipeline, self.frame.span)
+        usage = answer.usage
+        cost = self._cost(usage) if failed is None or usage is not None else None
+        inference = self._inference(answer)
+        peer = self._peer
+        if not self._on_peer:
+            operation = self._pipeline.close(
+                self.frame,
+                attributes,
+                error_type=failed,
+                outcome=outcome,
+                usage=usage,
+                cost=cost,
+                inference=inference,
+                semconv_metrics=peer is None or not peer.records_metrics,
+            )
+            if peer is not None:
+                peer.finished(self._pipeline, operation)
+        elif peer is not None:
+            operation = self._pipeline.operation(
+                self.frame, error_type=failed, outcome=outcome, usage=usage, cost=cost, inference=inference
+            )
+            peer.carried(self._pipeline, self.frame, operation, attributes)
+
+    def _inference(self, answer: Answer) -> Inference:
         first_ns = self._first_chunk_ns
-        inference = Inference(
+        prints = self._prints
+        return Inference(
             self._provider,
             self.endpoint.model,
-            self._response_model,
-            self.streamed,
-            first_ns - start_ns if first_ns is not None else None,
-            self._finish_reasons,
-            self._prints.hash,
-            self._prints.simhash,
-            self._prints.prefix_hashes,
-            self._answer.result(self._pipeline.fingerprinter),
-            _merge_kinds(self._kinds) if self._kinds else None,
+            answer.model,
+            self._streamed,
+            first_ns - self.frame.start_ns if first_ns is not None else None,
+            answer.finish_reasons,
+            prints.hash,
+            prints.simhash,
+            prints.prefix_hashes,
+            answer.print(self._pipeline.fingerprinter),
+            answer.kind,
             max(1, self.attempts),
         )
-        cost = self._cost() if failed is None or self._usage is not None else None
-        peer = self._peer
-        pipeline = self._pipeline
-        if peer is None:
-            pipeline.close(
-                self.frame,
-                attributes,
-                error_type=failed,
-                outcome=outcome,
-                usage=self._usage,
-                cost=cost,
-                inference=inference,
-            )
-            return
-        operation = pipeline.operation(
-            self.frame, error_type=failed, outcome=outcome, usage=self._usage, cost=cost, inference=inference
-        )
-        own_span = bool(peer.mark.requests)
-        peer.mark.requests.append(operation)
-        peer.mark.in_flight = None
-        if own_span:
-            pipeline.close(
-                self.frame,
-                attributes,
-                error_type=failed,
-                outcome=outcome,
-                usage=self._usage,
-                cost=cost,
-                inference=inference,
-                semconv_metrics=not peer.records_metrics,
-                end_ns=operation.end_ns,
-            )
-            return
-        news = pipeline.account(self.frame, operation, {})
-        pipeline.add_cost(operation)
-        if not peer.records_metrics:
-            pipeline.measure(self.frame, operation)
-        pipeline.announce(news, self.frame, operation.end_ns)
 
-    def _cost(self) -> Cost | None:
-        usage = self._usage
+    def _cost(self, usage: Usage | None) -> Cost:
+        """The price of the model that answered; of the one asked for, where it is the user's own or a tuned one."""
         if usage is None:
             return Cost(CostStatus.UNPRICED, reason="the response reports no usage")
-        prices, when_ns = self._pipeline.prices, self.frame.start_ns
-        if self._response_model is not None:
-            cost = prices.price(self._provider, self._response_model, usage, self._tier, when_ns=when_ns)
+        answer, endpoint, prices = self.answer, self.endpoint, self._pipeline.prices
+        when_ns, tier, provider = self.frame.start_ns, answer.tier, self._provider
+        own = endpoint.model in prices.own_models
+        if answer.model is not None and not own and not endpoint.tuned:
+            cost = prices.price(provider, answer.model, usage, tier, when_ns=when_ns)
             if cost.status is CostStatus.PRICED:
                 return cost
-        return prices.price(self._provider, self.endpoint.model, usage, self._tier, when_ns=when_ns)
+        asked = endpoint.model if own else endpoint.tuned or endpoint.model
+        return prices.price(provider, asked, usage, tier, when_ns=when_ns)
 
     # -- HTTP attempts ---------------------------------------------------------------------
 
     def attempt(self, started_ns: int, status_code: int | None, error: BaseException | None) -> None:
-        """Note one HTTP attempt; a first one that succeeds is the request itself and no event."""
+        """Note one HTTP attempt; a first one that succeeds is the request itself and no event.
+
+        Args:
+            started_ns: when it began, Unix nanoseconds.
+            status_code: the HTTP status, where the attempt ended with a response.
+            error: what it raised.
+        """
         ended_ns = time_ns()
         self.attempts += 1
         wait_ns = started_ns - self._last_attempt_end_ns if self._last_attempt_end_ns else 0
         self._last_attempt_end_ns = ended_ns
         span = self.frame.span
-        if (self.attempts == 1 and error is None and status_code is None) or not span.is_recording():
+        if (self.attempts == 1 and error is None and status_code in (None, 200)) or not span.is_recording():
             return
         attributes: Attributes = {semconv.ATTEMPT_NUMBER: self.attempts, semconv.ATTEMPT_WAIT_S: wait_ns / 1e9}
-        code = status_code if status_code is not None else getattr(error, "code", None)
-        if isinstance(code, int):
+        code = _status(error) if error is not None else status_code or 200
+        if code is not None:
             attributes[semconv.HTTP_STATUS_CODE] = code
         elif error is not None:
             attributes[semconv.ERROR_TYPE] = error_type(error)
-        else:
-            attributes[semconv.HTTP_STATUS_CODE] = 200
         span.add_event(semconv.EVENT_ATTEMPT, attributes, ended_ns)
 
 
-def _merge_kinds(kinds: set[str]) -> str:
-    """The kind of an answer from the kinds of its chunks."""
-    kinds = kinds - {"empty"} if len(kinds) > 1 else kinds
-    if len(kinds) == 1:
-        return next(iter(kinds))
-    if "media" in kinds:
-        return "media"
-    return "mixed" if kinds & {"function_call", "mixed"} else "blocked" if "blocked" in kinds else "text"
+def _status(error: BaseException) -> int | None:
+    """The HTTP status behind an error of the SDK: `code`, or `status_code` in Interactions."""
+    for name in ("code", "status_code"):
+        value = getattr(error, name, None)
+        if isinstance(value, int):
+            return value
+    return None
 
 
-@guard.guarded("google_genai.begin", None)
-def begin(
-    switch: Switch,
-    active: Pipeline,
-    endpoint: Endpoint,
-    *,
-    vertex: bool,
-    base_url: str,
-    body: Mapping[str, Any],
-    streamed: bool,
-) -> Call | None:
-    """Begin a billed request, on a span of our own or on a peer's.
-
-    Args:
-        switch: the instrumentation's.
-        active: the pipeline.
-        endpoint: what is requested.
-        vertex: whether it goes to Vertex AI.
-        base_url: where it goes.
-        body: the request's JSON.
-        streamed: whether the answer comes as a stream.
-    """
-    start_ns = time_ns()
-    context = context_api.get_current()
-    provider = semconv.PROVIDER_VERTEX if vertex else semconv.PROVIDER_GEMINI
-    prints = request_prints(active.fingerprinter, body)
-    peer = peers.find(active, switch.tracer, context)
-    parent = frames.current(context)
-    if peer is not None and not peer.mark.requests:
-        frame = active.open(endpoint.kind, endpoint.model, peer.span, start_ns, parent)
-    else:
-        if peer is not None:
-            peers.further_request(active, switch.tracer, peer, context)
-        attributes = _attributes(endpoint, provider, base_url, body, streamed=streamed)
-        if parent is not None and parent.run is not None and parent.run.session.id:
-            attributes[semconv.CONVERSATION_ID] = parent.run.session.id
-        started = switch.start(
-            active,
-            endpoint.kind,
-            endpoint.model,
-            endpoint.span_name,
-            attributes,
-            start_ns,
-            context,
-            span_kind=SpanKind.CLIENT,
-        )
-        if started is None:
-            return None
-        frame = started
-        context = frames.enter(frame, context)
-    call = Call(active, frame, context, peer, endpoint, provider, prints, streamed=streamed)
-    if peer is not None:
-        peer.mark.in_flight = call.abandon
-    return call
-
-
-def _attributes(
-    endpoint: Endpoint, provider: str, base_url: str, body: Mapping[str, Any], *, streamed: bool
-) -> Attributes:
-    attributes: Attributes = {
-        semconv.OPERATION_NAME: endpoint.operation,
-        semconv.PROVIDER_NAME: provider,
-        semconv.REQUEST_MODEL: endpoint.model,
-    }
-    host, port = _server(base_url)
-    if host:
-        attributes[semconv.SERVER_ADDRESS] = host
-    if port:
-        attributes[semconv.SERVER_PORT] = port
-    if streamed:
-        attributes[semconv.REQUEST_STREAM] = True
-    if endpoint.output_type is not None:
-        attributes[semconv.OUTPUT_TYPE] = endpoint.output_type
-    generation = body.get("generationConfig")
-    if isinstance(generation, Mapping) and generation:
-        _add_generation(attributes, cast("Mapping[str, Any]", generation))
-    if endpoint.kind is OperationKind.EMBEDDINGS:
-        _add_embedding(attributes, body)
-    return attributes
-
-
-def _add_generation(attributes: Attributes, config: Mapping[str, Any]) -> None:
-    for key, name in _GENERATION:
-        value = config.get(key)
-        if isinstance(value, (int, float)):
-            attributes[name] = int(value) if key == "topK" else value
-    count = config.get("candidateCount")
-    if isinstance(count, int) and count != 1:
-        attributes[semconv.REQUEST_CHOICE_COUNT] = count
-    thinking = config.get("thinkingConfig")
-    if isinstance(thinking, Mapping):
-        options = cast("Mapping[str, Any]", thinking)
-        level = options.get("thinkingLevel", options.get("thinkingBudget"))
-        if isinstance(level, (str, int)):
-            attributes[semconv.REQUEST_REASONING_LEVEL] = str(level)
-    modalities = config.get("responseModalities")
-    if isinstance(modalities, list) and len(cast("list[Any]", modalities)) == 1:
-        attributes[semconv.OUTPUT_TYPE] = str(cast("list[Any]", modalities)[0]).lower()
-    elif config.get("responseMimeType") == "application/json":
-        attributes[semconv.OUTPUT_TYPE] = "json"
-
-
-def _add_embedding(attributes: Attributes, body: Mapping[str, Any]) -> None:
-    requests = body.get("requests")
-    first = cast("list[Any]", requests)[0] if isinstance(requests, list) and requests else body
-    size = first.get("outputDimensionality") if isinstance(first, Mapping) else None
-    if isinstance(size, int):
-        attributes[semconv.EMBEDDINGS_DIMENSION_COUNT] = size
-
-
-@lru_cache(maxsize=256)
-def _server(base_url: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(base_url)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return "", 0
+def _failure(error: BaseException, attributes: Attributes) -> str:
+    code = _status(error)
+    if code is None:
+        return error_type(error)
+    attributes[semconv.HTTP_STATUS_CODE] = code
+    return str(code)

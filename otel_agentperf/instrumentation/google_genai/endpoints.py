@@ -22,12 +22,16 @@ class Endpoint:
     kind: OperationKind
     operation: str
     model: str
+    """The last part of the resource."""
     span_name: str
     output_type: str | None = None
+    tuned: str = ""
+    """The whole resource where it is a tuned model or an endpoint, whose price no list has."""
 
 
 CACHED_CONTENTS = "cachedContents"
 _MEDIA = {"predict": "image", "predictLongRunning": "video"}
+_TUNED = ("tunedModels/", "endpoints/")
 
 
 @lru_cache(maxsize=1024)
@@ -35,23 +39,35 @@ def _by_path(path: str) -> Endpoint | None:
     resource, colon, method = path.partition("?")[0].rpartition(":")
     if not colon:
         return None
-    model = resource.rpartition("/")[2]
     if method in ("generateContent", "streamGenerateContent"):
-        return _endpoint(OperationKind.INFERENCE, semconv.OP_GENERATE_CONTENT, model)
+        return _endpoint(OperationKind.INFERENCE, resource)
     if method in ("embedContent", "batchEmbedContents"):
-        return _endpoint(OperationKind.EMBEDDINGS, semconv.OP_EMBEDDINGS, model)
+        return _endpoint(OperationKind.EMBEDDINGS, resource)
     if method in _MEDIA:
-        return _endpoint(OperationKind.INFERENCE, semconv.OP_GENERATE_CONTENT, model, _MEDIA[method])
+        return _endpoint(OperationKind.INFERENCE, resource, _MEDIA[method])
     return None
 
 
 @lru_cache(maxsize=256)
-def _embeddings(model: str) -> Endpoint:
-    return _endpoint(OperationKind.EMBEDDINGS, semconv.OP_EMBEDDINGS, model)
+def _embeddings(path: str) -> Endpoint:
+    return _endpoint(OperationKind.EMBEDDINGS, path.rpartition(":")[0])
 
 
-def _endpoint(kind: OperationKind, operation: str, model: str, output_type: str | None = None) -> Endpoint:
-    return Endpoint(kind, operation, model, f"{operation} {model}", output_type)
+def _endpoint(kind: OperationKind, resource: str, output_type: str | None = None) -> Endpoint:
+    operation = semconv.OP_EMBEDDINGS if kind is OperationKind.EMBEDDINGS else semconv.OP_GENERATE_CONTENT
+    parent, _, model = resource.rpartition("/")
+    tuned = resource if f"{parent}/".endswith(_TUNED) else ""
+    return Endpoint(kind, operation, model, f"{operation} {model}", output_type, tuned)
+
+
+@lru_cache(maxsize=256)
+def interaction(model: str) -> Endpoint:
+    """What an Interactions request is billed as.
+
+    Args:
+        model: the model, or the agent that is asked in its stead.
+    """
+    return _endpoint(OperationKind.INFERENCE, model)
 
 
 def classify(http_method: str, path: str, body: Mapping[str, Any]) -> Endpoint | None:
@@ -72,5 +88,5 @@ def classify(http_method: str, path: str, body: Mapping[str, Any]) -> Endpoint |
         instances = body.get("instances")
         first = cast("list[Any]", instances)[0] if isinstance(instances, list) and instances else None
         if isinstance(first, Mapping) and "content" in first:
-            return _embeddings(endpoint.model)
+            return _embeddings(path)
     return endpoint

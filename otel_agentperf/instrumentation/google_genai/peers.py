@@ -5,9 +5,10 @@ and the processor adds what it lacks at its end. When a further request comes be
 (automatic function calling), the first gets a span of its own after all, at its true times,
 all further ones too, and the processor marks the peer's as not counted.
 
-The official instrumentations record the semantic-convention metrics, once a span, with the
-usage of its last request, also when it is not sampled; so the metrics of a request beneath
-them are recorded by us only once another one has followed it.
+The official instrumentations record the semantic-convention metrics, once a span, also when it
+is not sampled. After automatic function calling they report the usage of the last request, so
+the metrics of every one before it are recorded by us; after an automatic continuation they
+report the sum, so none is.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ from otel_agentperf import semconv
 from otel_agentperf.live import frames
 from otel_agentperf.live.attributes import Attributes, add_operation
 from otel_agentperf.live.foreign import RECORD_METRICS
-from otel_agentperf.live.frames import Mark
+from otel_agentperf.live.frames import Frame, Mark
 from otel_agentperf.live.pipeline import Pipeline
-from otel_agentperf.model import Operation
+from otel_agentperf.model import Operation, OperationKind
 
 _CONTEXT_KEYS = ("opentelemetry.genai.client.inference.context", "opentelemetry.genai.client.embedding.context")
 """Where opentelemetry-util-genai keeps the inference that is current, sampled or not."""
 _UNSAMPLED_MARK = "_otel_agentperf"
 _INFERENCES = frozenset({"chat", "generate_content", "text_completion", "embeddings", "interactions.create"})
 _OPENINFERENCE_INFERENCES = frozenset({"LLM", "EMBEDDING"})
+_CONTINUED = frozenset({"CONTINUATION", "requires_continuation"})
 
 
 class Peer:
@@ -39,15 +41,83 @@ class Peer:
     Attributes:
         span: the span, sampled or not.
         mark: where its requests are noted.
+        tracer: starts spans beneath it.
+        context: the context in which it is current.
         records_metrics: whether the peer records the semantic-convention metrics.
     """
 
-    __slots__ = ("mark", "records_metrics", "span")
+    __slots__ = ("context", "mark", "records_metrics", "span", "tracer")
 
-    def __init__(self, span: Span, mark: Mark, *, records_metrics: bool) -> None:
+    def __init__(self, span: Span, mark: Mark, tracer: Tracer, context: Context, *, records_metrics: bool) -> None:
         self.span = span
         self.mark = mark
+        self.tracer = tracer
+        self.context = context
         self.records_metrics = records_metrics
+
+    def takes(self) -> bool:
+        """Whether its span shall carry the request that begins now: it does so for its first one."""
+        mark = self.mark
+        if not mark.requests and mark.in_flight is None:
+            return True
+        if len(mark.requests) == 1 and not mark.shared:
+            self._span_for(mark.requests[0])
+        mark.shared = True
+        return False
+
+    def carried(self, pipeline: Pipeline, frame: Frame, operation: Operation, attributes: Attributes) -> None:
+        """Count the request that its span carries, now that it has ended."""
+        mark = self.mark
+        mark.in_flight = None
+        if mark.shared:
+            self._span_for(operation)
+        elif attributes and self.span.is_recording():
+            present = cast("dict[str, Any]", getattr(self.span, "attributes", None) or {})
+            self.span.set_attributes({key: value for key, value in attributes.items() if key not in present})
+        news = pipeline.account(frame, operation, {})
+        pipeline.add_cost(operation)
+        if not self.records_metrics:
+            pipeline.measure(frame, operation)
+        self.finished(pipeline, operation)
+        pipeline.announce(news, frame, operation.end_ns)
+
+    def finished(self, pipeline: Pipeline, operation: Operation) -> None:
+        """Note a request beneath it that has ended; the peer's own metrics speak for the last one."""
+        requests = self.mark.requests
+        requests.append(operation)
+        if self.records_metrics and len(requests) > 1:
+            previous = requests[-2]
+            inference = previous.inference
+            if inference is None or _CONTINUED.isdisjoint(inference.finish_reasons):
+                frame = Frame(previous.kind, previous.name, self.span, previous.start_ns, self.mark.frame)
+                pipeline.measure(frame, previous)
+
+    def _span_for(self, operation: Operation) -> None:
+        inference = operation.inference
+        if inference is None:
+            return
+        embeds = operation.kind is OperationKind.EMBEDDINGS
+        name = semconv.OP_EMBEDDINGS if embeds else semconv.OP_GENERATE_CONTENT
+        attributes: Attributes = {
+            semconv.OPERATION_NAME: name,
+            semconv.PROVIDER_NAME: inference.provider,
+            semconv.REQUEST_MODEL: inference.request_model,
+        }
+        if inference.streamed:
+            attributes[semconv.REQUEST_STREAM] = True
+        if operation.session_id:
+            attributes[semconv.CONVERSATION_ID] = operation.session_id
+        add_operation(attributes, operation)
+        span = self.tracer.start_span(
+            f"{name} {inference.request_model}",
+            context=self.context,
+            kind=trace.SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=operation.start_ns,
+        )
+        if operation.error_type is not None:
+            span.set_status(trace.StatusCode.ERROR)
+        span.end(operation.end_ns)
 
 
 def find(pipeline: Pipeline, tracer: Tracer, context: Context) -> Peer | None:
@@ -60,7 +130,8 @@ def find(pipeline: Pipeline, tracer: Tracer, context: Context) -> Peer | None:
         if not official and attributes.get("openinference.span.kind") not in _OPENINFERENCE_INFERENCES:
             return None
         scope = getattr(span, "instrumentation_scope", None)
-        return Peer(span, mark, records_metrics=scope is not None and scope.name.startswith(RECORD_METRICS))
+        records_metrics = scope is not None and scope.name.startswith(RECORD_METRICS)
+        return Peer(span, mark, tracer, context, records_metrics=records_metrics)
     if span.is_recording():
         return None
     return _unsampled(pipeline, tracer, context, span)
@@ -77,38 +148,5 @@ def _unsampled(pipeline: Pipeline, tracer: Tracer, context: Context, span: Span)
             noted = (span_id, Mark(pipeline, tracer, frames.current(context)))
             setattr(data, _UNSAMPLED_MARK, noted)
         if noted[0] == span_id:
-            return Peer(span, noted[1], records_metrics=True)
+            return Peer(span, noted[1], tracer, context, records_metrics=True)
     return None
-
-
-def further_request(pipeline: Pipeline, tracer: Tracer, peer: Peer, context: Context) -> None:
-    """Catch up on the request before this one, now that the peer's span holds more than one."""
-    previous = peer.mark.requests[-1]
-    if len(peer.mark.requests) == 1:
-        _span_for(tracer, previous, context)
-    if peer.records_metrics:
-        frame = frames.Frame(previous.kind, previous.name, peer.span, previous.start_ns, peer.mark.frame)
-        pipeline.measure(frame, previous)
-
-
-def _span_for(tracer: Tracer, operation: Operation, context: Context) -> None:
-    inference = operation.inference
-    if inference is None:
-        return
-    name = semconv.OP_EMBEDDINGS if operation.kind == "embeddings" else semconv.OP_GENERATE_CONTENT
-    attributes: Attributes = {
-        semconv.OPERATION_NAME: name,
-        semconv.PROVIDER_NAME: inference.provider,
-        semconv.REQUEST_MODEL: inference.request_model,
-    }
-    add_operation(attributes, operation)
-    span = tracer.start_span(
-        f"{name} {inference.request_model}",
-        context=context,
-        kind=trace.SpanKind.CLIENT,
-        attributes=attributes,
-        start_time=operation.start_ns,
-    )
-    if operation.error_type is not None:
-        span.set_status(trace.StatusCode.ERROR)
-    span.end(operation.end_ns)

@@ -1,8 +1,7 @@
-"""Fingerprints of a Gemini request and of its answer.
+"""Fingerprints of a Gemini request.
 
-The request's chain covers what a prompt cache covers, in its order: system instruction and
-tools first, then one link a message. The answer's fingerprint does not depend on how a
-stream was cut into chunks.
+The chain covers what a prompt cache covers, in its order: system instruction and tools first,
+then one link a message.
 """
 
 from __future__ import annotations
@@ -10,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-import xxhash
-
 from otel_agentperf.fingerprint import Fingerprinter, canonical_bytes
-from otel_agentperf.pricing.gemini_usage import Response
 
 _SIMHASH_CHARACTERS = 2_000
 
@@ -60,38 +56,3 @@ def _last_text(contents: list[Any]) -> str:
             if isinstance(text, str):
                 return text[:_SIMHASH_CHARACTERS]
     return ""
-
-
-class AnswerPrint:
-    """The fingerprint of an answer, taken chunk by chunk."""
-
-    __slots__ = ("_hasher", "_last_kind", "_parts")
-
-    def __init__(self) -> None:
-        self._hasher = xxhash.xxh3_128()
-        self._parts = 0
-        self._last_kind = b""
-
-    def add(self, response: Response) -> None:
-        """Take in a response or one chunk of a stream; thoughts are no answer."""
-        for candidate in response.candidates:
-            for part in candidate.content.parts if candidate.content is not None else ():
-                if part.thought:
-                    continue
-                if part.function_call is not None:
-                    self._part(b"c", part.function_call.name.encode() + b"\x1f" + bytes(part.function_call.args))
-                elif text := bytes(part.text)[1:-1]:
-                    self._part(b"t", text)
-                elif data := bytes(part.inline_data) or bytes(part.file_data):
-                    self._part(b"d", data)
-
-    def _part(self, kind: bytes, content: bytes) -> None:
-        if kind != b"t" or kind != self._last_kind:
-            self._hasher.update(b"\x1e" + kind)
-        self._last_kind = kind
-        self._hasher.update(content)
-        self._parts += 1
-
-    def result(self, fingerprinter: Fingerprinter) -> str | None:
-        """The fingerprint, or `None` of an empty answer."""
-        return fingerprinter.digest(self._hasher.digest()) if self._parts else None

@@ -15,9 +15,9 @@ from typing import Any, cast
 
 from otel_agentperf import guard
 from otel_agentperf.instrumentation.google_genai import call as calls
-from otel_agentperf.instrumentation.google_genai import caches
+from otel_agentperf.instrumentation.google_genai import caches, opening
 from otel_agentperf.instrumentation.google_genai.call import Call
-from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint, classify
+from otel_agentperf.instrumentation.google_genai.endpoints import classify
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live.pipeline import Pipeline
@@ -25,33 +25,34 @@ from otel_agentperf.live.pipeline import Pipeline
 _NO_BODY: Mapping[str, Any] = {}
 
 
-def _billed(switch: Switch, http_method: Any, path: Any, request_dict: Any) -> tuple[Pipeline, Endpoint] | None:
-    active = switch.active()
-    if active is None:
-        return None
+@guard.guarded("google_genai.begin", None)
+def _begin(
+    switch: Switch,
+    active: Pipeline,
+    client: Any,
+    http_method: Any,
+    path: Any,
+    request_dict: Any,
+    options: Any,
+    streamed: bool = False,  # noqa: FBT001, FBT002 - one of our own calls on the hot path
+) -> Call | None:
     body = cast("Mapping[str, Any]", request_dict) if isinstance(request_dict, Mapping) else _NO_BODY
     endpoint = classify(http_method, path, body)
-    return None if endpoint is None else (active, endpoint)
-
-
-def _begin(
-    switch: Switch, billed: tuple[Pipeline, Endpoint] | None, client: Any, body: Any, options: Any, *, streamed: bool
-) -> Call | None:
-    if billed is None:
+    if endpoint is None:
         return None
-    active, endpoint = billed
-    base_url = getattr(options, "base_url", None)
-    if base_url is None and isinstance(options, Mapping):
-        base_url = cast("Mapping[str, Any]", options).get("base_url")
+    base_url = None
+    if options is not None:
+        given = cast("Mapping[str, Any]", options).get if isinstance(options, Mapping) else None
+        base_url = given("base_url") if given is not None else getattr(options, "base_url", None)
     if base_url is None:
-        base_url = getattr(client._http_options, "base_url", None)  # noqa: SLF001 - the SDK keeps it nowhere else
-    return calls.begin(
+        base_url = getattr(client._http_options, "base_url", None)
+    return opening.begin(
         switch,
         active,
         endpoint,
         vertex=bool(client.vertexai),
         base_url=str(base_url or ""),
-        body=cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else _NO_BODY,
+        body=body,
         streamed=streamed,
     )
 
@@ -62,12 +63,14 @@ def wrap_request(switch: Switch) -> MakeWrapper:
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
         def request(self: Any, http_method: Any, path: Any, request_dict: Any, http_options: Any = None) -> Any:
-            billed = _billed(switch, http_method, path, request_dict)
-            call = _begin(switch, billed, self, request_dict, http_options, streamed=False)
+            active = switch.active()
+            if active is None:
+                return wrapped(self, http_method, path, request_dict, http_options)
+            call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
-                return caches.noting(
-                    switch, path, request_dict, wrapped(self, http_method, path, request_dict, http_options)
-                )
+                response = wrapped(self, http_method, path, request_dict, http_options)
+                caches.note(switch, active, self, path, request_dict, response)
+                return response
             call.enter()
             try:
                 response = wrapped(self, http_method, path, request_dict, http_options)
@@ -76,7 +79,7 @@ def wrap_request(switch: Switch) -> MakeWrapper:
                 call.fail(error)
                 raise
             call.leave()
-            call.take(response.body)
+            call.take(response)
             call.finish()
             return response
 
@@ -93,12 +96,14 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
         async def async_request(
             self: Any, http_method: Any, path: Any, request_dict: Any, http_options: Any = None
         ) -> Any:
-            billed = _billed(switch, http_method, path, request_dict)
-            call = _begin(switch, billed, self, request_dict, http_options, streamed=False)
+            active = switch.active()
+            if active is None:
+                return await wrapped(self, http_method, path, request_dict, http_options)
+            call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
-                return caches.noting(
-                    switch, path, request_dict, await wrapped(self, http_method, path, request_dict, http_options)
-                )
+                response = await wrapped(self, http_method, path, request_dict, http_options)
+                caches.note(switch, active, self, path, request_dict, response)
+                return response
             call.enter()
             try:
                 response = await wrapped(self, http_method, path, request_dict, http_options)
@@ -107,7 +112,7 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
                 call.fail(error)
                 raise
             call.leave()
-            call.take(response.body)
+            call.take(response)
             call.finish()
             return response
 
@@ -125,8 +130,10 @@ def wrap_request_streamed(switch: Switch) -> MakeWrapper:
             self: Any, http_method: Any, path: Any, request_dict: Any, http_options: Any = None
         ) -> Any:
             inner = wrapped(self, http_method, path, request_dict, http_options)
-            billed = _billed(switch, http_method, path, request_dict)
-            return inner if billed is None else _stream(switch, billed, self, request_dict, http_options, inner)
+            active = switch.active()
+            if active is None:
+                return inner
+            return _stream(switch, active, self, http_method, path, request_dict, http_options, inner)
 
         return request_streamed
 
@@ -135,13 +142,15 @@ def wrap_request_streamed(switch: Switch) -> MakeWrapper:
 
 def _stream(
     switch: Switch,
-    billed: tuple[Pipeline, Endpoint],
+    active: Pipeline,
     client: Any,
+    http_method: Any,
+    path: Any,
     body: Any,
     options: Any,
     inner: Generator[Any, None, None],
 ) -> Generator[Any, None, None]:
-    call = _begin(switch, billed, client, body, options, streamed=True)
+    call = _begin(switch, active, client, http_method, path, body, options, True)  # noqa: FBT003 - streamed
     if call is None:
         yield from inner
         return
@@ -154,11 +163,13 @@ def _stream(
                 break
             finally:
                 call.leave()
-            call.take(chunk.body)
+            call.take(chunk)
             yield chunk
     except GeneratorExit:
-        inner.close()
-        call.finish(abandoned=True)
+        try:
+            inner.close()
+        finally:
+            call.abandon()
         raise
     except BaseException as error:
         call.fail(error)
@@ -174,8 +185,10 @@ def wrap_async_request_streamed(switch: Switch) -> MakeWrapper:
         async def async_request_streamed(
             self: Any, http_method: Any, path: Any, request_dict: Any, http_options: Any = None
         ) -> Any:
-            billed = _billed(switch, http_method, path, request_dict)
-            call = _begin(switch, billed, self, request_dict, http_options, streamed=True)
+            active = switch.active()
+            call = None
+            if active is not None:
+                call = _begin(switch, active, self, http_method, path, request_dict, http_options, True)  # noqa: FBT003
             if call is None:
                 return await wrapped(self, http_method, path, request_dict, http_options)
             call.enter()
@@ -206,22 +219,20 @@ class AsyncStream:
     async def __anext__(self) -> Any:
         call = self._call
         call.enter()
-        in_place = True
         try:
             chunk = await self._inner.__anext__()
-        except GeneratorExit:
-            in_place = False  # destroyed while waiting, maybe in another context
-            raise
         except StopAsyncIteration:
             call.finish()
+            raise
+        except GeneratorExit:  # destroyed while it waited
+            call.abandon()
             raise
         except BaseException as error:
             call.fail(error)
             raise
         finally:
-            if in_place:
-                call.leave()
-        call.take(chunk.body)
+            call.leave()
+        call.take(chunk)
         return chunk
 
     async def aclose(self) -> None:
@@ -229,10 +240,10 @@ class AsyncStream:
         try:
             await self._inner.aclose()
         finally:
-            self._call.finish(abandoned=True)
+            self._call.abandon()
 
     def __del__(self) -> None:
-        self._call.finish(abandoned=True)
+        self._call.abandon()
 
 
 def wrap_request_once(wrapped: AnyFunction) -> AnyFunction:

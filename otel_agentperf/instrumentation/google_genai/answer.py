@@ -1,0 +1,168 @@
+"""What an answer says of itself, taken in as it comes: whole, or chunk by chunk of a stream.
+
+Usage is cumulative in a stream, so the last one counts. The answer's fingerprint does not
+depend on how a stream was cut into chunks; thoughts are no part of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xxhash
+
+from otel_agentperf.fingerprint import Fingerprinter
+from otel_agentperf.model import ServiceTier, Usage
+from otel_agentperf.pricing import gemini_usage, interaction_usage
+from otel_agentperf.pricing.gemini_usage import Response
+from otel_agentperf.pricing.interaction_usage import Interaction
+
+_GONE = ("failed", "cancelled")
+
+
+class Answer:
+    """The facts of one answer so far.
+
+    Attributes:
+        usage: the tokens, `None` while nothing was said of them.
+        tier: what served it.
+        model: the model that answered.
+        response_id: the response's id.
+        finish_reasons: one a candidate.
+        error_type: the error that the body itself reports, if any.
+    """
+
+    __slots__ = (
+        "_grounded",
+        "_hasher",
+        "_kinds",
+        "_last_kind",
+        "_parts",
+        "error_type",
+        "finish_reasons",
+        "model",
+        "response_id",
+        "tier",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.tier = ServiceTier.STANDARD
+        self.model: str | None = None
+        self.response_id: str | None = None
+        self.finish_reasons: tuple[str, ...] = ()
+        self.error_type: str | None = None
+        self._grounded: list[Response] = []
+        self._kinds: set[str] = set()
+        self._hasher = xxhash.xxh3_128()
+        self._parts = 0
+        self._last_kind = b""
+
+    # -- generateContent and embeddings ----------------------------------------------------
+
+    def take(self, body: str | bytes) -> None:
+        """Take in a response's body, or that of one chunk."""
+        response = gemini_usage.decode_response(body)
+        metadata = response.usage_metadata
+        candidates = response.candidates
+        if any(candidate.grounding_metadata is not None for candidate in candidates):
+            self._grounded.append(response)
+        if metadata is not None:
+            queries = gemini_usage.grounding_queries(self._grounded) if self._grounded else 0
+            self.usage = gemini_usage.to_usage(metadata, queries)
+            self.tier = gemini_usage.service_tier(metadata)
+        else:
+            self.usage = gemini_usage.usage_of(response) or self.usage
+        if response.error is not None:
+            self.error_type = str(response.error.code or response.error.status)
+        self.model = response.model_version or self.model
+        self.response_id = response.response_id or self.response_id
+        if candidates or response.prompt_feedback is not None:
+            self.finish_reasons = gemini_usage.finish_reasons(response) or self.finish_reasons
+            self._kinds.add(gemini_usage.response_kind((response,)))
+            self._add_parts(response)
+
+    def _add_parts(self, response: Response) -> None:
+        for candidate in response.candidates:
+            for part in candidate.content.parts if candidate.content is not None else ():
+                if part.thought:
+                    continue
+                if part.function_call is not None:
+                    self._part(b"c", part.function_call.name.encode() + b"\x1f" + bytes(part.function_call.args))
+                elif text := bytes(part.text)[1:-1]:
+                    self._part(b"t", text)
+                elif data := bytes(part.inline_data) or bytes(part.file_data):
+                    self._part(b"d", data)
+
+    # -- Interactions ----------------------------------------------------------------------
+
+    def take_interaction(self, interaction: Interaction) -> None:
+        """Take in an interaction, whole or as an event of its stream carries it."""
+        if interaction.usage is not None:
+            self.usage = interaction_usage.to_usage(interaction.usage)
+        if interaction.service_tier:
+            self.tier = interaction_usage.interaction_tier(interaction)
+        self.model = interaction.model or self.model
+        self.response_id = interaction.id or self.response_id
+        if interaction.status:
+            self.finish_reasons = (interaction.status,)
+            self.error_type = interaction.status if interaction.status in _GONE else None
+        for step in interaction.steps:
+            if step.type == "function_call":
+                self.take_call(step.name, bytes(step.arguments))
+            for piece in step.content if step.type == "model_output" else ():
+                if piece.type == "text":
+                    self.take_text(bytes(piece.text)[1:-1])
+                elif piece.type:
+                    self.take_media(piece.type.encode())
+
+    def take_text(self, text: bytes) -> None:
+        """Take in text of the model."""
+        if text:
+            self._kinds.add("text")
+            self._part(b"t", text)
+
+    def take_call(self, name: str, arguments: bytes) -> None:
+        """Take in a function call of the model, or a piece of its arguments."""
+        self._kinds.add("function_call")
+        self._part(b"c", name.encode() + b"\x1f" + arguments)
+
+    def take_media(self, content: bytes) -> None:
+        """Take in a picture, sound or film of the model."""
+        self._kinds.add("media")
+        self._part(b"d", content)
+
+    # -- what it comes to ------------------------------------------------------------------
+
+    def _part(self, kind: bytes, content: bytes) -> None:
+        if kind != b"t" or kind != self._last_kind:
+            self._hasher.update(b"\x1e" + kind)
+        self._last_kind = kind
+        self._hasher.update(content)
+        self._parts += 1
+
+    @property
+    def kind(self) -> str | None:
+        """`text`, `function_call`, `mixed`, `media`, `blocked` or `empty`; `None` before any content."""
+        kinds = self._kinds
+        if len(kinds) == 1:
+            return next(iter(kinds))
+        kinds = kinds - {"empty"}
+        if not kinds:
+            return None
+        if len(kinds) == 1:
+            return next(iter(kinds))
+        if "media" in kinds:
+            return "media"
+        if kinds & {"function_call", "mixed"}:
+            return "mixed" if kinds & {"text", "mixed"} else "function_call"
+        return "text" if "text" in kinds else "blocked"
+
+    def print(self, fingerprinter: Fingerprinter) -> str | None:
+        """The fingerprint, or `None` of an answer without content."""
+        return fingerprinter.digest(self._hasher.digest()) if self._parts else None
+
+
+def dumped(model: Any) -> bytes:
+    """The JSON of one of the SDK's own objects (pydantic)."""
+    return model.model_dump_json(exclude_none=True, warnings=False).encode()

@@ -1,0 +1,165 @@
+"""How a billed request begins: on which span, with which attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from time import time_ns
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from opentelemetry import context as context_api
+from opentelemetry.trace import SpanKind
+
+from otel_agentperf import semconv
+from otel_agentperf.instrumentation.google_genai import peers
+from otel_agentperf.instrumentation.google_genai.call import CURRENT, Call
+from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint
+from otel_agentperf.instrumentation.google_genai.messages import Exchange
+from otel_agentperf.instrumentation.google_genai.prints import request_prints
+from otel_agentperf.instrumentation.switch import Switch
+from otel_agentperf.live import frames
+from otel_agentperf.live.attributes import Attributes
+from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.model import OperationKind
+
+_GENERATION = (
+    ("temperature", semconv.REQUEST_TEMPERATURE),
+    ("topP", semconv.REQUEST_TOP_P),
+    ("top_p", semconv.REQUEST_TOP_P),
+    ("topK", semconv.REQUEST_TOP_K),
+    ("maxOutputTokens", semconv.REQUEST_MAX_TOKENS),
+    ("max_output_tokens", semconv.REQUEST_MAX_TOKENS),
+    ("seed", semconv.REQUEST_SEED),
+    ("frequencyPenalty", semconv.REQUEST_FREQUENCY_PENALTY),
+    ("presencePenalty", semconv.REQUEST_PRESENCE_PENALTY),
+)
+_WHOLE = frozenset({semconv.REQUEST_TOP_K, semconv.REQUEST_MAX_TOKENS, semconv.REQUEST_SEED})
+
+
+def begin(
+    switch: Switch,
+    active: Pipeline,
+    endpoint: Endpoint,
+    *,
+    vertex: bool,
+    base_url: str,
+    body: Mapping[str, Any],
+    streamed: bool,
+) -> Call | None:
+    """Begin a billed request, on a span of our own or on a peer's.
+
+    Args:
+        switch: the instrumentation's.
+        active: the pipeline.
+        endpoint: what is requested.
+        vertex: whether it goes to Vertex AI.
+        base_url: where it goes.
+        body: the request's JSON.
+        streamed: whether the answer comes as a stream.
+
+    Returns:
+        The request, or `None` where no SDK is set up or it has been begun already.
+    """
+    if CURRENT.get() is not None:
+        return None
+    start_ns = time_ns()
+    context = context_api.get_current()
+    provider = semconv.PROVIDER_VERTEX if vertex else semconv.PROVIDER_GEMINI
+    prints = request_prints(active.fingerprinter, body)
+    peer = peers.find(active, switch.tracer, context)
+    parent = frames.current(context)
+    on_peer = peer is not None and peer.takes()
+    if peer is not None and on_peer:
+        frame = active.open(endpoint.kind, endpoint.model, peer.span, start_ns, parent)
+    else:
+        attributes = _attributes(endpoint, provider, base_url, body, streamed=streamed)
+        if parent is not None and parent.run is not None and parent.run.session.id:
+            attributes[semconv.CONVERSATION_ID] = parent.run.session.id
+        started = switch.start(
+            active,
+            endpoint.kind,
+            endpoint.model,
+            endpoint.span_name,
+            attributes,
+            start_ns,
+            context,
+            span_kind=SpanKind.CLIENT,
+        )
+        if started is None:
+            return None
+        frame = started
+        context = frames.enter(frame, context)
+    exchange = None
+    if active.settings.capture_content != "no_content" and endpoint.kind is OperationKind.INFERENCE:
+        exchange = Exchange(body)
+    call = Call(
+        active, frame, context, peer, endpoint, provider, prints, exchange, on_peer=on_peer, streamed=streamed
+    )
+    if peer is not None and on_peer:
+        peer.mark.in_flight = call.abandon
+    return call
+
+
+def _attributes(
+    endpoint: Endpoint, provider: str, base_url: str, body: Mapping[str, Any], *, streamed: bool
+) -> Attributes:
+    attributes: Attributes = {
+        semconv.OPERATION_NAME: endpoint.operation,
+        semconv.PROVIDER_NAME: provider,
+        semconv.REQUEST_MODEL: endpoint.model,
+    }
+    host, port = _server(base_url)
+    if host:
+        attributes[semconv.SERVER_ADDRESS] = host
+    if port:
+        attributes[semconv.SERVER_PORT] = port
+    if streamed:
+        attributes[semconv.REQUEST_STREAM] = True
+    if endpoint.output_type is not None:
+        attributes[semconv.OUTPUT_TYPE] = endpoint.output_type
+    generation = body.get("generationConfig") or body.get("generation_config")
+    if isinstance(generation, Mapping):
+        _add_generation(attributes, cast("Mapping[str, Any]", generation))
+    if endpoint.kind is OperationKind.EMBEDDINGS:
+        _add_embedding(attributes, body)
+    elif (previous := body.get("previous_interaction_id")) is not None:
+        attributes[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = str(previous)
+    return attributes
+
+
+def _add_generation(attributes: Attributes, config: Mapping[str, Any]) -> None:
+    for key, name in _GENERATION:
+        value = config.get(key)
+        if isinstance(value, (int, float)):
+            attributes[name] = int(value) if name in _WHOLE else value
+    count = config.get("candidateCount")
+    if isinstance(count, int) and count != 1:
+        attributes[semconv.REQUEST_CHOICE_COUNT] = count
+    thinking = config.get("thinkingConfig")
+    options = cast("Mapping[str, Any]", thinking) if isinstance(thinking, Mapping) else {}
+    level = options.get("thinkingLevel", options.get("thinkingBudget", config.get("thinking_level")))
+    if isinstance(level, (str, int)):
+        attributes[semconv.REQUEST_REASONING_LEVEL] = str(level)
+    modalities = config.get("responseModalities")
+    if isinstance(modalities, list) and len(cast("list[Any]", modalities)) == 1:
+        attributes[semconv.OUTPUT_TYPE] = str(cast("list[Any]", modalities)[0]).lower()
+    elif config.get("responseMimeType") == "application/json":
+        attributes[semconv.OUTPUT_TYPE] = "json"
+
+
+def _add_embedding(attributes: Attributes, body: Mapping[str, Any]) -> None:
+    requests = body.get("requests")
+    first = cast("list[Any]", requests)[0] if isinstance(requests, list) and requests else body
+    size = first.get("outputDimensionality") if isinstance(first, Mapping) else None
+    if isinstance(size, int):
+        attributes[semconv.EMBEDDINGS_DIMENSION_COUNT] = size
+
+
+@lru_cache(maxsize=256)
+def _server(base_url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(base_url)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return "", 0
