@@ -62,10 +62,12 @@ def scores(report: RunReport) -> Iterator[Text]:
     if not report.root_seen:
         return
     yield Text(f"efficiency {report.efficiency_score}/100")
-    if report.rating is not None:
-        rating = clean(report.rating) + (" or worse" if report.totals.unpriced_calls else "")
+    totals = report.totals
+    is_billed = bool(totals.inference_calls + totals.embedding_calls + totals.service_calls)
+    if is_billed and report.rating is not None:
+        rating = clean(report.rating) + (" or worse" if totals.unpriced_calls else "")
         yield Text.assemble("cost rating ", (rating, _RATING_STYLES.get(report.rating, "bold")))
-    else:
+    elif is_billed:
         yield Text(f"cost rating {UNKNOWN}", "yellow")
     if report.score is not None:
         yield Text(f"evaluation {report.score:g}")
