@@ -71,7 +71,8 @@ class Exchange:
             lines = self.response.splitlines()
             data = [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
             return [json.loads(row) for row in data if row.startswith("{")]
-        return cast("list[dict[str, Any]]", self.response) if isinstance(self.response, list) else [self.response]
+        whole: Any = self.response
+        return cast("list[dict[str, Any]]", whole) if isinstance(whole, list) else [whole]
 
     def reply(self) -> Reply:
         """The recorded answer, to be served."""

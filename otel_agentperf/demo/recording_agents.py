@@ -250,8 +250,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Record the tasks and print what happens."""
     parser = argparse.ArgumentParser(description="Four agents record web tasks.")
     parser.add_argument("--browser-latency", type=float, default=0.15, metavar="SECONDS")
+    parser.add_argument("--retry-delay", type=float, default=0.5, metavar="SECONDS")
     given = parser.parse_args(arguments)
-    record(connect(), RemoteBrowser(given.browser_latency), lambda line: print(line, flush=True))  # noqa: T201
+    record(connect(given.retry_delay), RemoteBrowser(given.browser_latency), lambda line: print(line, flush=True))  # noqa: T201
 
 
 if __name__ == "__main__":
