@@ -130,25 +130,32 @@ def _interpreter(version: str) -> str | None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """The wheel with every extra, at the locked versions, as a user installs it."""
-    built = _built_wheel(session)
-    locked = WORK / "locked.txt"
-    session.run(
-        *("uv", "export", "--quiet", "--locked", *EVERYTHING, "env-3x"),
-        *("--no-hashes", "--no-emit-project", "--output-file", str(locked)),
-        external=True,
-        silent=True,
-    )
-    python = _clean_environment(session, "wheel", f"{built}[all]", "--constraints", str(locked))
+    """The wheel with every extra, as a user installs it."""
+    python = _wheel_installed(session, "wheel", "[all]", "env-3x")
     _look_at_the_installed_wheel(session, python, "test_wheel.py", "test_wheel_extras.py")
 
 
 @nox.session(name="wheel-bare")
 def wheel_bare(session: nox.Session) -> None:
     """The wheel without an extra, at the lower bounds that it states."""
-    built = _built_wheel(session)
-    python = _clean_environment(session, "wheel-bare", str(built), "--resolution", "lowest-direct")
+    python = _wheel_installed(session, "wheel-bare", "", "env-oldest")
     _look_at_the_installed_wheel(session, python, "test_wheel.py", "test_wheel_bare.py")
+
+
+def _wheel_installed(session: nox.Session, name: str, extras: str, versions: str) -> Path:
+    """Build the wheel and install it with pytest in a clean environment, at the versions of a group; its Python."""
+    built = _built_wheel(session)
+    locked, place = WORK / f"{name}.txt", WORK / name
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    export = ("uv", "export", "--quiet", "--locked", "--all-extras", "--group", versions, "--no-hashes")
+    install = ("uv", "pip", "install", "--quiet", "--python", str(python), "--constraints", str(locked))
+    for command in (
+        (*export, "--no-emit-project", "--output-file", str(locked)),
+        ("uv", "venv", "--quiet", "--clear", "--no-project", "--python", PYTHON, str(place)),
+        (*install, f"{built}{extras}", "pytest"),
+    ):
+        session.run(*command, external=True, silent=True)
+    return python
 
 
 def _built_wheel(session: nox.Session) -> Path:
@@ -159,16 +166,6 @@ def _built_wheel(session: nox.Session) -> Path:
     session.run("uv", "build", "--quiet", "--out-dir", str(dist), external=True)
     (built,) = dist.glob("*.whl")
     return built
-
-
-def _clean_environment(session: nox.Session, name: str, *packages: str) -> Path:
-    """A virtual environment that holds these packages, their dependencies and pytest; its Python."""
-    place = WORK / name
-    session.run("uv", "venv", "--quiet", "--clear", "--no-project", "--python", PYTHON, str(place), external=True)
-    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    for wanted in (packages, ("pytest>=9.2",)):
-        session.run("uv", "pip", "install", "--quiet", "--python", str(python), *wanted, external=True)
-    return python
 
 
 def _look_at_the_installed_wheel(session: nox.Session, python: Path, *tests: str) -> None:

@@ -17,13 +17,8 @@ PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT: dict[str, Any] = PYPROJECT["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 OLDEST: list[str] = PYPROJECT["dependency-groups"]["env-oldest"]
-# These come with another of the oldest: both are released together, or it asks for them itself.
-BROUGHT_BY_ANOTHER = {
-    "langchain-core",
-    "opentelemetry-api",
-    "opentelemetry-exporter-otlp",
-    "opentelemetry-instrumentation",
-}
+# These are released together with another of the oldest.
+BROUGHT_BY_ANOTHER = {"opentelemetry-api", "opentelemetry-exporter-otlp", "opentelemetry-instrumentation"}
 
 
 def lower_bounds() -> dict[str, set[str]]:
