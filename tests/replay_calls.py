@@ -13,7 +13,10 @@ from tests.replay_server import REPLAY_HEADER, Exchange
 
 
 def gemini_client(server: GeminiServer, *, vertex: bool = False, **http_options: Any) -> genai.Client:
-    """A real client of the loopback server; keywords go to `HttpOptions`."""
+    """A real client of the loopback server; keywords go to `HttpOptions`.
+
+    Keep it in a variable: the SDK closes a client that nothing refers to, its `models` notwithstanding.
+    """
     options = types.HttpOptions(base_url=server.base_url, **http_options)
     if vertex:
         token = Credentials(token="loopback")

@@ -252,7 +252,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--browser-latency", type=float, default=0.15, metavar="SECONDS")
     parser.add_argument("--retry-delay", type=float, default=0.5, metavar="SECONDS")
     given = parser.parse_args(arguments)
-    record(connect(given.retry_delay), RemoteBrowser(given.browser_latency), lambda line: print(line, flush=True))  # noqa: T201
+    browser = RemoteBrowser(given.browser_latency)
+    try:
+        record(connect(given.retry_delay), browser, lambda line: print(line, flush=True))  # noqa: T201
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":
