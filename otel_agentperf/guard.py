@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+D = TypeVar("D")
 
 _logger = logging.getLogger("otel_agentperf")
 _lock = threading.Lock()
@@ -75,7 +76,7 @@ def reset() -> None:
         _errors.clear()
 
 
-def guarded(site: str, default: T) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def guarded(site: str, default: D) -> Callable[[Callable[P, T]], Callable[P, T | D]]:
     """Make a function return `default` instead of raising.
 
     Args:
@@ -83,9 +84,9 @@ def guarded(site: str, default: T) -> Callable[[Callable[P, T]], Callable[P, T]]
         default: what the caller gets when the function failed.
     """
 
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+    def decorate(function: Callable[P, T]) -> Callable[P, T | D]:
         @wraps(function)
-        def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> T | D:
             try:
                 return function(*args, **kwargs)
             except Exception as error:  # noqa: BLE001 - the purpose of this module

@@ -198,6 +198,12 @@ class Engine:
                 self._conclude(run, root, news)
             return self._summary(run, root), news
 
+    def forget(self, run: Run) -> None:
+        """Let go of a run that will never be finished."""
+        with self._lock:
+            run.finished = True
+            self._runs.pop(run.id, None)
+
     def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
         for slots in self._slots.values():
             for slot in slots:

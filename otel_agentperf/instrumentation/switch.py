@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from contextvars import Token
+
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -63,7 +66,21 @@ class Switch:
         )
         if not span.get_span_context().is_valid:
             return None
-        return active.open(kind, name, span, start_ns, frames.current(context), session_id=session_id)
+        try:
+            return active.open(kind, name, span, start_ns, frames.current(context), session_id=session_id)
+        except BaseException:
+            span.end()
+            raise
+
+
+def leave(token: Token[Context]) -> None:
+    """Detach after a coroutine that was destroyed while it waited, without a word in the log.
+
+    It may have been destroyed in another contextvars context than the one it attached in;
+    there is nothing to detach there, and OpenTelemetry's `detach` would log an error.
+    """
+    with suppress(ValueError):
+        token.var.reset(token)
 
 
 def enter(frame: Frame) -> Context:

@@ -203,6 +203,14 @@ class Pipeline:
             span.end(operation.end_ns)
         return operation
 
+    def drop(self, frame: Frame) -> None:
+        """End the span of a frame that could not be closed, after an error of ours, and forget its run."""
+        if frame.owns_run and frame.run is not None:
+            self._open_roots.discard(frame)
+            self.engine.forget(frame.run)
+        if frame.span.is_recording():
+            frame.span.end()
+
     def operation(
         self,
         frame: Frame,
@@ -270,14 +278,22 @@ class Pipeline:
 
     def _implicit_run(self, frame: Frame) -> Run:
         """The run of work outside any graph or agent: its local root's, which may be itself."""
-        top = frame
-        for above in frame.ancestors():
-            top = above
-        run = self.engine.begin(top.name, session_from_baggage(), top.start_ns)
-        top.owns_run = True
-        top.run = run
-        for between in (frame, *frame.ancestors()):
-            between.run = run
+        with self._lock:
+            between = [frame]
+            run: Run | None = None
+            for above in frame.ancestors():
+                if above.run is not None:  # a sibling that ended first has begun it
+                    run = above.run
+                    break
+                if above.ended:
+                    break
+                between.append(above)
+            if run is None:
+                top = between[-1]
+                run = self.engine.begin(top.name, session_from_baggage(), top.start_ns)
+                top.owns_run = True
+            for each in between:
+                each.run = run
         return run
 
     def announce(self, news: Iterable[Suggestion], frame: Frame, timestamp_ns: int) -> None:

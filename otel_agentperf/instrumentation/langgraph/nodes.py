@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Token
 from functools import wraps
 from time import time_ns
@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.langgraph import outcomes
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, error_type
-from otel_agentperf.instrumentation.switch import Switch
+from otel_agentperf.instrumentation.switch import Switch, leave
 from otel_agentperf.live import frames
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
@@ -22,18 +22,6 @@ from otel_agentperf.model import NodeStep, OperationKind
 
 _HIDDEN = "langsmith:hidden"
 _START = "__start__"
-
-
-class _Open:
-    """A node that runs: its frame, its place in the graph, and the context to go back to."""
-
-    __slots__ = ("frame", "state_hash", "step", "token")
-
-    def __init__(self, frame: Frame, token: Token[Context], step: int | None, state_hash: str | None) -> None:
-        self.frame = frame
-        self.token = token
-        self.step = step
-        self.state_hash = state_hash
 
 
 def wrap_run(switch: Switch) -> MakeWrapper:
@@ -115,14 +103,14 @@ def wrap_acached(switch: Switch) -> MakeWrapper:
 
 
 def wrap_should_retry(switch: Switch) -> MakeWrapper:
-    """Wrap `_should_retry_on`: asked once for each failed attempt under a retry policy."""
+    """Wrap `_should_retry_on`: asked about each failed attempt under a retry policy."""
 
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
         def _should_retry_on(retry_policy: Any, exc: Exception) -> Any:
             answer = wrapped(retry_policy, exc)
-            if answer and switch.active() is not None:
-                _failed_attempt(exc)
+            if switch.active() is not None:
+                _failed_attempt(exc, retryable=bool(answer))
             return answer
 
         return _should_retry_on
@@ -134,28 +122,67 @@ def _is_hidden(task: Any) -> bool:
     return task.name == _START or _HIDDEN in (task.config.get("tags") or ())
 
 
-def _start(switch: Switch, active: Pipeline, task: Any) -> tuple[Frame, Context, int | None, str | None] | None:
+def _step(task: Any) -> int | None:
+    metadata: Mapping[str, object] | None = task.config.get("metadata")
+    step = metadata.get("langgraph_step") if metadata else None
+    return step if isinstance(step, int) else None
+
+
+class _Place:
+    """Where a node runs: the graph, the step and the state it starts from."""
+
+    __slots__ = ("graph", "state_hash", "step")
+
+    def __init__(self, graph: str, step: int | None, state_hash: str | None) -> None:
+        self.graph = graph
+        self.step = step
+        self.state_hash = state_hash
+
+    def node_step(self, attempts: int = 1) -> NodeStep:
+        return NodeStep(self.graph, self.step, self.state_hash, attempts)
+
+
+class _Open:
+    """A node that runs, and the token of the context to go back to."""
+
+    __slots__ = ("frame", "place", "token")
+
+    def __init__(self, frame: Frame, place: _Place, token: Token[Context]) -> None:
+        self.frame = frame
+        self.place = place
+        self.token = token
+
+
+def _start(switch: Switch, active: Pipeline, task: Any) -> tuple[Frame, Context, _Place] | None:
     if _is_hidden(task):
         return None
     start_ns = time_ns()
     context = context_api.get_current()
-    step = (task.config.get("metadata") or {}).get("langgraph_step")
+    parent = frames.current(context)
+    name = str(task.name)
     attributes: Attributes = {
         semconv.OPERATION_NAME: semconv.OP_INVOKE_NODE,
-        semconv.NODE_NAME: task.name,
+        semconv.NODE_NAME: name,
         semconv.LANGGRAPH_TRIGGERS: [str(trigger) for trigger in task.triggers],
-        semconv.LANGGRAPH_TASK_ID: task.id,
+        semconv.LANGGRAPH_TASK_ID: str(task.id),
     }
-    if isinstance(step, int):
+    step = _step(task)
+    if step is not None:
         attributes[semconv.LANGGRAPH_STEP] = step
-    else:
-        step = None
-    state_hash = active.fingerprinter.state(task.input)
+    if parent is not None and parent.run is not None and parent.run.session.id:
+        attributes[semconv.CONVERSATION_ID] = parent.run.session.id
+    state_hash = None
+    try:
+        state_hash = active.fingerprinter.state(task.input)
+    except Exception as error:  # noqa: BLE001 - a state that cannot be read costs its hash, not its span
+        guard.report("langgraph.node.state", error)
     if state_hash is not None:
         attributes[semconv.STATE_HASH] = state_hash
-    span_name = f"{semconv.OP_INVOKE_NODE} {task.name}"
-    frame = switch.start(active, OperationKind.NODE, task.name, span_name, attributes, start_ns, context)
-    return None if frame is None else (frame, context, step, state_hash)
+    span_name = f"{semconv.OP_INVOKE_NODE} {name}"
+    frame = switch.start(active, OperationKind.NODE, name, span_name, attributes, start_ns, context)
+    if frame is None:
+        return None
+    return frame, context, _Place(parent.name if parent is not None else "", step, state_hash)
 
 
 @guard.guarded("langgraph.node.open", None)
@@ -163,50 +190,57 @@ def _open(switch: Switch, active: Pipeline, task: Any) -> _Open | None:
     started = _start(switch, active, task)
     if started is None:
         return None
-    frame, context, step, state_hash = started
-    return _Open(frame, context_api.attach(frames.enter(frame, context)), step, state_hash)
+    frame, context, place = started
+    return _Open(frame, place, context_api.attach(frames.enter(frame, context)))
 
 
 @guard.guarded("langgraph.node.close", None)
 def _close(switch: Switch, active: Pipeline, opened: _Open, error: BaseException | None) -> None:
-    context_api.detach(opened.token)
+    if isinstance(error, GeneratorExit):
+        leave(opened.token)
+    else:
+        context_api.detach(opened.token)
     frame = opened.frame
-    ended_ns = time_ns()
-    error_type, outcome = outcomes.of(error)
-    attempts = frame.failed_attempts
-    if attempts == 0 or id(error) != frame.last_error_id:
-        attempts += 1
-    attributes: Attributes = {}
-    if attempts > 1:
-        attributes[semconv.NODE_ATTEMPTS] = attempts
-    service = active.prices.match_service(node=frame.name)
-    if service is not None:
-        active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
-    graph = frame.parent.name if frame.parent is not None else ""
-    active.close(
-        frame,
-        attributes,
-        error_type=error_type,
-        outcome=outcome,
-        node=NodeStep(graph, opened.step, opened.state_hash, attempts),
-        end_ns=ended_ns,
-    )
+    try:
+        ended_ns = time_ns()
+        error_type, outcome = outcomes.of(error)
+        attempts = frame.failed_attempts
+        if attempts == 0 or error_type is None or id(error) != frame.last_error_id:
+            attempts += 1
+        attributes: Attributes = {}
+        if attempts > 1:
+            attributes[semconv.NODE_ATTEMPTS] = attempts
+        service = active.prices.match_service(node=frame.name)
+        if service is not None:
+            active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
+        node = opened.place.node_step(attempts)
+        active.close(frame, attributes, error_type=error_type, outcome=outcome, node=node, end_ns=ended_ns)
+    except BaseException:
+        active.drop(frame)
+        raise
 
 
 @guard.guarded("langgraph.cache", None)
 def _cache_hits(switch: Switch, active: Pipeline, tasks: Sequence[Any]) -> None:
     for task in tasks:
         started = _start(switch, active, task)
-        if started is not None:
-            frame, _, step, state_hash = started
-            node = NodeStep(frame.parent.name if frame.parent is not None else "", step, state_hash)
-            active.close(frame, {}, outcome=outcomes.CACHE_HIT, node=node, end_ns=frame.start_ns)
+        if started is None:
+            continue
+        frame, _, place = started
+        try:
+            active.close(frame, {}, outcome=outcomes.CACHE_HIT, node=place.node_step(), end_ns=frame.start_ns)
+        except BaseException:
+            active.drop(frame)
+            raise
 
 
 @guard.guarded("langgraph.retry", None)
-def _failed_attempt(error: Exception) -> None:
+def _failed_attempt(error: Exception, *, retryable: bool) -> None:
     frame = frames.current()
-    if frame is None or frame.kind is not OperationKind.NODE or frame.last_error_id == id(error):
+    if frame is None or frame.kind is not OperationKind.NODE:
+        return
+    if not retryable:
+        frame.last_error_id = 0
         return
     frame.last_error_id = id(error)
     frame.failed_attempts += 1

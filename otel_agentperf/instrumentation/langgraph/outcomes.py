@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
@@ -13,6 +14,7 @@ PARENT_COMMAND = "parent_command"
 CANCELLED = "cancelled"
 CACHE_HIT = "cache_hit"
 ABANDONED = "abandoned"
+DRAINED = "drained"
 
 
 def of(error: BaseException | None) -> tuple[str | None, str | None]:
@@ -28,8 +30,8 @@ def of(error: BaseException | None) -> tuple[str | None, str | None]:
     if isinstance(error, ParentCommand):
         return None, PARENT_COMMAND
     if isinstance(error, GraphBubbleUp):
-        return None, "drained"
-    if isinstance(error, asyncio.CancelledError):
+        return None, DRAINED
+    if isinstance(error, (asyncio.CancelledError, concurrent.futures.CancelledError)):
         return None, CANCELLED
     if isinstance(error, GeneratorExit):
         return None, ABANDONED

@@ -1,35 +1,27 @@
-"""Graph runs: one span from the first step of `Pregel.stream` to its end, however it ends.
-
-The span is current while the graph works, never while the caller has a chunk in hand: the
-context is attached and detached around each step, so a caller may abandon the stream, close
-it from another thread or drive each step in another context. The wrappers are generators as
-the originals are, and as lazy. The inner asynchronous generator is kept out of the event
-loop's hooks: ours closes it, and two closings at shutdown would collide.
-"""
+"""Graph runs: one span from the first step of a stream to its end, however it ends."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Mapping
 from functools import wraps
 from time import time_ns
-from typing import Any, cast
+from typing import Any
 
 from langgraph.errors import GraphInterrupt
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
 
 from otel_agentperf import guard, semconv
-from otel_agentperf.instrumentation.langgraph import outcomes
+from otel_agentperf.instrumentation.langgraph import outcomes, streams
+from otel_agentperf.instrumentation.langgraph.agents import is_prebuilt_agent
+from otel_agentperf.instrumentation.langgraph.conversation import configs_of, conversation_id
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import frames
 from otel_agentperf.live.frames import Frame
-from otel_agentperf.live.pipeline import Attributes, Pipeline, session_from_baggage
+from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import OperationKind
 
-_SESSION_METADATA = ("session_id", "conversation_id")
-_AGENT_INTEGRATIONS = frozenset({"langchain_create_agent"})
+_UNNAMED = "LangGraph"
 
 
 def wrap_stream(switch: Switch) -> MakeWrapper:
@@ -40,7 +32,9 @@ def wrap_stream(switch: Switch) -> MakeWrapper:
         def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
             inner = wrapped(self, *args, **kwargs)
             active = switch.active()
-            return inner if active is None else _drive(switch, active, self, args, kwargs, inner)
+            if active is None:
+                return inner
+            return streams.drive(inner, _open, switch, active, self, args, kwargs)
 
         return stream
 
@@ -55,7 +49,9 @@ def wrap_astream(switch: Switch) -> MakeWrapper:
         def astream(self: Any, *args: Any, **kwargs: Any) -> Any:
             inner = wrapped(self, *args, **kwargs)
             active = switch.active()
-            return inner if active is None else _adrive(switch, active, self, args, kwargs, inner)
+            if active is None:
+                return inner
+            return streams.adrive(inner, _open, switch, active, self, args, kwargs)
 
         return astream
 
@@ -68,10 +64,8 @@ def wrap_suppress_interrupt(switch: Switch) -> MakeWrapper:
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
         def _suppress_interrupt(self: Any, exc_type: Any, *args: Any, **kwargs: Any) -> Any:
-            if switch.active() is not None and isinstance(exc_type, type) and issubclass(exc_type, GraphInterrupt):
-                frame = frames.current()
-                if frame is not None and frame.kind in (OperationKind.WORKFLOW, OperationKind.AGENT):
-                    frame.outcome = outcomes.INTERRUPTED
+            if exc_type is not None and switch.active() is not None:
+                _interrupted(exc_type)
             return wrapped(self, exc_type, *args, **kwargs)
 
         return _suppress_interrupt
@@ -79,182 +73,75 @@ def wrap_suppress_interrupt(switch: Switch) -> MakeWrapper:
     return make
 
 
-def _drive(
-    switch: Switch,
-    active: Pipeline,
-    graph: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    inner: Generator[Any, Any, Any],
-) -> Generator[Any, Any, Any]:
-    opened = _open(switch, active, graph, args, kwargs)
-    if opened is None:
-        return (yield from inner)
-    frame, context = opened
-    attach, detach = context_api.attach, context_api.detach
-    ended_by: BaseException | None = None
-    try:
-        step, argument = inner.__next__, None
-        while True:
-            token = attach(context)
-            try:
-                chunk = step() if argument is None else inner.throw(argument)
-            except StopIteration as stop:
-                return stop.value
-            finally:
-                detach(token)
-            argument = None
-            try:
-                yield chunk
-            except GeneratorExit:
-                raise
-            except BaseException as thrown:  # noqa: BLE001 - handed on to the generator it was meant for
-                argument = thrown
-    except BaseException as error:
-        ended_by = error
-        raise
-    finally:
-        if isinstance(ended_by, GeneratorExit):
-            token = attach(context)
-            try:
-                inner.close()
-            finally:
-                detach(token)
-                _close(active, frame, ended_by)
-        else:
-            _close(active, frame, ended_by)
+class OpenRun:
+    """A graph run under way: its frame, and the context in which its steps run."""
 
+    __slots__ = ("_active", "_closed", "_frame", "context")
 
-async def _adrive(
-    switch: Switch,
-    active: Pipeline,
-    graph: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    inner: AsyncGenerator[Any, Any],
-) -> AsyncIterator[Any]:
-    opened = _open(switch, active, graph, args, kwargs)
-    if opened is None:
-        async for chunk in inner:
-            yield chunk
-        return
-    frame, context = opened
-    ended_by: BaseException | None = None
-    try:
-        first = True
-        argument: BaseException | None = None
-        while True:
-            token = context_api.attach(context)
-            in_place = True
-            try:
-                if argument is not None:
-                    chunk = await inner.athrow(argument)
-                else:
-                    chunk = await (_first_step(inner) if first else inner.__anext__())
-            except StopAsyncIteration:
-                return
-            except GeneratorExit:
-                in_place = False  # destroyed while waiting, maybe in another context
-                raise
-            finally:
-                if in_place:
-                    context_api.detach(token)
-            first, argument = False, None
-            try:
-                yield chunk
-            except GeneratorExit:
-                raise
-            except BaseException as thrown:  # noqa: BLE001 - handed on to the generator it was meant for
-                argument = thrown
-    except BaseException as error:
-        ended_by = error
-        raise
-    finally:
-        if isinstance(ended_by, GeneratorExit):
-            token = context_api.attach(context)
-            try:
-                await inner.aclose()
-            finally:
-                context_api.detach(token)
-                _close(active, frame, ended_by)
-        else:
-            _close(active, frame, ended_by)
+    def __init__(self, active: Pipeline, frame: Frame, context: Context) -> None:
+        self._active = active
+        self._frame = frame
+        self._closed = False
+        self.context = context
 
+    def close(self, error: BaseException | None) -> None:
+        """End the run's span, once; `error` is what the stream ended with, if anything."""
+        if not self._closed:
+            self._closed = True
+            _close(self._active, self._frame, error)
 
-def _first_step(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
-    """Begin the inner generator without the event loop noticing; see the module's docstring."""
-    hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
-    try:
-        return inner.__anext__()
-    finally:
-        sys.set_asyncgen_hooks(*hooks)
+    def __del__(self) -> None:
+        """End the span of a stream that nobody could close: its event loop was gone before it."""
+        if not self._closed:
+            self.close(GeneratorExit())
 
 
 @guard.guarded("langgraph.run.open", None)
 def _open(
     switch: Switch, active: Pipeline, graph: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Frame, Context] | None:
+) -> OpenRun | None:
     start_ns = time_ns()
     context = context_api.get_current()
     parent = frames.current(context)
-    name = str(getattr(graph, "name", None) or "LangGraph")
-    config = _config(graph, args, kwargs)
-    is_agent = _is_agent(graph, config)
-    kind = OperationKind.AGENT if is_agent else OperationKind.WORKFLOW
-    attributes: Attributes = (
-        {semconv.OPERATION_NAME: semconv.OP_INVOKE_AGENT, semconv.AGENT_NAME: name}
-        if is_agent
-        else {semconv.OPERATION_NAME: semconv.OP_INVOKE_WORKFLOW, semconv.WORKFLOW_NAME: name}
-    )
+    name = str(getattr(graph, "name", None) or _UNNAMED)
+    if is_prebuilt_agent(graph):
+        if name == _UNNAMED and parent is not None and parent.kind is OperationKind.NODE:
+            name = parent.name  # an agent without a name of its own goes by the node it is
+        kind, span_name = OperationKind.AGENT, f"{semconv.OP_INVOKE_AGENT} {name}"
+        attributes: Attributes = {semconv.OPERATION_NAME: semconv.OP_INVOKE_AGENT, semconv.AGENT_NAME: name}
+    else:
+        kind, span_name = OperationKind.WORKFLOW, f"{semconv.OP_INVOKE_WORKFLOW} {name}"
+        attributes = {semconv.OPERATION_NAME: semconv.OP_INVOKE_WORKFLOW, semconv.WORKFLOW_NAME: name}
     session_id = None
     if parent is None or parent.run is None:
-        session_id = _session_id(config, args[0] if args else kwargs.get("input"), active.settings.session_key)
+        configs = configs_of(args[1] if len(args) > 1 else kwargs.get("config"), getattr(graph, "config", None))
+        state = args[0] if args else kwargs.get("input")
+        session_id = conversation_id(configs, state, active.settings.session_key)
     elif parent.run.session.id:
         session_id = parent.run.session.id
     if session_id is not None:
         attributes[semconv.CONVERSATION_ID] = session_id
-    span_name = f"{attributes[semconv.OPERATION_NAME]} {name}"
     frame = switch.start(active, kind, name, span_name, attributes, start_ns, context, session_id=session_id)
-    return None if frame is None else (frame, frames.enter(frame, context))
+    return None if frame is None else OpenRun(active, frame, frames.enter(frame, context))
+
+
+@guard.guarded("langgraph.run.interrupted", None)
+def _interrupted(exc_type: type[BaseException]) -> None:
+    if issubclass(exc_type, GraphInterrupt):
+        frame = frames.current()
+        if frame is not None and frame.kind in (OperationKind.WORKFLOW, OperationKind.AGENT):
+            frame.outcome = outcomes.INTERRUPTED
 
 
 @guard.guarded("langgraph.run.close", None)
 def _close(active: Pipeline, frame: Frame, error: BaseException | None) -> None:
-    error_type, outcome = outcomes.of(error)
-    active.close(frame, {}, error_type=error_type, outcome=outcome or (frame.outcome if error is None else None))
-
-
-def _config(graph: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """The configs that hold for a run, the call's own first."""
-    given = args[1] if len(args) > 1 else kwargs.get("config")
-    bound = getattr(graph, "config", None)
-    return tuple(cast("Mapping[str, Any]", c) for c in (given, bound) if isinstance(c, Mapping))
-
-
-def _session_id(configs: tuple[Mapping[str, Any], ...], state: object, state_key: str) -> str | None:
-    for config in configs:
-        thread_id = (config.get("configurable") or {}).get("thread_id")
-        if thread_id is not None:
-            return str(thread_id)
-    for key in _SESSION_METADATA:
-        for config in configs:
-            value = (config.get("metadata") or {}).get(key)
-            if value is not None:
-                return str(value)
-    if (from_baggage := session_from_baggage()) is not None:
-        return from_baggage
-    if isinstance(state, Mapping):
-        value = cast("Mapping[str, object]", state).get(state_key)
-        if isinstance(value, (str, int)):
-            return str(value)
-    return None
-
-
-def _is_agent(graph: Any, configs: tuple[Mapping[str, Any], ...]) -> bool:
-    """Whether a graph is a prebuilt agent: LangChain's says so, LangGraph's shows by its nodes."""
-    for config in configs:
-        if (config.get("metadata") or {}).get("ls_integration") in _AGENT_INTEGRATIONS:
-            return True
-    del graph
-    return False
+    if frame.owns_run and frame.run is not None and frame.run.finished:
+        return  # the processor has ended it already, at shutdown
+    try:
+        error_type, outcome = outcomes.of(error)
+        if error_type is None and frame.outcome is not None:
+            outcome = frame.outcome
+        active.close(frame, {}, error_type=error_type, outcome=outcome)
+    except BaseException:
+        active.drop(frame)
+        raise
