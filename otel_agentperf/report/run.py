@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from otel_agentperf.analysis.engine import RunSummary
 from otel_agentperf.model import Operation, Suggestion, Totals
+from otel_agentperf.report.text import counted
 from otel_agentperf.report.tree import Step, tree_of
 
 
@@ -98,5 +99,5 @@ def _unpriced_note(totals: Totals, operations: Sequence[Operation]) -> str:
     why = f" ({'; '.join(list(reasons)[:2])})" if reasons else ""
     number = totals.unpriced_calls
     if number >= billed:
-        return f"The price of its {billed} billed calls is unknown{why}."
+        return f"The price of its {counted(billed, 'billed call')} is unknown{why}."
     return f"The price of {number} of {billed} billed calls is unknown{why}: the true cost is higher."

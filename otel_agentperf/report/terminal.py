@@ -25,6 +25,7 @@ MAX_TREE_LINES = 200
 _GAP = 2
 _INDENT = 2
 _MIN_NAME = 14
+_MAX_STATE = 24
 _PREFIXES = {
     OperationKind.INFERENCE: "model ",
     OperationKind.EMBEDDINGS: "embed ",
@@ -119,7 +120,8 @@ class _Page:
     def _header(self, report: RunReport) -> Iterator[Text]:
         state, style = phrases.state(report)
         line = self._signs.line
-        room = self._width - cell_len(state) - 8
+        state = self._short(state, _MAX_STATE)
+        room = self._width - cell_len(state) - 9
         name = self._short(clean(report.name) or UNKNOWN, room)
         title = Text.assemble((line * 2 + " ", "dim"), (name, "bold"), " ")
         fill = self._width - title.cell_len - cell_len(state) - 4
@@ -190,12 +192,14 @@ class _Page:
         prefix = _PREFIXES.get(step.kind, "")
         times = f" x {step.count:,}" if step.count > 1 else ""
         room = width - cell_len(lead) - cell_len(prefix) - cell_len(times) - cell_len(flags)
-        if room < _MIN_NAME:  # the flags give way first
-            flags = self._short(flags, max(0, cell_len(flags) + room - _MIN_NAME))
+        name = clean(step.name) or UNKNOWN
+        wanted = min(_MIN_NAME, cell_len(name))
+        if room < wanted:  # the flags give way first
+            flags = self._short(flags, max(0, cell_len(flags) + room - wanted))
             room = width - cell_len(lead) - cell_len(prefix) - cell_len(times) - cell_len(flags)
         label = Text().append(lead, "dim")
         label.append(prefix, "dim")
-        label.append(self._short(clean(step.name) or UNKNOWN, max(1, room)), _STYLES.get(step.kind, ""))
+        label.append(self._short(name, max(1, room)), _STYLES.get(step.kind, ""))
         label.append(times, "bold")
         label.append(flags, style)
         label.append(" " * max(0, width - label.cell_len))

@@ -16,7 +16,7 @@ _SPACES = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SMALLEST_USD = Decimal("0.0001")
 _NS_PER_MS, _NS_PER_S = 1_000_000, 1_000_000_000
-_LONGEST = 4096
+_LONGEST = 1000
 _EXACT = Context(prec=40, rounding=ROUND_HALF_UP)
 
 

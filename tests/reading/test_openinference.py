@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agentperf.model import NodeStep, OperationKind, Usage
@@ -71,6 +71,7 @@ def test_a_node_keeps_its_step() -> None:
     assert operation("n1", said, parent_id="1").node == NodeStep(step=2)
 
 
+@settings(deadline=None)
 @given(
     kind=st.sampled_from(["LLM", "EMBEDDING", "TOOL", "AGENT", "CHAIN", "RETRIEVER", 7, None]),
     attributes=st.dictionaries(

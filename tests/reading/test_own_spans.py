@@ -45,7 +45,13 @@ class Live:
         self.handed_over: dict[str, Operation] = {}
 
     def open(
-        self, kind: OperationKind, name: str, attributes: Attributes, start: float, parent: Frame | None, session: str = ""
+        self,
+        kind: OperationKind,
+        name: str,
+        attributes: Attributes,
+        start: float,
+        parent: Frame | None,
+        session: str = "",
     ) -> Frame:
         operation_name = str(attributes[semconv.OPERATION_NAME])
         context = trace.set_span_in_context(parent.span) if parent is not None else None

@@ -19,10 +19,10 @@ def span(
     parent: str | None,
     start: float = 0,
     end: float = 1,
-    **more: object,
+    session: str = "",
 ) -> Operation:
-    said: dict[str, object] = {} if kind is None else {semconv.OPERATION_NAME: kind[0], kind[1]: name}
-    return operation(name, {**said, **more}, span_id=span_id, parent_id=parent, start=start, end=end)
+    said = {} if kind is None else {semconv.OPERATION_NAME: kind[0], kind[1]: name, semconv.CONVERSATION_ID: session}
+    return operation(name, said, span_id=span_id, parent_id=parent, start=start, end=end)
 
 
 def told(run: TracedRun) -> dict[str, str]:
@@ -129,8 +129,8 @@ def test_a_graph_that_two_instrumentations_report_counts_once() -> None:
 def test_the_session_of_the_root_is_that_of_all_its_work() -> None:
     (run,) = runs_of(
         [
-            span(WORKFLOW, "g", "1", None, **{semconv.CONVERSATION_ID: "s1"}),
-            span(MODEL, "m", "2", "1", **{semconv.CONVERSATION_ID: "other"}),
+            span(WORKFLOW, "g", "1", None, session="s1"),
+            span(MODEL, "m", "2", "1", session="other"),
         ]
     )
     assert {op.session_id for op in run.operations} == {"s1"}

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from otel_agentperf import semconv
+from otel_agentperf.analysis.engine import RunSummary
 from otel_agentperf.live.attributes import Attributes, add_run
 from otel_agentperf.live.emit import suggestion_attributes
-from otel_agentperf.analysis.engine import RunSummary
 from otel_agentperf.model import Complexity, Level, SavingBasis, Savings, Suggestion, Totals
 from otel_agentperf.reading import verdicts
 from tests.reading.spans import at, operation

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, PackageNotFoundError
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from otel_agentperf.cli import checks
+from otel_agentperf.cli.checks import Finding, Level, all_findings
+from otel_agentperf.cli.doctor import doctor
+
+OTLP = "opentelemetry-exporter-otlp"
+SILENT = {"OTEL_TRACES_EXPORTER": "agentperf", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+
+
+def wrong(findings: list[Finding]) -> list[str]:
+    return [finding.sentence for finding in findings if finding.level is Level.WRONG]
+
+
+def said(findings: list[Finding], level: Level = Level.OK) -> str:
+    return "\n".join(finding.sentence for finding in findings if finding.level is level)
+
+
+def test_a_sound_installation_has_nothing_wrong_and_the_exit_code_is_zero() -> None:
+    result = CliRunner().invoke(doctor, env=SILENT)
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith("\nNothing is wrong.\n")
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_it_names_python_every_library_and_every_entry_point() -> None:
+    told = said(all_findings(SILENT))
+    for name in ("Python 3.", "opentelemetry-sdk ", "langgraph ", "google-genai ", "entry point agentperf-langgraph"):
+        assert name in told
+
+
+def test_each_wrong_setting_is_named_with_what_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "agentperf.toml"
+    path.write_text(
+        '[rules.LAT001]\nthreshold_s = "slow"\n[rules.NONE1]\n[prices.services.steel]\nper_minute_usd = "much"\n'
+    )
+    environ = {
+        **SILENT,
+        "AGENTPERF_EMIT": "shout",
+        "AGENTPERF_MAX_SESSIONS": "-1",
+        "AGENTPERF_RULES_SELECT": "LAT999",
+        "AGENTPERF_TYPO": "1",
+        "AGENTPERF_CONFIG": str(path),
+    }
+    told = wrong(all_findings(environ))
+    for part in (
+        "AGENTPERF_EMIT = 'shout'",
+        "AGENTPERF_MAX_SESSIONS = '-1'",
+        "AGENTPERF_RULES_SELECT = 'LAT999'",
+        "AGENTPERF_TYPO = '1'",
+        "[rules.LAT001] threshold_s = 'slow'",
+        "[rules.NONE1]",
+        "[prices.services.steel] per_minute_usd = 'much'",
+    ):
+        (sentence,) = [one for one in told if one.startswith(part)]
+        assert "allowed" in sentence
+
+
+def test_a_settings_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    (sentence,) = wrong(all_findings({**SILENT, "AGENTPERF_CONFIG": str(tmp_path / "no.toml")}))
+    assert "no.toml" in sentence
+
+
+def test_something_wrong_gives_exit_code_one_and_is_counted() -> None:
+    result = CliRunner().invoke(doctor, env={**SILENT, "OTEL_SDK_DISABLED": "true", "AGENTPERF_ENABLED": "no"})
+    assert result.exit_code == 1
+    assert result.output.endswith("\n2 things are wrong.\n")
+
+
+def test_an_exporter_that_nothing_provides_is_wrong() -> None:
+    (sentence,) = wrong(all_findings({**SILENT, "OTEL_TRACES_EXPORTER": "agentperf,bogus"}))
+    assert "'bogus'" in sentence
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, versions: Mapping[str, str | None]) -> None:
+    """Make distributions look as if they were installed in another version, or not at all."""
+    real_version, real_entry_points = checks.version, checks.entry_points
+
+    def version(name: str) -> str:
+        if name not in versions:
+            return real_version(name)
+        found = versions[name]
+        if found is None:
+            raise PackageNotFoundError(name)
+        return found
+
+    def entry_points(*, group: str, name: str) -> list[EntryPoint]:
+        found = list(real_entry_points(group=group, name=name))
+        if versions.get(OTLP, "") is None:
+            return [point for point in found if not point.value.startswith("opentelemetry.exporter.otlp")]
+        return found
+
+    monkeypatch.setattr(checks, "version", version)
+    monkeypatch.setattr(checks, "entry_points", entry_points)
+
+
+def test_under_the_distro_without_the_otlp_package_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, {OTLP: None})
+    told = wrong(all_findings({"OTEL_TRACES_EXPORTER": "agentperf"}))
+    assert len(told) == 2
+    for sentence, signal in zip(told, ("metrics", "logs"), strict=True):
+        assert f"opentelemetry-distro sends {signal} to otlp unless" in sentence
+        assert "set OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none" in sentence
+    assert wrong(all_findings(SILENT)) == []
+
+
+def test_without_distro_it_says_that_nobody_sets_up_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, {"opentelemetry-distro": None})
+    told = said(all_findings({}), Level.NOTE)
+    assert "opentelemetry-instrument then sets up no SDK" in told
+    assert "traces are not exported (OTEL_TRACES_EXPORTER is not set)" in told
+
+
+@pytest.mark.parametrize(("library", "loss"), [("langgraph", "graph runs"), ("google-genai", "Gemini requests")])
+def test_a_library_that_is_absent_is_a_note_and_not_an_error(
+    monkeypatch: pytest.MonkeyPatch, library: str, loss: str
+) -> None:
+    pretend(monkeypatch, {library: None})
+    findings = all_findings(SILENT)
+    assert f"{library} is not installed: no spans for {loss}" in said(findings, Level.NOTE)
+    assert wrong(findings) == []
+
+
+def test_a_library_that_is_too_old_is_wrong_and_the_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, {"langgraph": "0.5.9"})
+    (sentence,) = wrong(all_findings(SILENT))
+    assert sentence == "langgraph 0.5.9 is not supported: >=0.6 is needed"
+
+
+def test_a_library_of_the_core_that_is_absent_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, {"xxhash": None})
+    (sentence,) = wrong(all_findings(SILENT))
+    assert sentence.startswith("xxhash is missing")
+
+
+def test_entry_points_that_cannot_be_seen_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*, group: str, name: str) -> list[EntryPoint]:
+        del group, name
+        return []
+
+    monkeypatch.setattr(checks, "entry_points", nothing)
+    assert len([one for one in wrong(all_findings(SILENT)) if "is not visible" in one]) == 4
+
+
+@pytest.mark.parametrize(("sampler", "noted"), [("always_on", False), ("traceidratio", True), ("always_off", True)])
+def test_a_sampler_that_thins_out_is_explained(sampler: str, noted: bool) -> None:
+    told = said(all_findings({**SILENT, "OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": "0.1"}), Level.NOTE)
+    assert (f"the sampler is {sampler} 0.1" in told) is noted
+
+
+def test_an_instrumentation_that_is_left_out_is_wrong() -> None:
+    (sentence,) = wrong(all_findings({**SILENT, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "redis,agentperf-langgraph"}))
+    assert sentence.endswith("leaves out agentperf-langgraph")
+
+
+def test_a_configuration_file_is_noted_since_it_decides_instead() -> None:
+    assert "OTEL_CONFIG_FILE decides" in said(all_findings({"OTEL_CONFIG_FILE": "x.yaml"}), Level.NOTE)
+
+
+def test_peers_that_are_here_too_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, dict.fromkeys(checks.PEERS, "1.4.14"))
+    assert said(all_findings(SILENT)).count("each request is counted once") == len(checks.PEERS)

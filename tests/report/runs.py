@@ -1,0 +1,101 @@
+"""Runs made by hand, for reports on them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from otel_agentperf.analysis.engine import Engine
+from otel_agentperf.model import (
+    Cost,
+    CostStatus,
+    Inference,
+    Operation,
+    OperationKind,
+    ToolCall,
+    Usage,
+)
+from otel_agentperf.reading import runs_of
+from otel_agentperf.reading.judge import observe
+from otel_agentperf.report import RunReport, report_on
+from otel_agentperf.rules import make_rules
+from tests.reading.spans import at
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+UNKNOWN = Cost(CostStatus.UNPRICED, reason="no price is known for my-tuned-model")
+
+
+class Story:
+    """Operations of one run, each beneath another, at times in seconds."""
+
+    def __init__(self, graph: str = "recording_graph", end: float = 10, session: str | None = "rec-17") -> None:
+        self.operations: list[Operation] = []
+        self.root = self.add(OperationKind.WORKFLOW, graph, None, 0, end, session_id=session)
+
+    def add(self, kind: OperationKind, name: str, parent: str | None, start: float, end: float, **facts: object) -> str:
+        span_id = f"{len(self.operations) + 1:016x}"
+        operation = Operation(
+            kind,
+            name,
+            span_id,
+            at(start * 1000),
+            at(end * 1000),
+            parent,
+            TRACE,
+            **facts,  # pyright: ignore[reportArgumentType]
+        )
+        self.operations.append(operation)
+        return span_id
+
+    def node(self, name: str, start: float, end: float, parent: str | None = None, **facts: object) -> str:
+        return self.add(OperationKind.NODE, name, parent or self.root, start, end, **facts)
+
+    def model(
+        self,
+        name: str,
+        parent: str,
+        start: float,
+        end: float,
+        usd: str | None = "0.000585",
+        tokens: tuple[int, int] = (1200, 90),
+        **facts: object,
+    ) -> str:
+        cost = UNKNOWN if usd is None else Cost(CostStatus.PRICED, Decimal(usd))
+        return self.add(
+            OperationKind.INFERENCE,
+            name,
+            parent,
+            start,
+            end,
+            usage=Usage(*tokens),
+            cost=cost,
+            inference=Inference("gcp.gemini", name),
+            **facts,
+        )
+
+    def tool(self, name: str, parent: str, start: float, end: float, **facts: object) -> str:
+        call = ToolCall(arguments_hash="0" * 16, result_hash="0" * 16)
+        return self.add(OperationKind.TOOL, name, parent, start, end, tool=call, **facts)
+
+    def report(self, *, root_seen: bool = True) -> RunReport:
+        (run,) = runs_of(self.operations)
+        summary = observe(Engine(make_rules({})), run)
+        return report_on(run.root, run.operations, summary, root_seen=root_seen)
+
+
+def recording() -> Story:
+    """The four-agent workflow in short: a loop, a slow agent, a dear call, an unknown price."""
+    story = Story(end=34.21)
+    agent = story.node("orchestrator", 0, 1.2)
+    story.model("gemini-2.5-flash", agent, 0.01, 1.19)
+    agent = story.node("web_agent", 1.2, 14)
+    story.add(OperationKind.SERVICE, "steel_browser", agent, 1.2, 14, cost=Cost(CostStatus.PRICED, Decimal("0.000213")))
+    story.model("gemini-2.5-flash", agent, 1.21, 2)
+    for call in range(6):
+        story.tool("click", agent, 2 + call / 2, 2.4 + call / 2)
+    story.tool("read_page", agent, 7, 7.1, error_type="TimeoutError")
+    for start, usd in ((14, None), (20, "0.01")):
+        agent = story.node("observer", start, start + 5.6)
+        story.model("my-tuned-model", agent, start + 0.01, start + 5.5, usd, (30_000, 2_000))
+    agent = story.node("sequence_generator", 26, 34.2)
+    story.model("gemini-2.5-pro", agent, 26.01, 34.1, "0.1377675", (45_230, 8_123))
+    return story
