@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from opentelemetry import context as context_api
+from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
@@ -101,6 +102,9 @@ class Telemetry:
     def assert_sound(self) -> None:
         """No orphan, nothing left open, no context leaked, no error of ours."""
         self.tree()
+        ended = {span_id(span) for span in self.spans}
+        unended = [span.name for span in self.started if span_id(span) not in ended]
+        assert not unended, f"never ended: {unended}"
         assert not self.pipeline.engine.live_runs, "a run was left open"
         assert not context_api.get_current(), "a context was left attached"
         assert not guard.error_counts(), guard.error_counts()
@@ -111,6 +115,17 @@ def span_id(span: ReadableSpan) -> int:
     context = span.get_span_context()
     assert context is not None
     return context.span_id
+
+
+class _Starts(SpanProcessor):
+    """Keeps every span that starts, so that one that never ends is noticed."""
+
+    def __init__(self, started: list[ReadableSpan]) -> None:
+        self._started = started
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        del parent_context
+        self._started.append(span)
 
 
 @contextmanager
@@ -125,13 +140,15 @@ def observed(
     chosen = settings if settings is not None else config.Settings(fingerprint_key="test")
     active = Pipeline(chosen, meter_provider=meter_provider)
     pipeline.use(active)
+    started: list[ReadableSpan] = []
+    provider.add_span_processor(_Starts(started))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     provider.add_span_processor(AgentPerfSpanProcessor(tracer_provider=provider))
     instrumentors = (LangGraphInstrumentor(), GoogleGenAIInstrumentor()) if instrument else ()
     for instrumentor in instrumentors:
         instrumentor.instrument(tracer_provider=provider)
     try:
-        yield Telemetry(provider, active, exporter, reader)
+        yield Telemetry(provider, active, exporter, reader, started)
     finally:
         for instrumentor in instrumentors:
             instrumentor.uninstrument()

@@ -74,10 +74,11 @@ class Switch:
 
 
 def leave(token: Token[Context]) -> None:
-    """Detach after a coroutine that was destroyed while it waited, without a word in the log.
+    """Go back to the context before an `attach`, without a word in the log.
 
-    It may have been destroyed in another contextvars context than the one it attached in;
-    there is nothing to detach there, and OpenTelemetry's `detach` would log an error.
+    What waits may be destroyed in another contextvars context than the one that it attached in,
+    as when its event loop is closed under it. There is nothing to go back to there, and
+    OpenTelemetry's `detach` would log an error.
     """
     with suppress(ValueError):
         token.var.reset(token)

@@ -196,10 +196,7 @@ def _open(switch: Switch, active: Pipeline, task: Any) -> _Open | None:
 
 @guard.guarded("langgraph.node.close", None)
 def _close(switch: Switch, active: Pipeline, opened: _Open, error: BaseException | None) -> None:
-    if isinstance(error, GeneratorExit):
-        leave(opened.token)
-    else:
-        context_api.detach(opened.token)
+    leave(opened.token)
     frame = opened.frame
     try:
         ended_ns = time_ns()

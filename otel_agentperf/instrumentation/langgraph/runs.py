@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import wraps
 from time import time_ns
 from typing import Any
@@ -103,7 +104,7 @@ def _open(
     start_ns = time_ns()
     context = context_api.get_current()
     parent = frames.current(context)
-    name = str(getattr(graph, "name", None) or _UNNAMED)
+    name = _name(graph)
     if is_prebuilt_agent(graph):
         if name == _UNNAMED and parent is not None and parent.kind is OperationKind.NODE:
             name = parent.name  # an agent without a name of its own goes by the node it is
@@ -123,6 +124,16 @@ def _open(
         attributes[semconv.CONVERSATION_ID] = session_id
     frame = switch.start(active, kind, name, span_name, attributes, start_ns, context, session_id=session_id)
     return None if frame is None else OpenRun(active, frame, frames.enter(frame, context))
+
+
+def _name(graph: Any) -> str:
+    """The graph's name; an entrypoint of the functional API, which has none, goes by its function's."""
+    name = str(getattr(graph, "name", None) or _UNNAMED)
+    if name == _UNNAMED:
+        nodes: Mapping[str, object] = getattr(graph, "nodes", None) or {}
+        if len(nodes) == 1:  # any other graph has a start node too
+            return str(next(iter(nodes)))
+    return name
 
 
 @guard.guarded("langgraph.run.interrupted", None)

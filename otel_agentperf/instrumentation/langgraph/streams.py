@@ -93,7 +93,7 @@ async def adrive(inner: AsyncGenerator[Any, Any], begin: Open, *arguments: Any) 
     if opened is None:
         opened = _Nothing()
     context = opened.context
-    attach, detach = context_api.attach, context_api.detach
+    attach = context_api.attach
     step: Callable[[], Awaitable[Any]] = lambda: _first_step(inner)  # noqa: E731 - replaced after the first step
     thrown: BaseException | None = None
     try:
@@ -102,17 +102,10 @@ async def adrive(inner: AsyncGenerator[Any, Any], begin: Open, *arguments: Any) 
             try:
                 chunk = await (step() if thrown is None else inner.athrow(thrown))
             except StopAsyncIteration:
-                detach(token)
                 break
-            except GeneratorExit:
-                leave(token)
-                raise
-            except BaseException:
-                detach(token)
-                raise
             finally:
+                leave(token)
                 thrown = None
-            detach(token)
             step = inner.__anext__
             try:
                 yield chunk

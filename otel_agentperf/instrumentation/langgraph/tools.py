@@ -115,10 +115,7 @@ def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: 
 
 @guard.guarded("langgraph.tool.close", None)
 def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: BaseException | None) -> None:
-    if isinstance(error, GeneratorExit):
-        leave(opened.token)
-    else:
-        context_api.detach(opened.token)
+    leave(opened.token)
     frame = opened.frame
     try:
         ended_ns = time_ns()
