@@ -34,7 +34,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A finished run. `suggestions` holds the final one per rule and target."""
+    """A finished run.
+
+    `suggestions` holds the final one per rule and target, `restated` those among them whose
+    evidence has changed since they were announced.
+    """
 
     name: str
     session_id: str | None
@@ -47,6 +51,7 @@ class RunSummary:
     success: bool
     score: float | None
     suggestions: tuple[Suggestion, ...]
+    restated: tuple[Suggestion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,11 @@ class Engine:
             news = self._judge(run, root)
             if not run.evicted:
                 self._conclude(run, root, news)
-            return self._summary(run, root), news
+            return self._summary(run, root, self._restated(run)), news
+
+    def _restated(self, run: Run) -> tuple[Suggestion, ...]:
+        scopes = (run, run.session, self._process)
+        return tuple(s for s in run.suggestions.values() if any(scope.restates(s) for scope in scopes))
 
     def forget(self, run: Run) -> None:
         """Let go of a run that will never be finished."""
@@ -217,7 +226,7 @@ class Engine:
                 except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                     self._report(slot.rule, error)
 
-    def _summary(self, run: Run, root: Operation) -> RunSummary:
+    def _summary(self, run: Run, root: Operation, restated: tuple[Suggestion, ...]) -> RunSummary:
         suggestions = tuple(sorted(run.suggestions.values(), key=lambda s: (-s.impact_score, s.key)))
         totals = run.view.totals
         return RunSummary(
@@ -232,4 +241,5 @@ class Engine:
             success=run.success if run.success is not None else root.error_type is None,
             score=run.score,
             suggestions=suggestions,
+            restated=restated,
         )

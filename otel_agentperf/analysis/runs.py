@@ -68,6 +68,14 @@ class ScopeState:
         self.announced[key] = (suggestion.level, suggestion.evidence)
         return True
 
+    def restates(self, suggestion: Suggestion) -> bool:
+        """Whether a suggestion that was announced here has other evidence now."""
+        before = self.announced.get(suggestion.key)
+        if before is None or before == (suggestion.level, suggestion.evidence):
+            return False
+        self.announced[suggestion.key] = (suggestion.level, suggestion.evidence)
+        return True
+
 
 class Session(ScopeState):
     """The runs that share a conversation id."""

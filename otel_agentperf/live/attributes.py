@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
-from otel_agentperf.model import Cost, Inference, ModalityTokens, Operation, ToolCall, Usage
+from otel_agentperf.model import Cost, Inference, ModalityTokens, Operation, ServiceTier, ToolCall, Usage
 
 AttributeValue = str | bool | int | float | list[str] | tuple[str, ...]
 Attributes = dict[str, AttributeValue]
@@ -29,6 +29,7 @@ def add_cost(attributes: Attributes, cost: Cost) -> None:
         attributes[semconv.COST_INPUT] = float(cost.input_usd)
     if cost.output_usd is not None:
         attributes[semconv.COST_OUTPUT] = float(cost.output_usd)
+    if cost.output_usd is not None or cost.tier is not ServiceTier.STANDARD:
         attributes[semconv.COST_TIER] = cost.tier.value
     if cost.cache_read_usd:
         attributes[semconv.COST_CACHE_READ] = float(cost.cache_read_usd)

@@ -272,6 +272,8 @@ class Pipeline:
         self._open_roots.discard(frame)
         summary, news = self.engine.finish(run, operation)
         add_run(attributes, summary)
+        for suggestion in summary.restated:
+            self._emit(suggestion, frame, operation.end_ns)
         if self._metrics is not None:
             self._metrics.run(summary, operation.outcome or ("success" if summary.success else "failure"))
         return news
@@ -299,11 +301,14 @@ class Pipeline:
     def announce(self, news: Iterable[Suggestion], frame: Frame, timestamp_ns: int) -> None:
         """Emit suggestions on the span of a frame, or on the nearest one above that records."""
         for suggestion in news:
-            if suggestion.impact_score < self.settings.optimization_threshold:
-                continue
-            self._emitter.emit(suggestion, frame.recording_span(), timestamp_ns)
-            if self._metrics is not None:
+            if self._emit(suggestion, frame, timestamp_ns) and self._metrics is not None:
                 self._metrics.suggestion(suggestion)
+
+    def _emit(self, suggestion: Suggestion, frame: Frame, timestamp_ns: int) -> bool:
+        if suggestion.impact_score < self.settings.optimization_threshold:
+            return False
+        self._emitter.emit(suggestion, frame.recording_span(), timestamp_ns)
+        return True
 
     def measure(self, frame: Frame, operation: Operation) -> None:
         """Record the semantic-convention metrics of a model request."""
