@@ -1,0 +1,180 @@
+"""The instrumentations that are compared, each with the same SDK: spans and metrics that go nowhere.
+
+Spans pass a `BatchSpanProcessor` to an exporter that counts and drops them. Its timer is set so
+that it never fires: batches leave when they are full and when the program flushes, hence at the
+same points in every process. Metrics are collected once, at the end.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+NEVER_MS = 3_600_000
+ALL_RULES = "ALL_RULES"
+
+
+@dataclass
+class Setup:
+    """What a variant has switched on."""
+
+    provider: Any = None
+    exporter: Any = None
+    reader: Any = None
+    hand_spans: HandSpans | None = None
+
+    def flush(self) -> None:
+        """Export what waits."""
+        if self.provider is not None:
+            self.provider.force_flush()
+
+    def spans_seen(self) -> int:
+        """Spans exported so far."""
+        return 0 if self.exporter is None else self.exporter.count
+
+    def collect_metrics(self) -> None:
+        """Collect once, into nothing."""
+        if self.reader is not None:
+            self.reader.get_metrics_data()
+
+    def write_template(self, path: str) -> None:
+        """Write the spans of the last run, in order of start, for `spans` to copy."""
+        spans = sorted(self.exporter.last[-11:], key=lambda span: span.start_time)
+        rows = [{"name": s.name, "kind": s.kind.name, "attributes": dict(s.attributes)} for s in spans]
+        Path(path).write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def sdk() -> Setup:
+    """The same SDK for everyone, set as the global providers."""
+    from opentelemetry import metrics, trace
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+    class Counting(SpanExporter):
+        def __init__(self) -> None:
+            self.count = 0
+            self.last: Sequence[ReadableSpan] = ()
+
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            self.count += len(spans)
+            self.last = spans
+            return SpanExportResult.SUCCESS
+
+    resource = Resource({"service.name": "benchmark"})
+    exporter, reader = Counting(), InMemoryMetricReader()
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=100_000, schedule_delay_millis=NEVER_MS))
+    trace.set_tracer_provider(provider)
+    metrics.set_meter_provider(MeterProvider([reader], resource=resource))
+    return Setup(provider, exporter, reader)
+
+
+class HandSpans:
+    """Plain SDK spans around the same work, each with all its attributes at its start."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        from opentelemetry import trace
+
+        self._tracer = trace.get_tracer("benchmark")
+        self._rows = [(row["name"], trace.SpanKind[row["kind"]], row["attributes"]) for row in rows]
+        self._within = trace.set_span_in_context
+        self._root_context: Any = None
+
+    def root(self, work: Callable[[int], object]) -> Callable[[int], object]:
+        """The run with a root span around it."""
+        start, (name, kind, attributes) = self._tracer.start_span, self._rows[0]
+
+        def run(number: int) -> object:
+            span = start(name, kind=kind, attributes=attributes)
+            self._root_context = self._within(span)
+            try:
+                return work(number)
+            finally:
+                span.end()
+
+        return run
+
+    def node(self, place: int, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A node's body with the spans of node and request around it."""
+        start, within = self._tracer.start_span, self._within
+        name, kind, attributes = self._rows[1 + 2 * place]
+        request_name, request_kind, request_attributes = self._rows[2 + 2 * place]
+
+        def body(state: Any) -> Any:
+            span = start(name, self._root_context, kind, attributes)
+            request = start(request_name, within(span), request_kind, request_attributes)
+            try:
+                return work(state)
+            finally:
+                request.end()
+                span.end()
+
+        return body
+
+
+def bare(_template: str | None) -> Setup:
+    """No SDK, no instrumentation."""
+    return Setup()
+
+
+def spans(template: str | None) -> Setup:
+    """Eleven plain spans a run."""
+    setup = sdk()
+    rows = json.loads(Path(template or "").read_text(encoding="utf-8"))
+    if len(rows) != 11:
+        raise SystemExit(f"the template holds {len(rows)} spans, not 11")
+    for row in rows:
+        row["attributes"] = {k: tuple(v) if isinstance(v, list) else v for k, v in row["attributes"].items()}
+    setup.hand_spans = HandSpans(rows)
+    return setup
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Ours, as a program would switch it on in code, or with a part of it off."""
+
+    settings: dict[str, str] = field(default_factory=dict[str, str])
+    langgraph: bool = True
+    gemini: bool = True
+
+    def __call__(self, _template: str | None) -> Setup:
+        """Switch on."""
+        setup = sdk()
+        os.environ["AGENTPERF_FINGERPRINT_KEY"] = "benchmark"
+        for name, value in self.settings.items():
+            os.environ[name] = (
+                ",".join(r.code for r in _load("otel_agentperf.rules").RULES) if value == ALL_RULES else value
+            )
+        if self.langgraph:
+            _instrument("otel_agentperf.instrumentation.langgraph", "LangGraphInstrumentor")
+        if self.gemini:
+            _instrument("otel_agentperf.instrumentation.google_genai", "GoogleGenAIInstrumentor")
+        _load("otel_agentperf.live.auto").install()
+        return setup
+
+
+def _load(module: str) -> Any:
+    return importlib.import_module(module)
+
+
+def _instrument(module: str, name: str) -> None:
+    getattr(_load(module), name)().instrument()
+
+
+VARIANTS: dict[str, Callable[[str | None], Setup]] = {
+    "bare": bare,
+    "spans": spans,
+    "ours": Ours(),
+    "ours-nometrics": Ours({"AGENTPERF_METRICS": "false"}),
+    "ours-norules": Ours({"AGENTPERF_RULES_IGNORE": ALL_RULES}),
+    "ours-langgraph": Ours(gemini=False),
+    "ours-gemini": Ours(langgraph=False),
+}
