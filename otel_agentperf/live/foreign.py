@@ -100,6 +100,7 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
         at = frame if mark.owns_frame else Frame(OperationKind.OTHER, span.name, span, start_ns, frame)
         pipeline.bill_service(service, mark.tracer, at, start_ns, end_ns)
     if mark.owns_frame and frame is not None:
+        frame.ended = True
         if frame.run is not None:
             _settle(pipeline, frame, _read(span, end_ns), {})
         return

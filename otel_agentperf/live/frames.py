@@ -37,6 +37,7 @@ class Frame:
         "__weakref__",
         "agent",
         "cost_usd",
+        "ended",
         "failed_attempts",
         "input_tokens",
         "is_agent",
@@ -65,6 +66,7 @@ class Frame:
         self.agent: str = parent.agent if parent is not None else ""
         self.is_agent = False
         self.cost_usd: Decimal = ZERO_USD
+        self.ended = False
         self.input_tokens = 0
         self.output_tokens = 0
         self.failed_attempts = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from functools import lru_cache
 from time import time_ns
 from typing import Any, cast
@@ -34,6 +35,8 @@ _GENERATION = (
     ("frequencyPenalty", semconv.REQUEST_FREQUENCY_PENALTY),
     ("presencePenalty", semconv.REQUEST_PRESENCE_PENALTY),
 )
+_THINKING = ("thinkingLevel", "thinking_level", "thinkingBudget", "thinking_budget")
+"""In the spellings of several versions of the SDK, and of Interactions."""
 _WHOLE = frozenset({semconv.REQUEST_TOP_K, semconv.REQUEST_MAX_TOKENS, semconv.REQUEST_SEED})
 
 
@@ -137,23 +140,29 @@ def _add_generation(attributes: Attributes, config: Mapping[str, Any]) -> None:
     if isinstance(count, int) and count != 1:
         attributes[semconv.REQUEST_CHOICE_COUNT] = count
     thinking = config.get("thinkingConfig")
-    options = cast("Mapping[str, Any]", thinking) if isinstance(thinking, Mapping) else {}
-    level = options.get("thinkingLevel", options.get("thinkingBudget", config.get("thinking_level")))
-    if isinstance(level, (str, int)):
-        attributes[semconv.REQUEST_REASONING_LEVEL] = str(level)
+    options = cast("Mapping[str, Any]", thinking) if isinstance(thinking, Mapping) else config
+    level = next((options[key] for key in _THINKING if options.get(key) is not None), None)
+    if level is not None:
+        attributes[semconv.REQUEST_REASONING_LEVEL] = _word(level)
     modalities = config.get("responseModalities")
     if isinstance(modalities, list) and len(cast("list[Any]", modalities)) == 1:
-        attributes[semconv.OUTPUT_TYPE] = str(cast("list[Any]", modalities)[0]).lower()
+        attributes[semconv.OUTPUT_TYPE] = _word(cast("list[Any]", modalities)[0]).lower()
     elif config.get("responseMimeType") == "application/json":
         attributes[semconv.OUTPUT_TYPE] = "json"
+
+
+def _word(value: object) -> str:
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def _add_embedding(attributes: Attributes, body: Mapping[str, Any]) -> None:
     requests = body.get("requests")
     first = cast("list[Any]", requests)[0] if isinstance(requests, list) and requests else body
-    size = first.get("outputDimensionality") if isinstance(first, Mapping) else None
-    if isinstance(size, int):
-        attributes[semconv.EMBEDDINGS_DIMENSION_COUNT] = size
+    for holder in (first, body.get("embedContentConfig"), body.get("parameters")):
+        size = cast("Mapping[str, Any]", holder).get("outputDimensionality") if isinstance(holder, Mapping) else None
+        if isinstance(size, int):
+            attributes[semconv.EMBEDDINGS_DIMENSION_COUNT] = size
+            return
 
 
 @lru_cache(maxsize=256)
