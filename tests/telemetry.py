@@ -34,6 +34,7 @@ class Telemetry:
     pipeline: Pipeline
     exporter: InMemorySpanExporter
     reader: InMemoryMetricReader
+    meter_provider: MeterProvider
     started: list[ReadableSpan] = field(default_factory=list[ReadableSpan])
 
     @property
@@ -148,7 +149,7 @@ def observed(
     for instrumentor in instrumentors:
         instrumentor.instrument(tracer_provider=provider)
     try:
-        yield Telemetry(provider, active, exporter, reader, started)
+        yield Telemetry(provider, active, exporter, reader, meter_provider, started)
     finally:
         for instrumentor in instrumentors:
             instrumentor.uninstrument()
