@@ -17,7 +17,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -162,11 +161,18 @@ class Fingerprinter:
     def _simhash(self, words: set[str]) -> str:
         chosen = sorted(words)[:MAX_WORDS] if len(words) > MAX_WORDS else words
         seed, hash_word = self._word_seed, xxhash.xxh3_64_intdigest
-        lanes = 0
+        # Counts the words that have a bit set, for all 64 bits at once: plane i holds bit i of each count.
+        planes: list[int] = []
         for word in chosen:
-            lanes += int.from_bytes(f"{hash_word(word.encode(), seed):064b}".encode(), "big") - _ASCII_ZEROS
-        votes = lanes.to_bytes(64, "big").translate(_majority(len(chosen)))
-        return f"{int(votes, 2):016x}"
+            carry = hash_word(word.encode(), seed)
+            for index, plane in enumerate(planes):
+                planes[index] = plane ^ carry
+                carry &= plane
+                if not carry:
+                    break
+            else:
+                planes.append(carry)
+        return f"{_above(planes, len(chosen) // 2):016x}"
 
     def arguments(self, arguments: object) -> ArgumentPrints:
         """Fingerprints of a call's arguments (a mapping, a list, or one value)."""
@@ -192,12 +198,17 @@ class Fingerprinter:
         return self.digest(f"{error_type}\x1f{_fold(_QUOTED_OR_DIGITS.sub('', message[:_MAX_TEXT]))}".encode())
 
 
-_ASCII_ZEROS = int.from_bytes(b"0" * 64, "big")
-
-
-@lru_cache(maxsize=MAX_WORDS + 1)
-def _majority(words: int) -> bytes:
-    return bytes(ord("1") if 2 * votes > words else ord("0") for votes in range(256))
+def _above(planes: list[int], threshold: int) -> int:
+    """The bits whose count, spread over planes, is larger than a number."""
+    above, equal = 0, (1 << 64) - 1
+    for index in range(max(len(planes), threshold.bit_length()) - 1, -1, -1):
+        plane = planes[index] if index < len(planes) else 0
+        if threshold >> index & 1:
+            equal &= plane
+        else:
+            above |= equal & plane
+            equal &= ~plane
+    return above
 
 
 def _bounded(leaves: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:

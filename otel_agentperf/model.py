@@ -18,6 +18,9 @@ ZERO_USD = Decimal(0)
 class OperationKind(StrEnum):
     """What a unit of agent work is."""
 
+    # Enum hashes in Python; these are looked up several times for every operation.
+    __hash__ = str.__hash__
+
     WORKFLOW = "workflow"
     AGENT = "agent"
     NODE = "node"
@@ -44,6 +47,8 @@ class Modality(StrEnum):
 
 class ServiceTier(StrEnum):
     """The tier that a response says it was served on; it decides the price."""
+
+    __hash__ = str.__hash__  # as above
 
     STANDARD = "standard"
     FLEX = "flex"

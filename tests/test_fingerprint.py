@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +80,13 @@ def test_words_in_common_make_simhashes_near() -> None:
     assert near is not None
     assert far is not None
     assert hamming(base, near) <= 14 < hamming(base, far)
+
+
+@given(st.sets(st.text(alphabet="abcdefgh", min_size=1, max_size=6), min_size=4, max_size=80))
+def test_a_simhash_is_the_majority_of_its_words_hashes_bit_by_bit(words: set[str]) -> None:
+    hashes = [xxhash.xxh3_64_intdigest(word.encode(), PRINTS._word_seed) for word in words]
+    majority = sum(1 << bit for bit in range(64) if 2 * sum(h >> bit & 1 for h in hashes) > len(hashes))
+    assert PRINTS.simhash(" ".join(words)) == f"{majority:016x}"
 
 
 def test_three_words_have_no_simhash() -> None:

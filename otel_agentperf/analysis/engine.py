@@ -12,10 +12,10 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count as counter
 from typing import Any
 
-from otel_agentperf.analysis.runs import Run, ScopeState, Session, add_to_contributors, add_to_totals
+from otel_agentperf.analysis.runs import Run, ScopeState, Session, count
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
 from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.rules.base import Rule, Scope, View
@@ -82,7 +82,7 @@ class Engine:
         self.evictions: Counter[str] = Counter()
         self._on_error = on_error
         self._lock = threading.RLock()
-        self._ids = count(1)
+        self._ids = counter(1)
         self._runs: OrderedDict[int, Run] = OrderedDict()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         slots: dict[Scope, list[_Slot]] = {scope: [] for scope in Scope}
@@ -142,19 +142,10 @@ class Engine:
             The suggestions that are news: new, risen in level, or doubled in evidence.
         """
         with self._lock:
-            self._count(run, operation)
+            if not operation.counted:
+                return []
+            count(run, operation)
             return self._judge(run, operation)
-
-    def _count(self, run: Run, operation: Operation) -> None:
-        if not operation.counted:
-            return
-        add_to_totals(run.view.totals, operation)
-        add_to_totals(run.session.view.totals, operation)
-        if operation.cost is not None:
-            add_to_contributors(run.view.contributors, operation)
-            add_to_contributors(run.session.view.contributors, operation)
-        if operation.is_agent:
-            run.columns.add(operation)
 
     def _judge(self, run: Run, operation: Operation) -> list[Suggestion]:
         if run.evicted or not operation.counted:
@@ -196,8 +187,8 @@ class Engine:
             run.finished = True
             self._runs.pop(run.id, None)
             root_is_work = root.kind in BILLED_BY_TOKEN or root.kind in (OperationKind.TOOL, OperationKind.SERVICE)
-            if root_is_work or root.is_agent:
-                self._count(run, root)
+            if root.counted and (root_is_work or root.is_agent):
+                count(run, root)
             news = self._judge(run, root)
             if not run.evicted:
                 self._conclude(run, root, news)

@@ -128,16 +128,37 @@ class Run(ScopeState):
         return self.view.totals
 
 
+def count(run: Run, operation: Operation) -> None:
+    """Add one operation to the sums of its run and of its session."""
+    views = (run.view, run.session.view)
+    for view in views:
+        add_to_totals(view.totals, operation)
+    cost = operation.cost
+    if cost is not None and cost.total_usd is not None:
+        contributor = contributor_of(operation)
+        cost_usd = float(cost.total_usd)
+        for view in views:
+            spending = view.contributors.get(contributor)
+            if spending is None:
+                spending = view.contributors[contributor] = Spending()
+            spending.cost_usd += cost_usd
+            spending.operations += 1
+    if operation.is_agent:
+        run.columns.add(operation)
+
+
 def add_to_totals(totals: Totals, operation: Operation) -> None:
     """Add one counted operation to sums."""
     totals.operations += 1
-    kind = operation.kind
     if operation.error_type is not None:
         totals.errors += 1
-    if kind is OperationKind.TOOL:
-        totals.tool_calls += 1
-    elif kind is OperationKind.INFERENCE:
+    kind = operation.kind
+    if kind is OperationKind.NODE:
+        return
+    if kind is OperationKind.INFERENCE:
         totals.inference_calls += 1
+    elif kind is OperationKind.TOOL:
+        totals.tool_calls += 1
     elif kind is OperationKind.EMBEDDINGS:
         totals.embedding_calls += 1
     elif kind is OperationKind.SERVICE:
@@ -146,8 +167,10 @@ def add_to_totals(totals: Totals, operation: Operation) -> None:
     if usage is not None:
         totals.input_tokens += usage.input_tokens
         totals.output_tokens += usage.output_tokens
-        totals.cache_read_tokens += usage.cache_read_tokens
-        totals.reasoning_tokens += usage.reasoning_tokens
+        if usage.cache_read_tokens:
+            totals.cache_read_tokens += usage.cache_read_tokens
+        if usage.reasoning_tokens:
+            totals.reasoning_tokens += usage.reasoning_tokens
     cost = operation.cost
     if cost is not None:
         if cost.total_usd is None:
@@ -164,16 +187,3 @@ def contributor_of(operation: Operation) -> str:
         return f"agent:{operation.agent}"
     model = operation.inference.request_model if operation.inference is not None else ""
     return f"model:{model}" if model else f"{operation.kind}:{operation.name}"
-
-
-def add_to_contributors(contributors: dict[str, Spending], operation: Operation) -> None:
-    """Charge the cost of an operation to its contributor."""
-    cost = operation.cost
-    if cost is None or cost.total_usd is None:
-        return
-    name = contributor_of(operation)
-    spending = contributors.get(name)
-    if spending is None:
-        spending = contributors[name] = Spending()
-    spending.cost_usd += float(cost.total_usd)
-    spending.operations += 1

@@ -16,7 +16,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from otel_agentperf import guard, semconv
 from otel_agentperf.analysis.engine import Engine, RunSummary
-from otel_agentperf.model import ZERO_USD, CostStatus, Operation, Suggestion
+from otel_agentperf.model import ZERO_USD, CostStatus, Operation, OperationKind, Suggestion
 
 MAX_SERIES = 500
 """Distinct attribute sets of one sum; what comes after is counted under `other`."""
@@ -63,7 +63,9 @@ class Metrics:
 
     def __init__(self, meter: Meter, engine: Engine) -> None:
         self._engine = engine
-        self._attributes: dict[tuple[str, ...], tuple[dict[str, str], dict[str, str], dict[str, str]]] = {}
+        self._attributes: dict[
+            tuple[OperationKind, str, str, str | None], tuple[dict[str, str], dict[str, str], dict[str, str]]
+        ] = {}
         self._duration = meter.create_histogram(
             semconv.METRIC_OPERATION_DURATION,
             unit="s",
@@ -101,38 +103,31 @@ class Metrics:
         inference = operation.inference
         if inference is None:
             return
-        key = (
-            operation.kind.value,
-            inference.provider,
-            inference.request_model,
-            inference.response_model or "",
-            operation.error_type or "",
-        )
-        duration, input_tokens, output_tokens = self._attributes.get(key) or self._make_attributes(key)
+        key = (operation.kind, inference.provider, inference.request_model, operation.error_type)
+        duration, input_tokens, output_tokens = self._attributes.get(key) or self._make_attributes(*key)
         self._duration.record(operation.duration_ns / 1e9, duration, context)
         usage = operation.usage
         if usage is not None:
             self._tokens.record(usage.input_tokens, input_tokens, context)
             self._tokens.record(usage.output_tokens, output_tokens, context)
 
-    def _make_attributes(self, key: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-        kind, provider, model, response_model, error = key
-        operation = semconv.OP_EMBEDDINGS if kind == "embeddings" else semconv.OP_GENERATE_CONTENT
+    def _make_attributes(
+        self, kind: OperationKind, provider: str, model: str, error: str | None
+    ) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+        # Each attribute is cleaned and hashed by the SDK for every record, so only what is required is here.
+        embeddings = kind is OperationKind.EMBEDDINGS
         common = {
-            semconv.OPERATION_NAME: operation,
+            semconv.OPERATION_NAME: semconv.OP_EMBEDDINGS if embeddings else semconv.OP_GENERATE_CONTENT,
             semconv.PROVIDER_NAME: provider,
             semconv.REQUEST_MODEL: model,
         }
-        if response_model:
-            common[semconv.RESPONSE_MODEL] = response_model
-        duration = {**common, semconv.ERROR_TYPE: error} if error else common
         made = (
-            duration,
+            {**common, semconv.ERROR_TYPE: error} if error is not None else common,
             {**common, semconv.TOKEN_TYPE: "input"},
             {**common, semconv.TOKEN_TYPE: "output"},
         )
         if len(self._attributes) < MAX_SERIES:
-            self._attributes[key] = made
+            self._attributes[kind, provider, model, error] = made
         return made
 
     def cost(self, operation: Operation) -> None:

@@ -258,10 +258,12 @@ class Pipeline:
         Returns:
             The suggestions that are news.
         """
-        if operation.kind in _BILLED:
+        if operation.cost is not None or operation.usage is not None:
             with self._lock:
-                for above in frame.ancestors():
+                above = frame.parent
+                while above is not None:
                     above.add(operation)
+                    above = above.parent
                 if operation.kind is not OperationKind.SERVICE:
                     self._recent.append(operation)
         run = frame.run
