@@ -201,6 +201,8 @@ def _close(switch: Switch, active: Pipeline, opened: _Open, error: BaseException
     try:
         ended_ns = time_ns()
         error_type, outcome = outcomes.of(error)
+        if outcome is outcomes.INTERRUPTED:
+            outcomes.interrupt_run(frame.parent)  # the reader may leave at the question, before the loop ends
         attempts = frame.failed_attempts
         if attempts == 0 or error_type is None or id(error) != frame.last_error_id:
             attempts += 1

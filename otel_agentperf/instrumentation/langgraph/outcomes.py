@@ -8,6 +8,8 @@ import concurrent.futures
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
 from otel_agentperf.instrumentation.patching import error_type
+from otel_agentperf.live.frames import Frame
+from otel_agentperf.model import OperationKind
 
 INTERRUPTED = "interrupted"
 PARENT_COMMAND = "parent_command"
@@ -36,3 +38,9 @@ def of(error: BaseException | None) -> tuple[str | None, str | None]:
     if isinstance(error, GeneratorExit):
         return None, ABANDONED
     return error_type(error), None
+
+
+def interrupt_run(frame: Frame | None) -> None:
+    """Remember on the frame of a graph run, and on no other, that it was interrupted."""
+    if frame is not None and frame.kind in (OperationKind.WORKFLOW, OperationKind.AGENT):
+        frame.outcome = INTERRUPTED

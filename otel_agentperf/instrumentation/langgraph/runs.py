@@ -139,9 +139,7 @@ def _name(graph: Any) -> str:
 @guard.guarded("langgraph.run.interrupted", None)
 def _interrupted(exc_type: type[BaseException]) -> None:
     if issubclass(exc_type, GraphInterrupt):
-        frame = frames.current()
-        if frame is not None and frame.kind in (OperationKind.WORKFLOW, OperationKind.AGENT):
-            frame.outcome = outcomes.INTERRUPTED
+        outcomes.interrupt_run(frames.current())
 
 
 @guard.guarded("langgraph.run.close", None)
