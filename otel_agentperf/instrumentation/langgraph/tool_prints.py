@@ -101,7 +101,9 @@ def _injected(tool: Any) -> frozenset[str]:
 
 def _ask(tool: Any, schema: type) -> frozenset[str]:
     without_injected = getattr(tool, "_filter_injected_args", None)
-    fields = getattr(schema, "model_fields", None) or getattr(schema, "__fields__", None)
+    fields = getattr(schema, "model_fields", None)
+    if fields is None:  # a schema of pydantic 1
+        fields = getattr(schema, "__fields__", None)
     if not fields or not callable(without_injected):
         return _NONE
     kept = cast("Mapping[str, Any]", without_injected(dict.fromkeys(fields)))
