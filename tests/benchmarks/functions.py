@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,11 +29,11 @@ class Collecting:
         return number
 
     @contextmanager
-    def inside(self, target: str) -> Iterator[None]:
+    def inside(self, target: str) -> Generator[None]:
         """Collect inside this function while the block runs; inside none where there is no such function.
 
         Args:
-            target: ``module:qualified.name``; also found where it was imported by name.
+            target: ``module:qualified.name``, no class or static method; also found where it was imported by name.
         """
         self.calls = 0
         module, _, path = target.partition(":")
@@ -41,14 +41,12 @@ class Collecting:
         owner: Any = sys.modules.get(module)
         for parent in parents:
             owner = getattr(owner, parent, None)
-        held = getattr(owner, "__dict__", {}).get(name)
+        held: Any = getattr(owner, "__dict__", {}).get(name)
         if held is None:
             self.calls = -1
             yield
             return
-        wrapper: Any = self._wrapper(getattr(held, "__func__", held))
-        if isinstance(held, (classmethod, staticmethod)):
-            wrapper = type(held)(wrapper)
+        wrapper = self._wrapper(held)
         owners = [owner]
         if not parents:
             owners += [m for m in list(sys.modules.values()) if m is not owner and _has(m, name, held)]

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ _TOTALS = re.compile(r"^totals: (\d+)", re.MULTILINE)
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server() -> Generator[str]:
     """A loopback Gemini server in a process of its own; yields its URL."""
     command = [sys.executable, "-m", "otel_agentperf.demo.server", "--responder", "fixed"]
     pinned = ["taskset", "-c", str(SERVER_CORE), *command]
@@ -102,7 +102,7 @@ def count(
             ]
         )
         number = len(functions) or sections
-        first, *totals = [_total(out.with_name(f"out.{part + 1}")) for part in range(number + 1)]
+        first, *totals = [total(out.with_name(f"out.{part + 1}")) for part in range(number + 1)]
     calls: list[float] = told["calls"]
     if functions:
         each = first / calls.pop(0)
@@ -115,7 +115,7 @@ def count(
     return Count(tuple(total / runs for total in totals), (), told["spans"], told["versions"])
 
 
-def _total(path: Path) -> int:
+def total(path: Path) -> int:
     found = _TOTALS.search(path.read_text(encoding="utf-8", errors="replace"))
     if found is None:
         raise RuntimeError(f"callgrind wrote no total into {path}")

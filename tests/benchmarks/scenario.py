@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import importlib.metadata
 import json
+import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypedDict
 
-import functions
 import variants
 
 MODEL = "gemini-2.5-flash"
@@ -37,16 +39,13 @@ class State(TypedDict):
 
 def make_run(url: str, spans: variants.HandSpans | None) -> Callable[[int], object]:
     """Build client and graph; the function returned makes one run."""
-    from google import genai
-    from google.genai import types
-    from langgraph.graph import END, START, StateGraph
-
-    client = genai.Client(api_key="benchmark", http_options=types.HttpOptions(base_url=url))
+    graphs, generate = importlib.import_module("langgraph.graph"), make_client(url).models.generate_content
+    types = importlib.import_module("google.genai.types")
     config = types.GenerateContentConfig(system_instruction=INSTRUCTION, temperature=0.2)
 
     def ask(name: str, state: State) -> State:
         prompt = f"You are {name}. The question: {state['question']}\nThe last note: {state['note']}"
-        answer = client.models.generate_content(model=MODEL, contents=prompt, config=config)
+        answer = generate(model=MODEL, contents=prompt, config=config)
         return {"question": state["question"], "note": answer.text or ""}
 
     def plain(place: int, name: str) -> Callable[[State], State]:
@@ -57,20 +56,26 @@ def make_run(url: str, spans: variants.HandSpans | None) -> Callable[[int], obje
         assert spans is not None
         return spans.node(place, lambda state: ask(name, state))
 
-    graph: Any = StateGraph(State)
+    graph = graphs.StateGraph(State)
     make = plain if spans is None else by_hand
-    before = START
+    before = graphs.START
     for place, name in enumerate(NODES):
         graph.add_node(name, make(place, name))
         graph.add_edge(before, name)
         before = name
-    graph.add_edge(before, END)
+    graph.add_edge(before, graphs.END)
     app = graph.compile(name="research")
 
     def run(number: int) -> object:
         return app.invoke({"question": f"How high is mountain number {number}?", "note": "nothing yet"})
 
     return run if spans is None else spans.root(run)
+
+
+def make_client(url: str) -> Any:
+    """A client of google-genai that calls the loopback server."""
+    genai, types = importlib.import_module("google.genai"), importlib.import_module("google.genai.types")
+    return genai.Client(api_key="benchmark", http_options=types.HttpOptions(base_url=url))
 
 
 def main() -> None:
@@ -83,11 +88,18 @@ def main() -> None:
     parser.add_argument("--sections", type=int, default=3)
     parser.add_argument("--callgrind", action="store_true", help="count instructions; run under callgrind")
     parser.add_argument("--functions", help="count inside each of these alone: module:qualified.name,...")
-    parser.add_argument("--template", help="file with the spans of one run, written by `ours`, read by `spans`")
+    parser.add_argument("--write-spans", metavar="FILE", help="write the spans of one run")
+    parser.add_argument("--template", metavar="FILE", help="spans of one run of `ours`, for `spans` to copy")
+    parser.add_argument("--startup", action="store_true", help="measure the start alone")
     given = parser.parse_args()
 
+    began, began_cpu = time.perf_counter(), time.process_time()
     setup = variants.VARIANTS[given.variant](given.template)
     run = make_run(given.url, setup.hand_spans)
+    if given.startup:
+        told = {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - began_cpu}
+        print(json.dumps({**told, "ready_bytes": resident_bytes(), "after_bytes": first_runs(run, setup)}))
+        return
     for number in range(given.warmup):
         run(number)
     setup.flush()
@@ -96,11 +108,28 @@ def main() -> None:
     seen = setup.spans_seen() - spans_before
     made = given.runs * (len(given.functions.split(",")) if given.functions else given.sections + given.callgrind)
     setup.collect_metrics()
-    if given.template and given.variant == "ours":
-        setup.write_template(given.template)
+    if seen != variants.SPANS.get(given.variant, 0) * made:
+        raise SystemExit(f"{given.variant} made {seen} spans in {made} runs, not as many as it should")
+    if given.write_spans:
+        setup.write_spans(given.write_spans, round(seen / made))
     versions = {name: version for name in PACKAGES if (version := _version(name))}
     told = {"variant": given.variant, "spans": seen / made, "versions": versions, **sections}
     print(json.dumps(told))
+
+
+def first_runs(run: Callable[[int], object], setup: variants.Setup) -> int:
+    """Resident bytes after the first runs."""
+    for number in range(20):
+        run(number)
+    setup.flush()
+    gc.collect()
+    return resident_bytes()
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
 
 
 def timed(given: argparse.Namespace, setup: variants.Setup, run: Callable[[int], object]) -> dict[str, Any]:
@@ -120,6 +149,7 @@ def timed(given: argparse.Namespace, setup: variants.Setup, run: Callable[[int],
 def counted(given: argparse.Namespace, setup: variants.Setup, run: Callable[[int], object]) -> dict[str, Any]:
     """Have callgrind write one dump for each section, the first of which is not used."""
     import callgrind
+    import functions
 
     requests = callgrind.Requests()
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 NEVER_MS = 3_600_000
 ALL_RULES = "ALL_RULES"
@@ -42,15 +43,15 @@ class Setup:
         if self.reader is not None:
             self.reader.get_metrics_data()
 
-    def write_template(self, path: str) -> None:
-        """Write the spans of the last run, in order of start, for `spans` to copy."""
-        spans = sorted(self.exporter.last[-11:], key=lambda span: span.start_time)
-        rows = [{"name": s.name, "kind": s.kind.name, "attributes": dict(s.attributes)} for s in spans]
+    def write_spans(self, path: str, number: int) -> None:
+        """Write the spans of the last run, in order of start; those of `ours` are what `spans` copies."""
+        spans = sorted(self.exporter.last[-number:], key=lambda span: span.start_time)
+        rows = [{"name": s.name, "kind": s.kind.name, "attributes": dict(s.attributes or {})} for s in spans]
         Path(path).write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
 def sdk() -> Setup:
-    """The same SDK for everyone, set as the global providers."""
+    """The same SDK for everyone, set as the global providers; as a variant, nothing uses it."""
     from opentelemetry import metrics, trace
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -132,7 +133,8 @@ def spans(template: str | None) -> Setup:
     if len(rows) != 11:
         raise SystemExit(f"the template holds {len(rows)} spans, not 11")
     for row in rows:
-        row["attributes"] = {k: tuple(v) if isinstance(v, list) else v for k, v in row["attributes"].items()}
+        attributes: dict[str, Any] = row["attributes"]
+        row["attributes"] = {key: _immutable(value) for key, value in attributes.items()}
     setup.hand_spans = HandSpans(rows)
     return setup
 
@@ -150,9 +152,7 @@ class Ours:
         setup = sdk()
         os.environ["AGENTPERF_FINGERPRINT_KEY"] = "benchmark"
         for name, value in self.settings.items():
-            os.environ[name] = (
-                ",".join(r.code for r in _load("otel_agentperf.rules").RULES) if value == ALL_RULES else value
-            )
+            os.environ[name] = _all_rules() if value == ALL_RULES else value
         if self.langgraph:
             _instrument("otel_agentperf.instrumentation.langgraph", "LangGraphInstrumentor")
         if self.gemini:
@@ -161,20 +161,98 @@ class Ours:
         return setup
 
 
+def _immutable(value: Any) -> Any:
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+
+
+def _all_rules() -> str:
+    codes: list[str] = [rule.code for rule in _load("otel_agentperf.rules").RULES]
+    return ",".join(codes)
+
+
 def _load(module: str) -> Any:
     return importlib.import_module(module)
 
 
-def _instrument(module: str, name: str) -> None:
-    getattr(_load(module), name)().instrument()
+def _instrument(module: str, name: str, **options: Any) -> None:
+    getattr(_load(module), name)().instrument(**options)
 
+
+def openlit(*, content: bool) -> Callable[[str | None], Setup]:
+    """OpenLIT finds the providers that exist; its prices come from a file, else it would ask the network."""
+
+    def switch_on(_template: str | None) -> Setup:
+        setup = sdk()
+        prices = {"chat": {"gemini-2.5-flash": {"promptPrice": 0.0003, "completionPrice": 0.0025}}}
+        with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
+            json.dump(prices, file)
+        _load("openlit").init(
+            capture_message_content=content,
+            disable_events=not content,
+            pricing_json=file.name,
+            disabled_instrumentors=["httpx", "requests", "urllib", "urllib3"],
+        )
+        Path(file.name).unlink()
+        return setup
+
+    return switch_on
+
+
+def peer(
+    *instrumentors: tuple[str, str], environment: dict[str, str] | None = None, **options: Any
+) -> Callable[[str | None], Setup]:
+    """A peer that is a number of instrumentors."""
+
+    def switch_on(_template: str | None) -> Setup:
+        os.environ.update(environment or {})
+        setup = sdk()
+        for module, name in instrumentors:
+            _instrument(module, name, **options)
+        return setup
+
+    return switch_on
+
+
+OPENLLMETRY = (
+    ("opentelemetry.instrumentation.langchain", "LangchainInstrumentor"),
+    ("opentelemetry.instrumentation.google_generativeai", "GoogleGenerativeAiInstrumentor"),
+)
+OPENINFERENCE = (
+    ("openinference.instrumentation.langchain", "LangChainInstrumentor"),
+    ("openinference.instrumentation.google_genai", "GoogleGenAIInstrumentor"),
+)
+OFFICIAL = (
+    ("opentelemetry.instrumentation.genai.langchain", "LangChainInstrumentor"),
+    ("opentelemetry.instrumentation.google_genai", "GoogleGenAiSdkInstrumentor"),
+)
+HIDDEN = {"OPENINFERENCE_HIDE_INPUTS": "true", "OPENINFERENCE_HIDE_OUTPUTS": "true"}
+CAPTURED = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only"}
 
 VARIANTS: dict[str, Callable[[str | None], Setup]] = {
     "bare": bare,
+    "sdk": lambda _: sdk(),
     "spans": spans,
     "ours": Ours(),
     "ours-nometrics": Ours({"AGENTPERF_METRICS": "false"}),
     "ours-norules": Ours({"AGENTPERF_RULES_IGNORE": ALL_RULES}),
     "ours-langgraph": Ours(gemini=False),
     "ours-gemini": Ours(langgraph=False),
+    "openlit": openlit(content=False),
+    "openlit-content": openlit(content=True),
+    "openllmetry": peer(*OPENLLMETRY, environment={"TRACELOOP_TRACE_CONTENT": "false"}),
+    "openllmetry-content": peer(*OPENLLMETRY),
+    "openinference": peer(*OPENINFERENCE, environment=HIDDEN),
+    "openinference-content": peer(*OPENINFERENCE),
+    "official": peer(*OFFICIAL),
+    "official-content": peer(*OFFICIAL, environment=CAPTURED),
 }
+
+SPANS = {
+    **dict.fromkeys(("spans", "ours", "ours-nometrics", "ours-norules"), 11),
+    "ours-langgraph": 6,
+    "ours-gemini": 5,
+    **dict.fromkeys(("openlit", "openlit-content", "openinference", "openinference-content"), 11),
+    **dict.fromkeys(("openllmetry", "openllmetry-content"), 12),
+    **dict.fromkeys(("official", "official-content"), 6),
+}
+"""Spans in a run; a variant that makes another number was not switched on as meant."""
