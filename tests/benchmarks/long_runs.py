@@ -103,7 +103,7 @@ def held(url: str, number: int) -> dict[str, Any]:
 def _live_runs() -> int | None:
     module: Any = sys.modules.get("otel_agentperf.live.pipeline")
     active = None if module is None else module.current()
-    return None if active is None else len(active.engine.live_runs)
+    return None if active is None else active.engine.live_runs
 
 
 def main() -> None:

@@ -39,13 +39,13 @@ class State(TypedDict):
 
 def make_run(url: str, spans: variants.HandSpans | None) -> Callable[[int], object]:
     """Build client and graph; the function returned makes one run."""
-    graphs, generate = importlib.import_module("langgraph.graph"), make_client(url).models.generate_content
+    graphs, client = importlib.import_module("langgraph.graph"), make_client(url)
     types = importlib.import_module("google.genai.types")
     config = types.GenerateContentConfig(system_instruction=INSTRUCTION, temperature=0.2)
 
     def ask(name: str, state: State) -> State:
         prompt = f"You are {name}. The question: {state['question']}\nThe last note: {state['note']}"
-        answer = generate(model=MODEL, contents=prompt, config=config)
+        answer = client.models.generate_content(model=MODEL, contents=prompt, config=config)
         return {"question": state["question"], "note": answer.text or ""}
 
     def plain(place: int, name: str) -> Callable[[State], State]:
