@@ -1,7 +1,7 @@
 """CPU time of a run, in one interleaved session of separate processes: A B C A B C ...
 
-    python tests/benchmarks/cpu.py
-    python tests/benchmarks/cpu.py --variants bare spans ours official --rounds 10
+    python tests/benchmarks cpu
+    python tests/benchmarks cpu --variants bare spans ours official --rounds 10
 
 User and system time of all threads of the process, per run. Every variant has its environment
 (`environments.py`). The figures hold for this machine and hour; the smallest is the least

@@ -1,6 +1,6 @@
 """Whether the cost of a span grows with the run it belongs to, and what a live run keeps in memory.
 
-    python tests/benchmarks/growth.py
+    python tests/benchmarks growth
 
 First one run that loops through a node, a tool and a Gemini request until it has 10,000 spans:
 added instructions per span, counted by callgrind in stretches of 60 spans along the way, and

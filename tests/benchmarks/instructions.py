@@ -1,10 +1,10 @@
 """Added machine instructions of a run, counted by callgrind.
 
-    python tests/benchmarks/instructions.py                      bare, spans and ours
-    python tests/benchmarks/instructions.py --peers              the same, and the peers
-    python tests/benchmarks/instructions.py --parts              where ours go, by leaving parts out
-    python tests/benchmarks/instructions.py --functions          where ours go, inside single functions
-    python tests/benchmarks/instructions.py --functions MODULE:NAME ...
+    python tests/benchmarks instructions                      bare, spans and ours
+    python tests/benchmarks instructions --peers              the same, and the peers
+    python tests/benchmarks instructions --parts              where ours go, by leaving parts out
+    python tests/benchmarks instructions --functions          where ours go, inside single functions
+    python tests/benchmarks instructions --functions MODULE:NAME ...
 
 Each variant is warmed up uncounted, then counted in sections of the same number of runs in one
 process; shown are the median section and the spread (largest less smallest). The bar: ours at

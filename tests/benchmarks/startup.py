@@ -1,6 +1,6 @@
 """What switching on adds to a program's start: time and memory, medians over processes.
 
-    python tests/benchmarks/startup.py
+    python tests/benchmarks startup
 
 The program imports LangGraph and google-genai and builds its client and graph; `sdk` also sets
 up the OpenTelemetry SDK, `ours` also imports and switches on ours. Time is from the first line

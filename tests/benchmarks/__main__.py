@@ -1,0 +1,29 @@
+"""All benchmarks, none of which the test run collects: `python tests/benchmarks NAME [options]`.
+
+instructions  added machine instructions of a run, beside 11 plain SDK spans and beside peers; where they go
+cpu           CPU time of a run, in one interleaved session of separate processes
+startup       time and memory that importing and switching on add
+growth        cost of a span along a run of 10,000; memory of 10,000 runs at once
+
+`--help` after the name tells more. The interpreter needs ours, LangGraph and google-genai; what
+counts instructions needs Valgrind, and what compares needs uv, which fetches the peers once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+NAMES = ("instructions", "cpu", "startup", "growth")
+
+
+def main() -> None:
+    """Run the benchmark that the first argument names."""
+    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+        raise SystemExit(__doc__)
+    name = sys.argv.pop(1)
+    importlib.import_module(name).main()
+
+
+if __name__ == "__main__":
+    main()
