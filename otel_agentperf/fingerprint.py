@@ -17,6 +17,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -30,6 +31,7 @@ _MAX_LEAVES = 256
 _MAX_DEPTH = 12
 _MAX_TEXT = 32_768
 _LIST_HEAD, _LIST_TAIL = 16, 32
+_MAX_KNOWN_WORDS = 4_096
 _WORD = re.compile(r"\w+")
 _QUOTED_OR_DIGITS = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\d+")
 _EMPTY: tuple[object, ...] = (None, "", [], {}, ())
@@ -113,12 +115,13 @@ class Fingerprinter:
             Empty: random, so values are comparable within this process only.
     """
 
-    __slots__ = ("_keyed", "_word_seed", "key_id")
+    __slots__ = ("_keyed", "_lanes", "_word_seed", "key_id")
 
     def __init__(self, key: str = "") -> None:
         secret = hashlib.blake2b(key.encode(), digest_size=32).digest() if key else os.urandom(32)
         self._keyed = hashlib.blake2b(key=secret, digest_size=HEX_DIGITS // 2)
         self._word_seed = int.from_bytes(hashlib.blake2b(b"words", key=secret, digest_size=8).digest(), "big")
+        self._lanes: dict[str, int] = {}
         self.key_id = hashlib.blake2b(b"key id", key=secret, digest_size=4).hexdigest()
 
     def digest(self, content: bytes) -> str:
@@ -160,19 +163,20 @@ class Fingerprinter:
 
     def _simhash(self, words: set[str]) -> str:
         chosen = sorted(words)[:MAX_WORDS] if len(words) > MAX_WORDS else words
-        seed, hash_word = self._word_seed, xxhash.xxh3_64_intdigest
-        # Counts the words that have a bit set, for all 64 bits at once: plane i holds bit i of each count.
-        planes: list[int] = []
+        known = self._lanes
+        votes = 0
         for word in chosen:
-            carry = hash_word(word.encode(), seed)
-            for index, plane in enumerate(planes):
-                planes[index] = plane ^ carry
-                carry &= plane
-                if not carry:
-                    break
-            else:
-                planes.append(carry)
-        return f"{_above(planes, len(chosen) // 2):016x}"
+            votes += known.get(word) or self._lanes_of(word)
+        return f"{int(votes.to_bytes(64, 'big').translate(_majority(len(chosen))), 2):016x}"
+
+    def _lanes_of(self, word: str) -> int:
+        """The hash of a word, each of its 64 bits in a byte of its own, so that sums count votes."""
+        bits = f"{xxhash.xxh3_64_intdigest(word.encode(), self._word_seed):064b}".encode()
+        lanes = int.from_bytes(bits, "big") - _ASCII_ZEROS
+        if len(self._lanes) >= _MAX_KNOWN_WORDS:
+            self._lanes.clear()
+        self._lanes[word] = lanes
+        return lanes
 
     def arguments(self, arguments: object) -> ArgumentPrints:
         """Fingerprints of a call's arguments (a mapping, a list, or one value)."""
@@ -198,17 +202,13 @@ class Fingerprinter:
         return self.digest(f"{error_type}\x1f{_fold(_QUOTED_OR_DIGITS.sub('', message[:_MAX_TEXT]))}".encode())
 
 
-def _above(planes: list[int], threshold: int) -> int:
-    """The bits whose count, spread over planes, is larger than a number."""
-    above, equal = 0, (1 << 64) - 1
-    for index in range(max(len(planes), threshold.bit_length()) - 1, -1, -1):
-        plane = planes[index] if index < len(planes) else 0
-        if threshold >> index & 1:
-            equal &= plane
-        else:
-            above |= equal & plane
-            equal &= ~plane
-    return above
+_ASCII_ZEROS = int.from_bytes(b"0" * 64, "big")
+
+
+@lru_cache(maxsize=MAX_WORDS + 1)
+def _majority(words: int) -> bytes:
+    """Turns a count of votes into the digit 1 where it is more than half of the words, else 0."""
+    return bytes(ord("1") if 2 * votes > words else ord("0") for votes in range(256))
 
 
 def _bounded(leaves: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
