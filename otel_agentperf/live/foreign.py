@@ -7,6 +7,8 @@ operation. A request counts once:
   request: it gets what it lacks (cost, fingerprints), and no span of ours exists;
 - one that stood over several requests (automatic function calling), or beneath which our own
   spans report the work already, is marked `agentperf.counted = false`;
+- the same goes for one that was never current, where a seam of ours sees all that its scope
+  reports, or a request of ours with its model began in its time;
 - any other inference is priced and counted as it stands.
 
 A tool that a peer reports beneath our own span for it is likewise counted once.
@@ -14,7 +16,7 @@ A tool that a peer reports beneath our own span for it is likewise counted once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import msgspec
@@ -38,6 +40,21 @@ RECORD_METRICS = "opentelemetry.instrumentation."
 """Scopes of instrumentations that record the semantic-convention metrics themselves."""
 _EXACT = frozenset({semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, semconv.USAGE_REASONING_TOKENS})
 """Peers leave out tool-use tokens; our figure replaces theirs."""
+
+
+_seen_scopes: set[str] = set()
+_INTERACTIONS = ("interactions.", "InteractionsResource.", "AsyncInteractionsResource.")
+"""Requests by a client of their own, which some versions may have where we do not see it."""
+
+
+def see(scopes: Iterable[str], *, on: bool) -> None:
+    """Say that a seam of ours lies beneath all requests that these scopes report.
+
+    Args:
+        scopes: names of instrumentation scopes.
+        on: whether the seam is in place now.
+    """
+    (_seen_scopes.update if on else _seen_scopes.difference_update)(scopes)
 
 
 def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Context | None) -> None:
@@ -101,8 +118,11 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
         pipeline.bill_service(service, mark.tracer, at, start_ns, end_ns)
     if mark.owns_frame and frame is not None:
         frame.ended = True
-        if frame.run is not None:
-            _settle(pipeline, frame, _read(span, end_ns), {})
+        operation = _read(span, end_ns)
+        if operation.kind in BILLED_BY_TOKEN:
+            _end_inference(pipeline, span, mark, operation)
+        elif frame.run is not None:
+            _settle(pipeline, frame, operation, {})
         return
     if not _is_known(span):
         return
@@ -112,7 +132,7 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
     elif operation.kind is OperationKind.TOOL and not (
         frame is not None and frame.kind is OperationKind.TOOL and frame.name == operation.name
     ):
-        _settle(pipeline, _frame(span, operation, frame), operation, {})
+        _settle(pipeline, Frame(operation.kind, operation.name, span, operation.start_ns, frame), operation, {})
 
 
 def _service(pipeline: Pipeline, span: Span) -> str | None:
@@ -132,12 +152,24 @@ def _end_inference(pipeline: Pipeline, span: Span, mark: Mark, operation: Operat
     if mark.in_flight is not None:
         mark.in_flight()
     requests = mark.requests
-    if len(requests) == 1:
+    own = mark.frame if mark.owns_frame else None
+    if len(requests) == 1 and not mark.shared:
         span.set_attributes(_lacking(span, requests[0]))
-    elif requests or pipeline.covers(operation):
+    elif requests or _seen_below(span, operation) or pipeline.covers(operation):
         span.set_attribute(semconv.COUNTED, False)
     else:
-        _settle(pipeline, _frame(span, operation, mark.frame), operation, {}, _price(pipeline, operation))
+        frame = own if own is not None else Frame(operation.kind, operation.name, span, operation.start_ns, mark.frame)
+        _settle(pipeline, frame, operation, {}, _price(pipeline, operation))
+        return
+    if own is not None and own.run is not None:
+        rest = msgspec.structs.replace(operation, kind=OperationKind.OTHER, usage=None, cost=None, inference=None)
+        _settle(pipeline, own, rest, {})
+
+
+def _seen_below(span: Span, operation: Operation) -> bool:
+    """Whether all that a span of this scope can report has passed a seam of ours."""
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name in _seen_scopes and not span.name.startswith(_INTERACTIONS)
 
 
 def _lacking(span: Span, request: Operation) -> Attributes:
@@ -155,10 +187,6 @@ def _price(pipeline: Pipeline, operation: Operation) -> Cost | None:
     return pipeline.prices.price(
         inference.provider, model, operation.usage, ServiceTier.STANDARD, when_ns=operation.end_ns
     )
-
-
-def _frame(span: Span, operation: Operation, parent: Frame | None) -> Frame:
-    return Frame(operation.kind, operation.name, span, operation.start_ns, parent)
 
 
 def _settle(
@@ -180,6 +208,7 @@ def _settle(
         frame.span.set_attributes(attributes)
     if operation.kind in BILLED_BY_TOKEN:
         scope = getattr(frame.span, "instrumentation_scope", None)
+        pipeline.remember(frame, operation.name)
         pipeline.add_cost(operation)
         if scope is None or not scope.name.startswith(RECORD_METRICS):
             pipeline.measure(frame, operation)

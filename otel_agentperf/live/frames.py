@@ -138,13 +138,22 @@ def mark_of(span: Span) -> Mark | None:
 
 
 def current(context: Context | None = None) -> Frame | None:
-    """The frame that the current code runs in."""
+    """The frame that the current code runs in.
+
+    One that has ended is passed over: a library may leave its context attached, and a task may
+    outlive the node that began it.
+    """
     if context is None:
         context = context_api.get_current()
     mark = getattr(trace.get_current_span(context), MARK, None)
+    frame: Frame | None
     if mark is not None and mark.frame is not None:
-        return mark.frame
-    return context.get(FRAME_KEY)  # type: ignore[return-value]
+        frame = mark.frame
+    else:
+        frame = context.get(FRAME_KEY)  # type: ignore[assignment]
+    while frame is not None and frame.ended:
+        frame = frame.parent
+    return frame
 
 
 def enter(frame: Frame, context: Context) -> Context:

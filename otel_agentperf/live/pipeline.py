@@ -96,7 +96,7 @@ class Pipeline:
             self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine)
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
-        self._recent: deque[Operation] = deque(maxlen=_RECENT_REQUESTS)
+        self._requests: deque[tuple[int, bool, int, str]] = deque(maxlen=_RECENT_REQUESTS)
 
     # -- opening ---------------------------------------------------------------------------
 
@@ -130,7 +130,15 @@ class Pipeline:
                 frame.agent, frame.is_agent = name, True
         elif kind is OperationKind.NODE and parent is not None and parent.owns_run and not parent.is_agent:
             frame.agent, frame.is_agent = name, True
+        elif kind in BILLED_BY_TOKEN:
+            self.remember(frame, name)
         return frame
+
+    def remember(self, frame: Frame, model: str) -> None:
+        """Note that a model request has begun, for `covers`."""
+        span = frame.span
+        is_root = getattr(span, "parent", None) is None
+        self._requests.append((span.get_span_context().trace_id, is_root, frame.start_ns, model))
 
     # -- closing ---------------------------------------------------------------------------
 
@@ -200,6 +208,7 @@ class Pipeline:
                 if semconv_metrics:
                     self.measure(frame, operation)
         finally:
+            frame.ended = True
             span.end(operation.end_ns)
         return operation
 
@@ -264,8 +273,9 @@ class Pipeline:
                 while above is not None:
                     above.add(operation)
                     above = above.parent
-                if operation.kind is not OperationKind.SERVICE:
-                    self._recent.append(operation)
+                inference = operation.inference
+                if inference is not None and inference.response_model not in (None, inference.request_model):
+                    self.remember(frame, str(inference.response_model))
         run = frame.run
         if run is None:
             run = self._implicit_run(frame)
@@ -327,19 +337,18 @@ class Pipeline:
     def covers(self, operation: Operation) -> bool:
         """Whether a request of our own already reports what another one's span reports.
 
-        True when one of the last 256 requests ran within its time, with the same model, in
-        the same trace. It errs towards counting twice where a trace was torn apart.
+        True when one of the last 256 requests began within its time, with the same model, in the
+        same trace or as the root of one: a peer's span that is never current has a trace of its
+        own. It errs towards counting twice where a trace was torn apart.
         """
         model = operation.inference.request_model if operation.inference is not None else ""
-        with self._lock:
-            return any(
-                own.trace_id == operation.trace_id
-                and operation.start_ns <= own.start_ns
-                and own.end_ns <= operation.end_ns
-                and own.inference is not None
-                and (not model or own.inference.request_model == model)
-                for own in self._recent
-            )
+        trace_id, start_ns, end_ns = int(operation.trace_id, 16), operation.start_ns, operation.end_ns
+        return any(
+            (own_trace_id == trace_id or is_root)
+            and start_ns <= own_start_ns <= end_ns
+            and (not model or own_model == model)
+            for own_trace_id, is_root, own_start_ns, own_model in tuple(self._requests)
+        )
 
     def bill_service(self, service: str, tracer: Tracer, parent: Frame | None, start_ns: int, end_ns: int) -> None:
         """Put a `use_service` span with its cost beneath a frame, for time that has passed.

@@ -21,10 +21,12 @@ from otel_agentperf import semconv
 from otel_agentperf.instrumentation.google_genai import functions, requests
 from otel_agentperf.instrumentation.patching import Patches, installed
 from otel_agentperf.instrumentation.switch import Switch
-from otel_agentperf.live import auto
+from otel_agentperf.live import auto, foreign
 
 OLDEST = "1.32"
 _CLIENT = "google.genai._api_client"
+_PEERS = ("openinference.instrumentation.google_genai", "opentelemetry.instrumentation.google_genai")
+"""Instrumentations of the same client: all their requests pass our seam."""
 _FUNCTIONS = "google.genai._extra_utils"
 
 
@@ -43,6 +45,7 @@ class GoogleGenAIInstrumentor(BaseInstrumentor):
             return
         switch, patches = self._switch, self._patches
         switch.turn_on(kwargs.get("tracer_provider"))
+        foreign.see(_PEERS, on=True)
         patches.replace(_CLIENT, "BaseApiClient.request", requests.wrap_request(switch))
         patches.replace(_CLIENT, "BaseApiClient.request_streamed", requests.wrap_request_streamed(switch))
         patches.replace(_CLIENT, "BaseApiClient.async_request", requests.wrap_async_request(switch))
@@ -55,4 +58,5 @@ class GoogleGenAIInstrumentor(BaseInstrumentor):
     def _uninstrument(self, **kwargs: Any) -> None:
         del kwargs
         self._switch.turn_off()
+        foreign.see(_PEERS, on=False)
         self._patches.restore()

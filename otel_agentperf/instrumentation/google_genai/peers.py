@@ -132,7 +132,8 @@ def find(pipeline: Pipeline, tracer: Tracer, context: Context) -> Peer | None:
         scope = getattr(span, "instrumentation_scope", None)
         records_metrics = scope is not None and scope.name.startswith(RECORD_METRICS)
         return Peer(span, mark, tracer, context, records_metrics=records_metrics)
-    if span.is_recording():
+    # An SDK's span without a mark has ended: its context was left attached, and it takes nothing more.
+    if not isinstance(span, trace.NonRecordingSpan):
         return None
     return _unsampled(pipeline, tracer, context, span)
 
