@@ -36,6 +36,7 @@ class Patches:
 
     def __init__(self) -> None:
         self._replaced: list[_Replaced] = []
+        self._missed: set[str] = set()
 
     def replace(self, module: str, path: str, make_wrapper: MakeWrapper, *, required: bool = True) -> bool:
         """Replace `path` (such as ``"Pregel.stream"``) in a module by a wrapper around it.
@@ -56,7 +57,8 @@ class Patches:
                 owner = getattr(owner, parent)
             original = getattr(owner, name)
         except (ImportError, AttributeError):
-            if required:
+            if required and f"{module}.{path}" not in self._missed:
+                self._missed.add(f"{module}.{path}")
                 _logger.warning(
                     "otel-agentperf: %s.%s is missing in this version; what depends on it is not recorded", module, path
                 )

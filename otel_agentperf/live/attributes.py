@@ -106,6 +106,8 @@ def add_tool(attributes: Attributes, call: ToolCall) -> None:
 
 def add_operation(attributes: Attributes, operation: Operation) -> None:
     """All that an operation says on its own span, but for what only its frame knows."""
+    if operation.session_id is not None:
+        attributes[semconv.CONVERSATION_ID] = operation.session_id
     if operation.usage is not None:
         add_usage(attributes, operation.usage)
     if operation.inference is not None:

@@ -169,8 +169,6 @@ def _start(switch: Switch, active: Pipeline, task: Any) -> tuple[Frame, Context,
     step = _step(task)
     if step is not None:
         attributes[semconv.LANGGRAPH_STEP] = step
-    if parent is not None and parent.run is not None and parent.run.session.id:
-        attributes[semconv.CONVERSATION_ID] = parent.run.session.id
     state_hash = None
     try:
         state_hash = active.fingerprinter.state(task.input)

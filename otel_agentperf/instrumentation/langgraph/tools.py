@@ -90,7 +90,6 @@ class _Open:
 def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: dict[str, Any]) -> _Open | None:
     start_ns = time_ns()
     context = context_api.get_current()
-    parent = frames.current(context)
     name = str(tool.name)
     attributes: Attributes = {
         semconv.OPERATION_NAME: semconv.OP_EXECUTE_TOOL,
@@ -100,11 +99,9 @@ def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: 
     call_id = kwargs.get("tool_call_id")
     if call_id is not None:
         attributes[semconv.TOOL_CALL_ID] = str(call_id)
-    agent = _agent_name(parent)
+    agent = _agent_name(frames.current(context))
     if agent:
         attributes[semconv.AGENT_NAME] = agent
-    if parent is not None and parent.run is not None and parent.run.session.id:
-        attributes[semconv.CONVERSATION_ID] = parent.run.session.id
     prints = tool_prints.of_arguments(active.fingerprinter, tool, tool_input)
     span_name = f"{semconv.OP_EXECUTE_TOOL} {name}"
     frame = switch.start(active, OperationKind.TOOL, name, span_name, attributes, start_ns, context)

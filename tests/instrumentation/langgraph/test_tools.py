@@ -62,7 +62,12 @@ class OfItsOwn(BaseTool):
         return f"sunny in {city}"
 
 
-structured = StructuredTool.from_function(lambda city: f"sunny in {city}", name="structured", description="one")
+def forecast(city: str) -> str:
+    """A function that becomes a tool."""
+    return f"sunny in {city}"
+
+
+structured = StructuredTool.from_function(forecast, name="structured")
 
 
 def arun(one: BaseTool, args: Any) -> Any:
@@ -259,32 +264,32 @@ def test_a_tool_that_asks_is_interrupted_and_no_error() -> None:
 @tool
 def with_state(city: str, state: Annotated[dict[str, Any], InjectedState]) -> str:
     """Gets the state."""
-    return city
+    return city if state else ""
 
 
 @tool
 def with_field(city: str, user: Annotated[str, InjectedState("user")]) -> str:
     """Gets a field of the state."""
-    return city
+    return city if user else ""
 
 
 @tool
 def with_store(city: str, store: Annotated[Any, InjectedStore()]) -> str:
     """Gets the store."""
-    return city
+    return city if store is not None else ""
 
 
 @tool
 def with_call_id(city: str, tool_call_id: Annotated[str, InjectedToolCallId]) -> str:
     """Gets the id of the call."""
-    return city
+    return city if tool_call_id else ""
 
 
 def with_runtime() -> BaseTool:
     runtime = importlib.import_module("langgraph.prebuilt").ToolRuntime
 
     def takes(city: str, runtime: Any) -> str:
-        return city
+        return city if runtime.state else ""
 
     takes.__annotations__["runtime"] = runtime
     return StructuredTool.from_function(takes, name="with_runtime", description="Gets the runtime.")
