@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import wraps
 from time import time_ns
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from opentelemetry import _logs, trace
 from opentelemetry import context as context_api
@@ -39,9 +39,7 @@ _switch = Switch(semconv.SCOPE_API)
 _NS_PER_MINUTE = Decimal(60_000_000_000)
 
 
-def instrument(
-    settings: config.Settings | None = None, *, tracer_provider: TracerProvider | None = None
-) -> None:
+def instrument(settings: config.Settings | None = None, *, tracer_provider: TracerProvider | None = None) -> None:
     """Switch everything on in a program that sets its SDK up in code.
 
     Call it after the tracer provider exists. Under `opentelemetry-instrument` it is not
@@ -95,29 +93,31 @@ class _Spanned:
     def _fresh(self, arguments: Any) -> _Spanned:
         raise NotImplementedError
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin one use."""
         raise NotImplementedError
 
-    def _end(self, result: Any, error: BaseException | None) -> None:
+    def end(self, result: Any, error: BaseException | None) -> None:
+        """End it, with what came of it."""
         raise NotImplementedError
 
-    def __enter__(self) -> _Spanned:
-        self._begin()
+    def __enter__(self) -> Self:
+        self.begin()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._end(None, exc)
+        self.end(None, exc)
 
-    async def __aenter__(self) -> _Spanned:
-        self._begin()
+    async def __aenter__(self) -> Self:
+        self.begin()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._end(None, exc)
+        self.end(None, exc)
 
     def __call__(self, function: F) -> F:
         """Decorate a function or coroutine function."""
@@ -126,13 +126,13 @@ class _Spanned:
             @wraps(function)
             async def arun(*args: Any, **kwargs: Any) -> Any:
                 use = self._fresh((args, kwargs))
-                use._begin()
+                use.begin()
                 try:
                     result = await function(*args, **kwargs)
                 except BaseException as error:
-                    use._end(None, error)
+                    use.end(None, error)
                     raise
-                use._end(result, None)
+                use.end(result, None)
                 return result
 
             return cast("F", arun)
@@ -140,13 +140,13 @@ class _Spanned:
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             use = self._fresh((args, kwargs))
-            use._begin()
+            use.begin()
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
-                use._end(None, error)
+                use.end(None, error)
                 raise
-            use._end(result, None)
+            use.end(result, None)
             return result
 
         return cast("F", run)
@@ -185,7 +185,8 @@ class action(_Spanned):  # noqa: N801 - reads as a statement, `with action("clic
         use._arguments, use._has_arguments = arguments, True
         return use
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin one use."""
         try:
             self._open()
         except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program
@@ -209,7 +210,8 @@ class action(_Spanned):  # noqa: N801 - reads as a statement, `with action("clic
             self._pipeline, self._frame = active, frame
             self._token = context_api.attach(frames.enter(frame, context))
 
-    def _end(self, result: Any, error: BaseException | None) -> None:
+    def end(self, result: Any, error: BaseException | None) -> None:
+        """End it, with what came of it."""
         try:
             self._close(result, error)
         except Exception as failure:  # noqa: BLE001 - an error of ours must not reach the program
@@ -260,10 +262,12 @@ class service(_Spanned):  # noqa: N801 - reads as a statement, `with service("st
         del arguments
         return service(self._name)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin one use."""
         self._start_ns = time_ns()
 
-    def _end(self, result: Any, error: BaseException | None) -> None:
+    def end(self, result: Any, error: BaseException | None) -> None:
+        """End it, with what came of it."""
         del result, error
         self._bill(self._start_ns, time_ns(), None, 1)
 

@@ -91,9 +91,10 @@ def _one_of(*choices: str) -> Callable[[str, object], str]:
 def _names(key: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
-    items = cast("list[object]", value) if isinstance(value, list) else None
-    if items is not None and all(isinstance(item, str) for item in items):
-        return tuple(cast("list[str]", items))
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    names = tuple(item for item in items if isinstance(item, str))
+    if isinstance(value, list) and len(names) == len(items):
+        return names
     raise wrong(key, value, "names separated by commas")
 
 
@@ -131,9 +132,7 @@ class Settings:
     optimization_threshold: float = _setting(
         "number 0 to 1", 0.5, "Least impact at which a suggestion becomes an event.", _number(0, 1)
     )
-    rules_select: tuple[str, ...] = _setting(
-        "names", (), "Rule codes or groups to run; empty runs all.", _names
-    )
+    rules_select: tuple[str, ...] = _setting("names", (), "Rule codes or groups to run; empty runs all.", _names)
     rules_ignore: tuple[str, ...] = _setting("names", (), "Rule codes or groups to leave out.", _names)
     session_key: str = _setting(
         "text", "session_id", "Key of the graph's input state that holds the session's id.", _string
@@ -149,7 +148,11 @@ class Settings:
         "whole number", 10_000, "Runs followed at once; the oldest is dropped.", _whole(1, 10_000_000), "runs"
     )
     max_sessions: int = _setting(
-        "whole number", 2_000, "Sessions remembered; the least recently used is dropped.", _whole(1, 10_000_000), "sessions"
+        "whole number",
+        2_000,
+        "Sessions remembered; the least recently used is dropped.",
+        _whole(1, 10_000_000),
+        "sessions",
     )
     max_run_operations: int = _setting(
         "whole number",
@@ -218,8 +221,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         if name in TABLES:
             values[name] = value
         elif name in rows:
-            parsed = list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
-            values[name] = rows[name].parse(name, parsed)
+            given: object = list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
+            values[name] = rows[name].parse(name, given)
         else:
             raise wrong("setting", name, ", ".join([*rows, *TABLES]))
     for table in TABLES:

@@ -45,7 +45,7 @@ def _plain(value: Any) -> object:
     """
     attributes = getattr(value, "__dict__", None)
     if isinstance(attributes, dict) and not callable(value):
-        return [type(value).__qualname__, attributes]
+        return [type(value).__qualname__, cast("dict[str, object]", attributes)]
     raise NotImplementedError
 
 
@@ -71,6 +71,7 @@ def _windowed(value: object) -> object:
         items = cast("list[object]", value)
         if len(items) > _LIST_HEAD + _LIST_TAIL:
             return (len(items), items[:_LIST_HEAD], items[-_LIST_TAIL:])
+        return items
     return value
 
 

@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -59,7 +60,7 @@ def _innermost_place(error: BaseException) -> str:
     traceback: TracebackType | None = error.__traceback__
     place = "?"
     while traceback is not None:
-        place = f"{os.path.basename(traceback.tb_frame.f_code.co_filename)}:{traceback.tb_lineno}"
+        place = f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place
 

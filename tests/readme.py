@@ -15,7 +15,7 @@ def settings_table() -> str:
     """The table of settings, from the table that parses them."""
     lines = ["| variable | allowed | default | |", "|---|---|---|---|"]
     for name, row in config.setting_rows().items():
-        default = ",".join(row.default) if isinstance(row.default, tuple) else str(row.default)
+        default = "" if row.default == () else str(row.default)
         shown = f"`{default.lower() if isinstance(row.default, bool) else default}`" if default else ""
         unit = f" ({row.unit})" if row.unit else ""
         lines.append(f"| `{config.env_name(name)}` | {row.kind}{unit} | {shown} | {row.sentence} |")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -132,7 +132,7 @@ class _Starts(SpanProcessor):
 @contextmanager
 def observed(
     *, settings: config.Settings | None = None, sampler: Sampler = ALWAYS_ON, instrument: bool = True
-) -> Iterator[Telemetry]:
+) -> Generator[Telemetry]:
     """Everything on: provider, processor, metrics, both instrumentations; all off afterwards."""
     guard.reset()
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -134,7 +135,7 @@ def test_model_usage_reported_by_hand_is_a_priced_inference() -> None:
         {"input_tokens": 1, "output_tokens": 1, "reasoning_tokens": 2},
     ],
 )
-def test_impossible_usage_is_refused(usage: dict[str, int]) -> None:
+def test_impossible_usage_is_refused(usage: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="record_model_usage"):
         otel_agentperf.record_model_usage("gemini-2.5-flash", **usage)
 
@@ -155,9 +156,7 @@ def test_an_evaluation_event_says_how_a_run_went() -> None:
         tracer = telemetry.provider.get_tracer("app")
         with tracer.start_as_current_span("job") as span:
             otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1, output_tokens=1)
-            span.add_event(
-                semconv.EVENT_EVALUATION, {semconv.EVALUATION_LABEL: "fail", semconv.EVALUATION_SCORE: 0.1}
-            )
+            span.add_event(semconv.EVENT_EVALUATION, {semconv.EVALUATION_LABEL: "fail", semconv.EVALUATION_SCORE: 0.1})
         attributes = telemetry.one("job").attributes or {}
     assert attributes[semconv.RUN_SUCCESS] is False
     assert attributes[semconv.RUN_SCORE] == 0.1

@@ -71,7 +71,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong_in_it(tmp_path: Path, text: st
 def test_every_setting_has_a_sentence_and_accepts_its_own_default() -> None:
     for name, row in config.setting_rows().items():
         assert row.sentence.endswith(".")
-        default = list(row.default) if isinstance(row.default, tuple) else row.default
+        default: object = [] if row.default == () else row.default
         assert row.parse(name, default) == row.default, name
 
 

@@ -84,7 +84,8 @@ def test_words_in_common_make_simhashes_near() -> None:
 
 @given(st.sets(st.text(alphabet="abcdefgh", min_size=1, max_size=6), min_size=4, max_size=80))
 def test_a_simhash_is_the_majority_of_its_words_hashes_bit_by_bit(words: set[str]) -> None:
-    hashes = [xxhash.xxh3_64_intdigest(word.encode(), PRINTS._word_seed) for word in words]
+    seed = PRINTS._word_seed  # pyright: ignore[reportPrivateUsage]
+    hashes = [xxhash.xxh3_64_intdigest(word.encode(), seed) for word in words]
     majority = sum(1 << bit for bit in range(64) if 2 * sum(h >> bit & 1 for h in hashes) > len(hashes))
     assert PRINTS.simhash(" ".join(words)) == f"{majority:016x}"
 

@@ -153,8 +153,11 @@ def add_to_totals(totals: Totals, operation: Operation) -> None:
     if operation.error_type is not None:
         totals.errors += 1
     kind = operation.kind
-    if kind is OperationKind.NODE:
-        return
+    if kind is not OperationKind.NODE:
+        _add_call(totals, operation, kind)
+
+
+def _add_call(totals: Totals, operation: Operation, kind: OperationKind) -> None:
     if kind is OperationKind.INFERENCE:
         totals.inference_calls += 1
     elif kind is OperationKind.TOOL:
@@ -167,10 +170,8 @@ def add_to_totals(totals: Totals, operation: Operation) -> None:
     if usage is not None:
         totals.input_tokens += usage.input_tokens
         totals.output_tokens += usage.output_tokens
-        if usage.cache_read_tokens:
-            totals.cache_read_tokens += usage.cache_read_tokens
-        if usage.reasoning_tokens:
-            totals.reasoning_tokens += usage.reasoning_tokens
+        totals.cache_read_tokens += usage.cache_read_tokens
+        totals.reasoning_tokens += usage.reasoning_tokens
     cost = operation.cost
     if cost is not None:
         if cost.total_usd is None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,11 @@ from otel_agentperf.rules.base import Group, Rule, Scope, View
 S = 1_000_000_000
 
 
-def operation(kind: OperationKind, name: str = "x", start: float = 0, end: float = 1, **more: object) -> Operation:
-    return Operation(kind, name, "a" * 16, round(start * S), round(end * S), **more)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+def operation(kind: OperationKind, name: str = "x", start: float = 0, end: float = 1, **more: Any) -> Operation:
+    return Operation(kind, name, "a" * 16, round(start * S), round(end * S), **more)
 
 
-def inference(usd: str | None = "0.01", **more: object) -> Operation:
+def inference(usd: str | None = "0.01", **more: Any) -> Operation:
     cost = Cost(CostStatus.UNPRICED) if usd is None else Cost(CostStatus.PRICED, Decimal(usd))
     return operation(OperationKind.INFERENCE, "m", usage=Usage(100, 20, 10, 5), cost=cost, **more)
 

@@ -90,7 +90,7 @@ def test_a_wrong_setting_is_said_on_one_line_and_the_program_runs(server: Gemini
     [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"}],
     ids=["the SDK disabled", "all instrumentations disabled"],
 )
-def test_where_telemetry_is_off_it_is_quiet(server: GeminiServer, env: dict[str, str]) -> None:
+def test_where_telemetry_is_off_it_is_quiet(server: GeminiServer, env: dict[str, Any]) -> None:
     done = run(server, **env)
     assert spans(done.stdout) == {}
     assert done.stderr == ""
@@ -112,7 +112,8 @@ def test_the_processor_is_added_once_however_often_one_asks() -> None:
     try:
         assert auto.attach(provider)
         assert auto.attach(provider)
-        assert len(provider._active_span_processor._span_processors) == 1
+        added = provider._active_span_processor._span_processors  # pyright: ignore[reportPrivateUsage]
+        assert len(added) == 1
     finally:
         pipeline.use(None)
         provider.shutdown()

@@ -29,9 +29,7 @@ SUGGESTION = Suggestion(
 )
 
 
-@pytest.mark.parametrize(
-    ("mode", "on_span", "in_logs"), [("span_event", 1, 0), ("log_event", 0, 1), ("both", 1, 1)]
-)
+@pytest.mark.parametrize(("mode", "on_span", "in_logs"), [("span_event", 1, 0), ("log_event", 0, 1), ("both", 1, 1)])
 def test_a_suggestion_leaves_the_way_that_the_setting_says(mode: str, on_span: int, in_logs: int) -> None:
     spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()
     provider, logger_provider = TracerProvider(shutdown_on_exit=False), LoggerProvider(shutdown_on_exit=False)

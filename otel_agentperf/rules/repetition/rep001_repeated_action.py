@@ -159,9 +159,7 @@ class RepeatedAction(Rule[_State]):
                     "window_calls": WINDOW,
                     **{f"wasted_{kind.value}": counts[kind] for kind in Waste},
                 },
-                savings=Savings(
-                    SavingBasis.MEASURED, time_s=round(time_s, 6), cost_usd=cost_usd if cost_usd else None
-                ),
+                savings=Savings(SavingBasis.MEASURED, time_s=round(time_s, 6), cost_usd=cost_usd or None),
             ),
         )
 
