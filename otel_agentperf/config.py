@@ -91,10 +91,11 @@ def _one_of(*choices: str) -> Callable[[str, object], str]:
 def _names(key: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
-    items = cast("list[object]", value) if isinstance(value, list) else []
-    names = tuple(item for item in items if isinstance(item, str))
-    if isinstance(value, list) and len(names) == len(items):
-        return names
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        names = tuple(item for item in items if isinstance(item, str))
+        if len(names) == len(items):
+            return names
     raise wrong(key, value, "names separated by commas")
 
 
