@@ -63,12 +63,15 @@ def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Con
     A span that is outermost in this process, or that is an agent or workflow of another
     framework, opens a frame of its own, so that the work beneath it becomes one run.
     """
-    scope = span.instrumentation_scope
-    if scope is not None and scope.name in semconv.OWN_SCOPES:
+    scope = _scope(span)
+    if scope in semconv.OWN_SCOPES:
         return
     parent = frames.current(parent_context)
     mark = Mark(pipeline, tracer, parent)
     kind = _read(span, span.start_time or 0).kind if _is_known(span) else OperationKind.OTHER
+    if kind in BILLED_BY_TOKEN:
+        around = frames.mark_of(trace.get_current_span(parent_context))
+        mark.measured = scope.startswith(RECORD_METRICS) or (around is not None and around.measured)
     if kind in _AGENTIC or parent is None:
         inside_ours = parent is not None and parent.kind in _AGENTIC
         if not inside_ours and kind not in BILLED_BY_TOKEN:
@@ -154,8 +157,11 @@ def _end_inference(pipeline: Pipeline, span: Span, mark: Mark, operation: Operat
     requests = mark.requests
     own = mark.frame if mark.owns_frame else None
     if len(requests) == 1 and not mark.shared:
+        if _scope(span).startswith(RECORD_METRICS) and semconv.USAGE_INPUT_TOKENS not in _attributes(span):
+            frame = Frame(operation.kind, operation.name, span, operation.start_ns, mark.frame)
+            pipeline.measure(frame, requests[0], tokens_only=True)
         span.set_attributes(_lacking(span, requests[0]))
-    elif requests or _seen_below(span, operation) or pipeline.covers(operation):
+    elif requests or _is_counted(pipeline, span, operation):
         span.set_attribute(semconv.COUNTED, False)
     else:
         frame = own if own is not None else Frame(operation.kind, operation.name, span, operation.start_ns, mark.frame)
@@ -166,10 +172,14 @@ def _end_inference(pipeline: Pipeline, span: Span, mark: Mark, operation: Operat
         _settle(pipeline, own, rest, {})
 
 
-def _seen_below(span: Span, operation: Operation) -> bool:
-    """Whether all that a span of this scope can report has passed a seam of ours."""
-    scope = span.instrumentation_scope
-    return scope is not None and scope.name in _seen_scopes and not span.name.startswith(_INTERACTIONS)
+def _is_counted(pipeline: Pipeline, span: Span, operation: Operation) -> bool:
+    scope = _scope(span)
+    return (scope in _seen_scopes and not span.name.startswith(_INTERACTIONS)) or pipeline.covers(operation, scope)
+
+
+def _scope(span: object) -> str:
+    scope = getattr(span, "instrumentation_scope", None)
+    return "" if scope is None else scope.name
 
 
 def _lacking(span: Span, request: Operation) -> Attributes:
@@ -207,9 +217,9 @@ def _settle(
     if attributes:
         frame.span.set_attributes(attributes)
     if operation.kind in BILLED_BY_TOKEN:
-        scope = getattr(frame.span, "instrumentation_scope", None)
-        pipeline.remember(frame, operation.name)
+        scope = _scope(frame.span)
+        pipeline.remember(frame, operation.name, scope)
         pipeline.add_cost(operation)
-        if scope is None or not scope.name.startswith(RECORD_METRICS):
+        if not scope.startswith(RECORD_METRICS):
             pipeline.measure(frame, operation)
     pipeline.announce(news, frame, operation.end_ns)

@@ -117,10 +117,11 @@ class Mark:
         owns_frame: whether the span itself is that frame.
         requests: requests seen at our own seam while this span was the current inference span.
         in_flight: ends the one that is still open, for a span that ends before its stream does.
+        measured: whether the peer, or another one directly around it, records the metrics of a request.
         shared: whether a second request has begun, so that each has a span of its own.
     """
 
-    __slots__ = ("frame", "in_flight", "owns_frame", "pipeline", "requests", "shared", "tracer")
+    __slots__ = ("frame", "in_flight", "measured", "owns_frame", "pipeline", "requests", "shared", "tracer")
 
     def __init__(self, pipeline: Pipeline, tracer: Tracer, frame: Frame | None) -> None:
         self.pipeline = pipeline
@@ -129,6 +130,7 @@ class Mark:
         self.owns_frame = False
         self.requests: list[Operation] = []
         self.in_flight: Callable[[], None] | None = None
+        self.measured = False
         self.shared = False
 
 

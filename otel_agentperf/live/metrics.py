@@ -93,19 +93,21 @@ class Metrics:
         for name, unit, description, callback in observed:
             meter.create_observable_counter(name, [callback], unit, description)
 
-    def request(self, operation: Operation, context: Context) -> None:
+    def request(self, operation: Operation, context: Context, *, tokens_only: bool = False) -> None:
         """Record the semantic-convention metrics of one model request.
 
         Args:
             operation: the request, finished.
             context: the context whose span the exemplars lead to.
+            tokens_only: leaves out the duration, where another instrumentation records that alone.
         """
         inference = operation.inference
         if inference is None:
             return
         key = (operation.kind, inference.provider, inference.request_model, operation.error_type)
         duration, input_tokens, output_tokens = self._attributes.get(key) or self._make_attributes(*key)
-        self._duration.record(operation.duration_ns / 1e9, duration, context)
+        if not tokens_only:
+            self._duration.record(operation.duration_ns / 1e9, duration, context)
         usage = operation.usage
         if usage is not None:
             self._tokens.record(usage.input_tokens, input_tokens, context)

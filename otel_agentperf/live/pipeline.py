@@ -96,7 +96,7 @@ class Pipeline:
             self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine)
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
-        self._requests: deque[tuple[int, bool, int, str]] = deque(maxlen=_RECENT_REQUESTS)
+        self._requests: deque[tuple[int, str, str, int, bool]] = deque(maxlen=_RECENT_REQUESTS)
 
     # -- opening ---------------------------------------------------------------------------
 
@@ -134,11 +134,17 @@ class Pipeline:
             self.remember(frame, name)
         return frame
 
-    def remember(self, frame: Frame, model: str) -> None:
-        """Note that a model request has begun, for `covers`."""
+    def remember(self, frame: Frame, model: str, scope: str = "") -> None:
+        """Note a model request for `covers`.
+
+        Args:
+            frame: its frame.
+            model: the model it asked for, or that answered.
+            scope: the instrumentation whose span it is counted from; empty for our own seam.
+        """
         span = frame.span
         is_root = getattr(span, "parent", None) is None
-        self._requests.append((span.get_span_context().trace_id, is_root, frame.start_ns, model))
+        self._requests.append((frame.start_ns, model, scope, span.get_span_context().trace_id, is_root))
 
     # -- closing ---------------------------------------------------------------------------
 
@@ -273,9 +279,6 @@ class Pipeline:
                 while above is not None:
                     above.add(operation)
                     above = above.parent
-                inference = operation.inference
-                if inference is not None and inference.response_model not in (None, inference.request_model):
-                    self.remember(frame, str(inference.response_model))
         run = frame.run
         if run is None:
             run = self._implicit_run(frame)
@@ -322,10 +325,10 @@ class Pipeline:
         self._emitter.emit(suggestion, frame.recording_span(), timestamp_ns)
         return True
 
-    def measure(self, frame: Frame, operation: Operation) -> None:
+    def measure(self, frame: Frame, operation: Operation, *, tokens_only: bool = False) -> None:
         """Record the semantic-convention metrics of a model request."""
         if self._metrics is not None:
-            self._metrics.request(operation, trace.set_span_in_context(frame.span, _EMPTY))
+            self._metrics.request(operation, trace.set_span_in_context(frame.span, _EMPTY), tokens_only=tokens_only)
 
     def add_cost(self, operation: Operation) -> None:
         """Add the cost of an operation to the cost metric."""
@@ -334,20 +337,27 @@ class Pipeline:
 
     # -- other ways in ---------------------------------------------------------------------
 
-    def covers(self, operation: Operation) -> bool:
-        """Whether a request of our own already reports what another one's span reports.
+    def covers(self, operation: Operation, scope: str) -> bool:
+        """Whether what another instrumentation's span reports has been counted already.
 
-        True when one of the last 256 requests began within its time, with the same model, in the
-        same trace or as the root of one: a peer's span that is never current has a trace of its
-        own. It errs towards counting twice where a trace was torn apart.
+        True when one of the last 256 requests began within its time, with the same model, and
+        either in the same trace, counted from a span of another scope; or at our own seam, where
+        one of the two is the root of its trace, since a peer's span that is never current has a
+        trace of its own. It errs towards counting twice where a trace was torn apart.
+
+        Args:
+            operation: what the span reports.
+            scope: the span's instrumentation scope.
         """
         model = operation.inference.request_model if operation.inference is not None else ""
         trace_id, start_ns, end_ns = int(operation.trace_id, 16), operation.start_ns, operation.end_ns
+        outermost = operation.parent_id is None
         return any(
-            (own_trace_id == trace_id or is_root)
-            and start_ns <= own_start_ns <= end_ns
-            and (not model or own_model == model)
-            for own_trace_id, is_root, own_start_ns, own_model in tuple(self._requests)
+            start_ns <= begun_ns <= end_ns
+            and (not model or model == counted_model)
+            and counted_scope != scope
+            and (counted_trace_id == trace_id or (not counted_scope and (is_root or outermost)))
+            for begun_ns, counted_model, counted_scope, counted_trace_id, is_root in tuple(self._requests)
         )
 
     def bill_service(self, service: str, tracer: Tracer, parent: Frame | None, start_ns: int, end_ns: int) -> None:

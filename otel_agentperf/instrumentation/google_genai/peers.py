@@ -22,7 +22,6 @@ from opentelemetry.trace import Span, Tracer
 from otel_agentperf import semconv
 from otel_agentperf.live import frames
 from otel_agentperf.live.attributes import Attributes, add_operation
-from otel_agentperf.live.foreign import RECORD_METRICS
 from otel_agentperf.live.frames import Frame, Mark
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import Operation, OperationKind
@@ -43,17 +42,15 @@ class Peer:
         mark: where its requests are noted.
         tracer: starts spans beneath it.
         context: the context in which it is current.
-        records_metrics: whether the peer records the semantic-convention metrics.
     """
 
-    __slots__ = ("context", "mark", "records_metrics", "span", "tracer")
+    __slots__ = ("context", "mark", "span", "tracer")
 
-    def __init__(self, span: Span, mark: Mark, tracer: Tracer, context: Context, *, records_metrics: bool) -> None:
+    def __init__(self, span: Span, mark: Mark, tracer: Tracer, context: Context) -> None:
         self.span = span
         self.mark = mark
         self.tracer = tracer
         self.context = context
-        self.records_metrics = records_metrics
 
     def takes(self) -> bool:
         """Whether its span shall carry the request that begins now: it does so for its first one."""
@@ -76,7 +73,7 @@ class Peer:
             self.span.set_attributes({key: value for key, value in attributes.items() if key not in present})
         news = pipeline.account(frame, operation, {})
         pipeline.add_cost(operation)
-        if not self.records_metrics:
+        if not mark.measured:
             pipeline.measure(frame, operation)
         self.finished(pipeline, operation)
         pipeline.announce(news, frame, operation.end_ns)
@@ -85,7 +82,7 @@ class Peer:
         """Note a request beneath it that has ended; the peer's own metrics speak for the last one."""
         requests = self.mark.requests
         requests.append(operation)
-        if self.records_metrics and len(requests) > 1:
+        if self.mark.measured and len(requests) > 1:
             previous = requests[-2]
             inference = previous.inference
             if inference is None or _CONTINUED.isdisjoint(inference.finish_reasons):
@@ -129,9 +126,7 @@ def find(pipeline: Pipeline, tracer: Tracer, context: Context) -> Peer | None:
         official = attributes.get(semconv.OPERATION_NAME) in _INFERENCES
         if not official and attributes.get("openinference.span.kind") not in _OPENINFERENCE_INFERENCES:
             return None
-        scope = getattr(span, "instrumentation_scope", None)
-        records_metrics = scope is not None and scope.name.startswith(RECORD_METRICS)
-        return Peer(span, mark, tracer, context, records_metrics=records_metrics)
+        return Peer(span, mark, tracer, context)
     # An SDK's span without a mark has ended: its context was left attached, and it takes nothing more.
     if not isinstance(span, trace.NonRecordingSpan):
         return None
@@ -147,7 +142,8 @@ def _unsampled(pipeline: Pipeline, tracer: Tracer, context: Context, span: Span)
         noted = getattr(data, _UNSAMPLED_MARK, None)
         if noted is None:
             noted = (span_id, Mark(pipeline, tracer, frames.current(context)))
+            noted[1].measured = True
             setattr(data, _UNSAMPLED_MARK, noted)
         if noted[0] == span_id:
-            return Peer(span, noted[1], tracer, context, records_metrics=True)
+            return Peer(span, noted[1], tracer, context)
     return None

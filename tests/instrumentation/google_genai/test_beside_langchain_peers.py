@@ -141,7 +141,11 @@ def test_each_request_counts_once_when_nothing_is_sampled(scenario: str, peers: 
         with model(server) as chat:
             SCENARIOS[scenario](chat)
         assert counted.in_runs() == _expected(scenario)
-        assert counted.in_metrics() == _expected(scenario)[:3]
+        measured = _expected(scenario)[:3]
+        if "break" in scenario and "official langchain" in peers:
+            # It measures the time of an abandoned stream and no tokens; unsampled, nothing tells it from the others.
+            measured = (1, 0, 0)
+        assert counted.in_metrics() == measured
         assert counted.telemetry.spans == []
 
 
