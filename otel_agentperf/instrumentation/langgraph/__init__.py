@@ -13,6 +13,7 @@ missing one is said once and does without. `RemoteGraph` runs elsewhere and is n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -23,6 +24,7 @@ from otel_agentperf.instrumentation.patching import Patches, installed
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import auto
 
+_logger = logging.getLogger("otel_agentperf")
 OLDEST = "0.6"
 _LOOP = "langgraph.pregel._loop"
 _RUNNER = "langgraph.pregel._runner"
@@ -41,11 +43,15 @@ class LangGraphInstrumentor(BaseInstrumentor):
     def _instrument(self, **kwargs: Any) -> None:
         if not installed("langgraph", OLDEST) or auto.ensure_pipeline() is None:
             return
-        # These import LangGraph, which need not be there for this module to load.
-        from otel_agentperf.instrumentation.langgraph import nodes, runs, tools  # noqa: PLC0415
-
-        switch, patches = self._switch, self._patches
+        try:  # these import LangGraph, which need not be there, or not be whole
+            from otel_agentperf.instrumentation.langgraph import nodes, runs, tools  # noqa: PLC0415
+        except ImportError as error:
+            _logger.warning("otel-agentperf: %s cannot be imported; langgraph is not instrumented", error.name)
+            return
+        # A switch of its own each time: a wrapper of last time that another library has kept stays off.
+        switch = self._switch = Switch(semconv.SCOPE_LANGGRAPH)
         switch.turn_on(kwargs.get("tracer_provider"))
+        patches = self._patches
         patches.replace("langgraph.pregel", "Pregel.stream", runs.wrap_stream(switch))
         patches.replace("langgraph.pregel", "Pregel.astream", runs.wrap_astream(switch))
         patches.replace(_LOOP, "PregelLoop._suppress_interrupt", runs.wrap_suppress_interrupt(switch))

@@ -160,7 +160,7 @@ async def aclose(chunks: AsyncGenerator[Any]) -> None:
 
 
 async def aclose_in_another_task(chunks: AsyncGenerator[Any]) -> None:
-    await asyncio.create_task(anext(chunks))  # type: ignore[arg-type]
+    await asyncio.create_task(anext(chunks))
     await asyncio.create_task(chunks.aclose())
 
 

@@ -179,6 +179,20 @@ def test_the_same_exception_object_raised_again_is_another_attempt() -> None:
     assert attributes(telemetry.one("invoke_node a"))[semconv.NODE_ATTEMPTS] == 3
 
 
+def test_the_same_exception_object_that_is_not_tried_again_ends_another_attempt() -> None:
+    error = BrokenError()
+    answers = iter([True, False])
+
+    def decide(_error: Exception) -> bool:
+        return next(answers)
+
+    graph = failing([error, error], retry_policy=RetryPolicy(max_attempts=3, retry_on=decide, **AT_ONCE))
+    with observed() as telemetry, pytest.raises(BrokenError):
+        graph.invoke({"seen": []})
+    assert len(attempts(telemetry)) == 1
+    assert attributes(telemetry.one("invoke_node a"))[semconv.NODE_ATTEMPTS] == 2
+
+
 def test_of_several_policies_an_attempt_counts_once() -> None:
     policies = [RetryPolicy(max_attempts=4, retry_on=kind, **AT_ONCE) for kind in (OtherError, BrokenError)]
     graph = failing([BrokenError(), OtherError(), BrokenError()], retry_policy=policies)

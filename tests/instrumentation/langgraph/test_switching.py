@@ -6,6 +6,8 @@ import asyncio
 import importlib
 import inspect
 import logging
+import subprocess
+import sys
 from functools import wraps
 from typing import Any
 
@@ -97,6 +99,7 @@ def test_a_library_that_wrapped_the_same_function_later_is_not_clobbered(
 ) -> None:
     owner, name = holder(module, path)
     calls: list[str] = []
+    expected = everything_expected()
     monkeypatch.setattr(owner, name, getattr(owner, name))  # puts the original back at the end
     with observed() as telemetry:
         ours = getattr(owner, name)
@@ -113,7 +116,7 @@ def test_a_library_that_wrapped_the_same_function_later_is_not_clobbered(
     assert calls
     with observed() as telemetry:
         run_everything()
-    assert sorted(telemetry.tree()) == sorted(everything_expected()), "each is seen once, though ours is there twice"
+    assert sorted(telemetry.tree()) == sorted(expected), "each is seen once, though ours is there twice"
     telemetry.assert_sound()
     assert getattr(owner, name) is theirs
 
@@ -193,6 +196,26 @@ def test_a_version_that_is_too_old_is_left_alone(
     assert not telemetry.spans
     assert ["999 or newer is needed" in record.getMessage() for record in caplog.records] == [True]
     caplog.clear()
+
+
+BROKEN = """
+import logging, sys
+sys.modules[sys.argv[1]] = None
+logging.basicConfig(format="%(message)s")
+from otel_agentperf.instrumentation.langgraph import LangGraphInstrumentor
+LangGraphInstrumentor().instrument()
+LangGraphInstrumentor().uninstrument()
+print("the program goes on")
+"""
+
+
+@pytest.mark.parametrize("broken", ["langgraph", "langgraph.errors", "langchain_core.tools"])
+def test_a_library_that_cannot_be_imported_is_said_and_done_without(broken: str) -> None:
+    program = [sys.executable, "-c", BROKEN, broken]
+    ended = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout.strip() == "the program goes on"
+    assert ended.stderr.splitlines()
+    assert all(line.startswith("otel-agentperf: ") for line in ended.stderr.splitlines()), ended.stderr
 
 
 def test_suppressed_instrumentation_makes_no_span() -> None:
