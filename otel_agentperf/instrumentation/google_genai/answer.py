@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import xxhash
 
 from otel_agentperf.fingerprint import Fingerprinter
@@ -29,6 +30,7 @@ class Answer:
         response_id: the response's id.
         finish_reasons: one a candidate.
         error_type: the error that the body itself reports, if any.
+        no_usage: why there is no usage, where there is none.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class Answer:
         "error_type",
         "finish_reasons",
         "model",
+        "no_usage",
         "response_id",
         "tier",
         "usage",
@@ -52,6 +55,7 @@ class Answer:
         self.response_id: str | None = None
         self.finish_reasons: tuple[str, ...] = ()
         self.error_type: str | None = None
+        self.no_usage = "the response reports no usage"
         self._grounded: list[Response] = []
         self._kinds: set[str] = set()
         self._hasher = xxhash.xxh3_128()
@@ -142,6 +146,11 @@ class Answer:
         self._parts += 1
 
     @property
+    def has_content(self) -> bool:
+        """Whether any content has come."""
+        return self._parts > 0
+
+    @property
     def kind(self) -> str | None:
         """`text`, `function_call`, `mixed`, `media`, `blocked` or `empty`; `None` before any content."""
         kinds = self._kinds
@@ -164,5 +173,7 @@ class Answer:
 
 
 def dumped(model: Any) -> bytes:
-    """The JSON of one of the SDK's own objects (pydantic)."""
+    """The JSON of one of the SDK's own objects (pydantic), or of one that it could not read."""
+    if isinstance(model, dict):
+        return msgspec.json.encode(model, enc_hook=str)
     return model.model_dump_json(exclude_none=True, warnings=False).encode()

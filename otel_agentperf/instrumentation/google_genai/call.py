@@ -127,6 +127,11 @@ class Call:
         except Exception as error:  # noqa: BLE001 - a response that we cannot read is the program's all the same
             guard.report("google_genai.response", error)
 
+    def keep(self, body: bytes) -> None:
+        """Keep a body whose facts were taken in already, where its content is asked for."""
+        if self._exchange is not None:
+            self._exchange.answered(body)
+
     # -- the end ---------------------------------------------------------------------------
 
     def finish(self) -> None:
@@ -180,7 +185,7 @@ class Call:
                 usage=usage,
                 cost=cost,
                 inference=inference,
-                semconv_metrics=peer is None or not peer.records_metrics,
+                semconv_metrics=peer is None or not peer.mark.measured,
             )
             if peer is not None:
                 peer.finished(self._pipeline, operation)
@@ -211,7 +216,7 @@ class Call:
     def _cost(self, usage: Usage | None) -> Cost:
         """The price of the model that answered; of the one asked for, where it is the user's own or a tuned one."""
         if usage is None:
-            return Cost(CostStatus.UNPRICED, reason="the response reports no usage")
+            return Cost(CostStatus.UNPRICED, reason=self.answer.no_usage)
         answer, endpoint, prices = self.answer, self.endpoint, self._pipeline.prices
         when_ns, tier, provider = self.frame.start_ns, answer.tier, self._provider
         own = endpoint.model in prices.own_models

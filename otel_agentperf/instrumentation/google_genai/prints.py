@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, cast
 from otel_agentperf.fingerprint import Fingerprinter, canonical_bytes
 
 _SIMHASH_CHARACTERS = 2_000
+_HEAD = ("systemInstruction", "system_instruction", "tools", "cachedContent", "previous_interaction_id")
+_SETTINGS = ("generationConfig", "generation_config", "toolConfig")
 
 
 class RequestPrints(NamedTuple):
@@ -30,17 +32,20 @@ def request_prints(fingerprinter: Fingerprinter, body: Mapping[str, Any]) -> Req
         body: the request's JSON; keys that begin with an underscore are the SDK's own.
     """
     contents = body.get("contents")
+    if contents is None:
+        given = body.get("input")
+        contents = [{"text": given}] if isinstance(given, str) else given
     if not isinstance(contents, list):
         encoded = canonical_bytes({key: value for key, value in body.items() if key[:1] != "_"})
         return RequestPrints(None if encoded is None else fingerprinter.digest(encoded))
     links: list[bytes] = []
-    head = {key: body[key] for key in ("systemInstruction", "tools", "cachedContent") if body.get(key)}
+    head = {key: body[key] for key in _HEAD if body.get(key)}
     for item in ([head] if head else []) + cast("list[Any]", contents):
         encoded = canonical_bytes(item)
         if encoded is None:
             return RequestPrints()
         links.append(encoded)
-    settings = canonical_bytes([body.get("generationConfig"), body.get("toolConfig")]) or b""
+    settings = canonical_bytes([body.get(key) for key in _SETTINGS]) or b""
     return RequestPrints(
         fingerprinter.digest(b"\x1e".join([*links, settings])),
         fingerprinter.simhash(_last_text(cast("list[Any]", contents))),
@@ -49,10 +54,10 @@ def request_prints(fingerprinter: Fingerprinter, body: Mapping[str, Any]) -> Req
 
 
 def _last_text(contents: list[Any]) -> str:
-    parts = contents[-1].get("parts") if contents and isinstance(contents[-1], Mapping) else None
-    if isinstance(parts, list):
-        for part in reversed(cast("list[Any]", parts)):
-            text = part.get("text") if isinstance(part, Mapping) else None
-            if isinstance(text, str):
-                return text[:_SIMHASH_CHARACTERS]
+    last: Any = contents[-1] if contents and isinstance(contents[-1], Mapping) else {}
+    parts = last.get("parts", last.get("content", [last]))
+    for part in reversed(cast("list[Any]", parts) if isinstance(parts, list) else [{"text": parts}]):
+        text = part.get("text") if isinstance(part, Mapping) else None
+        if isinstance(text, str):
+            return text[:_SIMHASH_CHARACTERS]
     return ""
