@@ -13,7 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count as counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from otel_agentperf.analysis.runs import Run, ScopeState, Session, count
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
@@ -54,12 +54,12 @@ class RunSummary:
     restated: tuple[Suggestion, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    """A rule and where its state stands in the lists of its scope."""
+class _Slot(NamedTuple):
+    """A rule, where its state stands in the list of its scope, and the scope."""
 
     rule: AnyRule
     index: int
+    scope: Scope
 
 
 class Engine:
@@ -87,7 +87,7 @@ class Engine:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         slots: dict[Scope, list[_Slot]] = {scope: [] for scope in Scope}
         for rule in self.rules:
-            slots[rule.scope].append(_Slot(rule, len(slots[rule.scope])))
+            slots[rule.scope].append(_Slot(rule, len(slots[rule.scope]), rule.scope))
         self._slots = slots
         self._watching = {
             kind: tuple(slot for scope in Scope for slot in slots[scope] if kind in slot.rule.watches)
@@ -152,15 +152,16 @@ class Engine:
             return []
         news: list[Suggestion] = []
         for slot in self._watching[operation.kind]:
-            scope = self._scope(run, slot.rule.scope)
+            rule, index, kind = slot
+            scope = run if kind is Scope.RUN else run.session if kind is Scope.SESSION else self._process
             try:
-                state = scope.rule_states[slot.index]
+                state = scope.rule_states[index]
                 if state is None:
-                    state = scope.rule_states[slot.index] = slot.rule.start()
-                for suggestion in slot.rule.observe(state, operation, scope.view):
+                    state = scope.rule_states[index] = rule.start()
+                for suggestion in rule.observe(state, operation, scope.view):
                     self._keep(run, scope, suggestion, news)
             except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
-                self._report(slot.rule, error)
+                self._report(rule, error)
         return news
 
     def _keep(self, run: Run, scope: ScopeState, suggestion: Suggestion, news: list[Suggestion]) -> None:

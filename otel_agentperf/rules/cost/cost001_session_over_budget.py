@@ -33,7 +33,9 @@ CONTRIBUTORS = 3
 
 @dataclass(slots=True)
 class _State:
-    announced: int = 0
+    announced: int
+    next_usd: Decimal
+    """Below this there is nothing new to say."""
 
 
 class SessionOverBudget(Rule[_State]):
@@ -53,15 +55,18 @@ class SessionOverBudget(Rule[_State]):
     budget_usd: float
 
     def start(self) -> _State:
-        return _State()
+        return _State(0, Decimal(str(self.budget_usd)))
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         cost_usd = view.totals.cost_usd
+        if cost_usd <= state.next_usd:
+            return ()
         budget = Decimal(str(self.budget_usd))
-        step = next((s for s in reversed(STEPS) if cost_usd > budget * s), 0)
-        if step <= state.announced:
+        step = max(step for step in STEPS if cost_usd > budget * step)
+        if step == state.announced:
             return ()
         state.announced = step
+        state.next_usd = budget * next((s for s in STEPS if s > step), step)
         return (self._suggestion(step, operation, view),)
 
     def _suggestion(self, step: int, operation: Operation, view: View) -> Suggestion:
