@@ -96,6 +96,7 @@ def _names(key: str, value: object) -> tuple[str, ...]:
         names = tuple(item for item in items if isinstance(item, str))
         if len(names) == len(items):
             return names
+        value = items
     raise wrong(key, value, "names separated by commas")
 
 

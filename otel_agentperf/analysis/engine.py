@@ -58,7 +58,7 @@ class _Slot(NamedTuple):
     """A rule, where its state stands in the list of its scope, and the scope."""
 
     rule: AnyRule
-    index: int
+    place: int
     scope: Scope
 
 
@@ -152,12 +152,12 @@ class Engine:
             return []
         news: list[Suggestion] = []
         for slot in self._watching[operation.kind]:
-            rule, index, kind = slot
+            rule, place, kind = slot
             scope = run if kind is Scope.RUN else run.session if kind is Scope.SESSION else self._process
             try:
-                state = scope.rule_states[index]
+                state = scope.rule_states[place]
                 if state is None:
-                    state = scope.rule_states[index] = rule.start()
+                    state = scope.rule_states[place] = rule.start()
                 for suggestion in rule.observe(state, operation, scope.view):
                     self._keep(run, scope, suggestion, news)
             except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
@@ -209,7 +209,7 @@ class Engine:
         for slots in self._slots.values():
             for slot in slots:
                 scope = self._scope(run, slot.rule.scope)
-                state = scope.rule_states[slot.index]
+                state = scope.rule_states[slot.place]
                 if state is None:
                     continue
                 try:

@@ -66,5 +66,3 @@ class EvaluationLogProcessor(LogRecordProcessor):
         """Nothing is held back."""
         del timeout_millis
         return True
-
-

@@ -28,7 +28,7 @@ from opentelemetry.trace import Tracer
 from otel_agentperf import reading, semconv
 from otel_agentperf.live import frames
 from otel_agentperf.live.attributes import Attributes, add_cost, add_operation
-from otel_agentperf.live.frames import MARK, Frame, Mark
+from otel_agentperf.live.frames import Frame, Mark, put_mark
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import BILLED_BY_TOKEN, Cost, Operation, OperationKind, ServiceTier
 
@@ -77,7 +77,7 @@ def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Con
         if not inside_ours and kind not in BILLED_BY_TOKEN:
             mark.frame = pipeline.open(kind, _name(span), span, span.start_time or 0, parent)
             mark.owns_frame = True
-    span.__dict__[MARK] = mark
+    put_mark(span, mark)
 
 
 def _is_known(span: Span) -> bool:
@@ -162,7 +162,7 @@ def _end_inference(pipeline: Pipeline, span: Span, mark: Mark, operation: Operat
             pipeline.measure(frame, requests[0], tokens_only=True)
         span.set_attributes(_lacking(span, requests[0]))
     elif requests or _is_counted(pipeline, span, operation):
-        span.set_attribute(semconv.COUNTED, False)
+        span.set_attributes({semconv.COUNTED: False})
     else:
         frame = own if own is not None else Frame(operation.kind, operation.name, span, operation.start_ns, mark.frame)
         _settle(pipeline, frame, operation, {}, _price(pipeline, operation))

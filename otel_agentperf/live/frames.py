@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
@@ -139,6 +139,19 @@ def mark_of(span: Span) -> Mark | None:
     return getattr(span, MARK, None)
 
 
+def put_mark(span: Span, mark: Mark) -> None:
+    """Leave a mark on a span."""
+    setattr(span, MARK, mark)
+
+
+def take_mark(span: Span) -> Mark | None:
+    """Remove the mark from a span and give it back, if it has one."""
+    mark = mark_of(span)
+    if mark is not None:
+        delattr(span, MARK)
+    return mark
+
+
 def current(context: Context | None = None) -> Frame | None:
     """The frame that the current code runs in.
 
@@ -147,12 +160,9 @@ def current(context: Context | None = None) -> Frame | None:
     """
     if context is None:
         context = context_api.get_current()
-    mark = getattr(trace.get_current_span(context), MARK, None)
-    frame: Frame | None
-    if mark is not None and mark.frame is not None:
-        frame = mark.frame
-    else:
-        frame = context.get(FRAME_KEY)  # type: ignore[assignment]
+    mark = mark_of(trace.get_current_span(context))
+    found = mark.frame if mark is not None and mark.frame is not None else context.get(FRAME_KEY)
+    frame = cast("Frame | None", found)
     while frame is not None and frame.ended:
         frame = frame.parent
     return frame

@@ -15,7 +15,7 @@ from otel_agentperf import guard, semconv
 from otel_agentperf._version import VERSION
 from otel_agentperf.config import Settings
 from otel_agentperf.live import evaluation, foreign, pipeline, span_end
-from otel_agentperf.live.frames import MARK, Mark
+from otel_agentperf.live.frames import mark_of, take_mark
 from otel_agentperf.live.pipeline import Pipeline
 
 
@@ -57,7 +57,7 @@ class AgentPerfSpanProcessor(SpanProcessor):
             guard.report("processor.on_start", error)
 
     def _on_ending(self, span: Span) -> None:
-        if span_end.hands_over_recording_spans() and MARK in span.__dict__:
+        if span_end.hands_over_recording_spans() and mark_of(span) is not None:
             before_end(span, span.end_time or 0)
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -84,7 +84,9 @@ def before_end(span: Span, end_ns: int) -> None:
         end_ns: its end time, Unix nanoseconds.
     """
     try:
-        mark: Mark = span.__dict__.pop(MARK)
+        mark = take_mark(span)
+        if mark is None:
+            return
         if mark.frame is not None and mark.frame.run is not None:
             evaluation.take_from_span(mark.frame.run, span)
         foreign.before_end(mark, span, end_ns)
