@@ -211,7 +211,7 @@ print("the program goes on")
 
 @pytest.mark.parametrize("broken", ["langgraph", "langgraph.errors", "langchain_core.tools"])
 def test_a_library_that_cannot_be_imported_is_said_and_done_without(broken: str) -> None:
-    program = [sys.executable, "-c", BROKEN, broken]
+    program = [sys.executable, "-W", "ignore", "-c", BROKEN, broken]
     ended = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
     assert ended.stdout.strip() == "the program goes on"
     assert ended.stderr.splitlines()
