@@ -150,3 +150,32 @@ def test_a_child_forked_while_prices_load_can_price(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_one_call_switches_on_a_program_that_sets_its_sdk_up_in_code(server: GeminiServer, tmp_path: Path) -> None:
+    program = tmp_path / "in_code.py"
+    program.write_text(
+        "import runpy, sys\n"
+        "from opentelemetry import trace\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor\n"
+        "import otel_agentperf\n"
+        "trace.set_tracer_provider(TracerProvider())\n"
+        "trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))\n"
+        "otel_agentperf.instrument()\n"
+        "otel_agentperf.instrument()\n"
+        f"runpy.run_path({str(PROGRAM)!r})\n"
+    )
+    environment = {**os.environ, "GOOGLE_GEMINI_BASE_URL": server.base_url}
+    done = subprocess.run(
+        [sys.executable, str(program)], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found = spans(done.stdout)
+    assert set(found) == {
+        "generate_content gemini-2.5-flash",
+        "invoke_node ask",
+        "invoke_node check",
+        "invoke_workflow two_steps",
+    }
+    assert found["invoke_workflow two_steps"]["attributes"]["agentperf.run.rating"] == "A"
