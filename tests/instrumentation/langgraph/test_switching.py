@@ -214,8 +214,9 @@ def test_a_library_that_cannot_be_imported_is_said_and_done_without(broken: str)
     program = [sys.executable, "-W", "ignore", "-c", BROKEN, broken]
     ended = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
     assert ended.stdout.strip() == "the program goes on"
-    assert ended.stderr.splitlines()
-    assert all(line.startswith("otel-agentperf: ") for line in ended.stderr.splitlines()), ended.stderr
+    said = [line for line in ended.stderr.splitlines() if line.startswith("otel-agentperf: ")]
+    assert len(said) == (2 if broken == "langchain_core.tools" else 1), ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_suppressed_instrumentation_makes_no_span() -> None:
