@@ -8,6 +8,7 @@ same file holds prices (`[prices]`) and rule options (`[rules.<CODE>]`), which `
 
 from __future__ import annotations
 
+import logging
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from typing import Any, cast
 
 ENV_PREFIX = "AGENTPERF_"
 CONTENT_ENV = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_logger = logging.getLogger("otel_agentperf")
+_warned: set[str] = set()
 CONTENT_MODES = ("no_content", "span_only", "event_only", "span_and_event")
 
 
@@ -218,7 +221,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     for name, row in rows.items():
         raw = env.get(env_name(name), "")
         if raw.strip():
-            values[name] = row.parse(env_name(name), raw)
+            values[name] = row.parse(env_name(name), raw) if name != "capture_content" else _content_mode(raw)
     for name, value in overrides.items():
         if name in TABLES:
             values[name] = value
@@ -232,6 +235,17 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
             values.setdefault(table, document[table])
     _reject_unknown_env(env)
     return Settings(**values)
+
+
+def _content_mode(raw: str) -> str:
+    """The content mode from a variable that is not ours: what it does not allow counts as no content."""
+    mode = raw.strip().lower()
+    if mode in CONTENT_MODES:
+        return mode
+    if raw not in _warned:
+        _warned.add(raw)
+        _logger.warning("%s; nothing is recorded of it", wrong(CONTENT_ENV, raw, " | ".join(CONTENT_MODES)))
+    return CONTENT_MODES[0]
 
 
 def _reject_unknown_env(env: Mapping[str, str]) -> None:

@@ -78,3 +78,15 @@ def test_every_setting_has_a_sentence_and_accepts_its_own_default() -> None:
 def test_an_unknown_setting_in_code_is_refused() -> None:
     with pytest.raises(config.SettingsError, match="no_such"):
         config.load({}, no_such=1)
+
+
+def test_a_wrong_content_mode_warns_once_and_records_none_since_the_variable_is_not_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    env = {config.CONTENT_ENV: "true of old"}
+    assert [config.load(env).capture_content for _ in range(2)] == ["no_content", "no_content"]
+    assert len(caplog.records) == 1
+    assert "true of old" in caplog.text
+    assert config.load({config.CONTENT_ENV: " SPAN_ONLY "}).capture_content == "span_only"
+    with pytest.raises(config.SettingsError):
+        config.load({}, capture_content="true")

@@ -40,16 +40,13 @@ def as_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
 
 
-def tool_content_attributes(settings: Settings, arguments: object, result: object = None) -> Attributes:
-    """What a tool was called with and what it gave back; nothing unless the user opted in.
+def tool_content_attributes(arguments: object = None, result: object = None) -> Attributes:
+    """What a tool was called with and what it gave back; to be asked for where `on_spans` holds.
 
     Args:
-        settings: the settings in force.
         arguments: what the model asked for; `None` leaves the attribute out.
         result: what the tool returned; `None` leaves the attribute out.
     """
-    if not on_spans(settings):
-        return {}
     attributes: Attributes = {}
     try:
         if arguments is not None:

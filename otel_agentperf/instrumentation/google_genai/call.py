@@ -17,6 +17,7 @@ from otel_agentperf.instrumentation.google_genai.messages import Exchange
 from otel_agentperf.instrumentation.google_genai.peers import Peer
 from otel_agentperf.instrumentation.google_genai.prints import RequestPrints
 from otel_agentperf.instrumentation.patching import error_type
+from otel_agentperf.instrumentation.switch import leave
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Pipeline
@@ -105,7 +106,7 @@ class Call:
             CURRENT.reset(self._call_token)
         except ValueError:
             return  # a coroutine that is destroyed from outside: its context is gone with it
-        context_api.detach(self._context_token)
+        leave(self._context_token)
 
     # -- what comes back -------------------------------------------------------------------
 
@@ -132,6 +133,11 @@ class Call:
         if self._exchange is not None:
             self._exchange.answered(body)
 
+    def keep_text(self, text: str) -> None:
+        """Keep a piece of text that an interaction streams, where its content is asked for."""
+        if self._exchange is not None:
+            self._exchange.streamed(text)
+
     # -- the end ---------------------------------------------------------------------------
 
     def finish(self) -> None:
@@ -153,6 +159,8 @@ class Call:
         try:
             self._report(error, abandoned=abandoned)
         except Exception as failure:  # noqa: BLE001 - an error of ours must not reach the program
+            if not self._on_peer:
+                self._pipeline.drop(self.frame)
             guard.report("google_genai.end", failure)
 
     def _report(self, error: BaseException | None, *, abandoned: bool) -> None:

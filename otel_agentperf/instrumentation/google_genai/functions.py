@@ -6,6 +6,7 @@ model. Tools of MCP sessions do not come this way and are not covered.
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import Token
 from functools import wraps
 from time import time_ns
@@ -17,8 +18,8 @@ from opentelemetry.context import Context
 from otel_agentperf import guard, semconv
 from otel_agentperf.fingerprint import ArgumentPrints, canonical_bytes
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, error_type
-from otel_agentperf.instrumentation.switch import Switch
-from otel_agentperf.live import frames
+from otel_agentperf.instrumentation.switch import Switch, leave
+from otel_agentperf.live import content, frames
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Pipeline
@@ -91,6 +92,8 @@ def _open(switch: Switch, active: Pipeline, args: Any, function: Any) -> _Open |
         semconv.TOOL_NAME: name,
         semconv.TOOL_TYPE: "function",
     }
+    if content.on_spans(active.settings):
+        attributes.update(content.tool_content_attributes(args))
     span_name = f"{semconv.OP_EXECUTE_TOOL} {name}"
     frame = switch.start(active, OperationKind.TOOL, name, span_name, attributes, start_ns, context)
     if frame is None:
@@ -100,23 +103,32 @@ def _open(switch: Switch, active: Pipeline, args: Any, function: Any) -> _Open |
 
 @guard.guarded("google_genai.function.close", None)
 def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: BaseException | None) -> None:
-    context_api.detach(opened.token)
+    leave(opened.token)
     frame, prints = opened.frame, opened.prints
-    ended_ns = time_ns()
-    # The SDK wraps what the function raised; the message of its wrapper quotes the arguments.
-    cause = error.__context__ if error is not None and error.__context__ is not None else error
-    failed = error_type(cause) if cause is not None else None
-    encoded = canonical_bytes(result) if error is None else None
-    call = ToolCall(
-        prints.arguments_hash,
-        prints.arguments_simhash,
-        prints.context_hash,
-        active.fingerprinter.digest(encoded) if encoded is not None else None,
-        active.fingerprinter.error(failed, str(cause)) if failed is not None else None,
-        prints.no_arguments,
-        (len(result) if isinstance(result, str) else len(encoded)) if encoded is not None else None,
-    )
-    service = active.prices.match_service(tool=frame.name)
-    if service is not None:
-        active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
-    active.close(frame, {}, error_type=failed, tool=call, end_ns=ended_ns)
+    try:
+        ended_ns = time_ns()
+        # The SDK wraps what the function raised; the message of its wrapper quotes the arguments.
+        cause = error.__context__ if error is not None and error.__context__ is not None else error
+        cancelled = isinstance(cause, (asyncio.CancelledError, GeneratorExit))
+        failed = error_type(cause) if cause is not None and not cancelled else None
+        encoded = canonical_bytes(result) if error is None else None
+        call = ToolCall(
+            prints.arguments_hash,
+            prints.arguments_simhash,
+            prints.context_hash,
+            active.fingerprinter.digest(encoded) if encoded is not None else None,
+            active.fingerprinter.error(failed, str(cause)) if failed is not None else None,
+            prints.no_arguments,
+            (len(result) if isinstance(result, str) else len(encoded)) if encoded is not None else None,
+        )
+        attributes: Attributes = {}
+        if content.on_spans(active.settings) and error is None:
+            attributes = content.tool_content_attributes(result=result)
+        service = active.prices.match_service(tool=frame.name)
+        if service is not None:
+            active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
+        outcome = "cancelled" if cancelled else None
+        active.close(frame, attributes, error_type=failed, outcome=outcome, tool=call, end_ns=ended_ns)
+    except BaseException:
+        active.drop(frame)
+        raise

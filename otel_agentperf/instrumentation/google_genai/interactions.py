@@ -164,7 +164,8 @@ def _begin_from_keywords(switch: Switch, pending: _Pending, resource: Any, kwarg
     body = {key: kwargs[key] for key in (*_BODY, "stream") if kwargs.get(key) is not None}
     client = getattr(resource, "_client", None)
     url = str(getattr(client, "base_url", ""))
-    pending.call = _open(switch, pending, body, url, vertex="aiplatform" in url)
+    adapter = getattr(client, "client_adapter", None)
+    pending.call = _open(switch, pending, body, url, vertex=adapter is not None and bool(adapter.is_vertex_ai()))
 
 
 def _open(switch: Switch, pending: _Pending, body: dict[str, Any], url: str, *, vertex: bool) -> Call | None:
@@ -421,6 +422,7 @@ def _take(call: Call, event: Any) -> None:
         decoded = interaction_usage.decode_interaction(content)
         if answer.has_content:
             decoded.steps = ()
+            content = msgspec.json.encode({"status": decoded.status})
         answer.take_interaction(decoded)
         call.keep(content)
         return
@@ -431,6 +433,7 @@ def _take(call: Call, event: Any) -> None:
     text = getattr(getattr(event, "delta", None), "text", None)
     if isinstance(text, str):
         answer.take_text(msgspec.json.encode(text)[1:-1])
+        call.keep_text(text)
         return
     step = getattr(event, "step", None)
     if getattr(step, "type", None) == "function_call":

@@ -42,6 +42,10 @@ class Exchange:
         decoded = msgspec.json.decode(body)
         self._answers.extend(cast("list[Any]", decoded) if isinstance(decoded, list) else [decoded])
 
+    def streamed(self, text: str) -> None:
+        """Take in a piece of text that an interaction streams."""
+        self._answers.append({"steps": [{"type": "model_output", "content": [{"type": "text", "text": text}]}]})
+
     def finish(self, attributes: Attributes, pipeline: Pipeline, span: Span) -> None:
         """Put the content where the settings ask for it.
 

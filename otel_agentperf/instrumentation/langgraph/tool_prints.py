@@ -26,7 +26,7 @@ _injected_by_schema: WeakKeyDictionary[type, frozenset[str]] = WeakKeyDictionary
 def of_arguments(fingerprinter: Fingerprinter, tool: Any, tool_input: Any) -> ArgumentPrints:
     """Fingerprints of a tool's arguments; none where they cannot be read."""
     try:
-        return fingerprinter.arguments(_model_arguments(tool, tool_input))
+        return fingerprinter.arguments(model_arguments(tool, tool_input))
     except Exception as error:  # noqa: BLE001 - arguments that cannot be read cost their hash, not their span
         guard.report("langgraph.tool.arguments", error)
         return ArgumentPrints()
@@ -51,10 +51,10 @@ def of_call(
     result_hash = error_hash = size = None
     try:
         if error_type is not None:
-            message = str(error) if error is not None else str(_content(result))
+            message = str(error) if error is not None else str(content_of(result))
             error_hash = fingerprinter.error(error_type, message)
         elif error is None:
-            content = _content(result)
+            content = content_of(result)
             encoded = canonical_bytes(content)
             if encoded is not None:
                 size = len(content) if isinstance(content, str) else len(encoded)
@@ -77,7 +77,7 @@ def is_error(result: Any) -> bool:
     return isinstance(result, BaseMessage) and getattr(result, "status", None) == _ERROR
 
 
-def _model_arguments(tool: Any, tool_input: Any) -> Any:
+def model_arguments(tool: Any, tool_input: Any) -> Any:
     if not isinstance(tool_input, Mapping):
         return tool_input
     arguments = cast("Mapping[str, Any]", tool_input)
@@ -110,15 +110,15 @@ def _ask(tool: Any, schema: type) -> frozenset[str]:
     return frozenset(fields).difference(kept)
 
 
-def _content(result: Any) -> Any:
+def content_of(result: Any) -> Any:
     """The part of a result that is the same when the same is said again."""
     if isinstance(result, BaseMessage):
         return result.content
     if isinstance(result, Command):
         command = cast("Command[Any]", result)
-        return [command.graph, _content(command.goto), _content(command.update)]
+        return [command.graph, content_of(command.goto), content_of(command.update)]
     if isinstance(result, (list, tuple)):
-        return [_content(item) for item in cast("list[Any]", result)]
+        return [content_of(item) for item in cast("list[Any]", result)]
     if isinstance(result, Mapping):
-        return {key: _content(value) for key, value in cast("Mapping[Any, Any]", result).items()}
+        return {key: content_of(value) for key, value in cast("Mapping[Any, Any]", result).items()}
     return result

@@ -21,7 +21,7 @@ from otel_agentperf.fingerprint import ArgumentPrints
 from otel_agentperf.instrumentation.langgraph import outcomes, tool_prints
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import frames
+from otel_agentperf.live import content, frames
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import OperationKind
@@ -103,6 +103,8 @@ def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: 
     if agent:
         attributes[semconv.AGENT_NAME] = agent
     prints = tool_prints.of_arguments(active.fingerprinter, tool, tool_input)
+    if content.on_spans(active.settings):
+        attributes.update(content.tool_content_attributes(tool_prints.model_arguments(tool, tool_input)))
     span_name = f"{semconv.OP_EXECUTE_TOOL} {name}"
     frame = switch.start(active, OperationKind.TOOL, name, span_name, attributes, start_ns, context)
     if frame is None:
@@ -123,7 +125,10 @@ def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: 
         service = active.prices.match_service(tool=frame.name)
         if service is not None:
             active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
-        active.close(frame, {}, error_type=error_type, outcome=outcome, tool=call, end_ns=ended_ns)
+        attributes: Attributes = {}
+        if content.on_spans(active.settings) and error is None:
+            attributes = content.tool_content_attributes(result=tool_prints.content_of(result))
+        active.close(frame, attributes, error_type=error_type, outcome=outcome, tool=call, end_ns=ended_ns)
     except BaseException:
         active.drop(frame)
         raise
