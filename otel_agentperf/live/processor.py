@@ -6,6 +6,8 @@ everything that only it can see: spans of other instrumentations and the end of 
 
 from __future__ import annotations
 
+from time import time_ns
+
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -58,7 +60,7 @@ class AgentPerfSpanProcessor(SpanProcessor):
 
     def _on_ending(self, span: Span) -> None:
         if span_end.hands_over_recording_spans() and mark_of(span) is not None:
-            before_end(span, span.end_time or 0)
+            before_end(span, span.end_time or time_ns())
 
     def on_end(self, span: ReadableSpan) -> None:
         """Nothing: what there is to say was said before the span ended."""

@@ -6,12 +6,16 @@ public `generate_content` is not, since with automatic function calling one such
 many. HTTP attempts are seen at `_request_once`, functions called for the model at
 `_extra_utils.invoke_function_from_dict_args`, Interactions at a client of their own.
 
-Limits: the Live API (web sockets) and batch jobs are not covered. `ChatGoogleGenerativeAI`
-of langchain-google-genai rides on this.
+Limits: the Live API (web sockets), batch jobs and tools of MCP sessions are not covered.
+OpenInference's instrumentation of google-genai puts back the functions that it found when it is
+uninstrumented, ours with them where ours was loaded after it: instrument again after that.
+`ChatGoogleGenerativeAI` of langchain-google-genai rides on this.
 """
 
 from __future__ import annotations
 
+import importlib
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -23,6 +27,7 @@ from otel_agentperf.instrumentation.patching import Patches, installed
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import auto, foreign
 
+_logger = logging.getLogger("otel_agentperf")
 OLDEST = "1.32"
 _CLIENT = "google.genai._api_client"
 _PEERS = ("openinference.instrumentation.google_genai", "opentelemetry.instrumentation.google_genai")
@@ -43,7 +48,14 @@ class GoogleGenAIInstrumentor(BaseInstrumentor):
     def _instrument(self, **kwargs: Any) -> None:
         if not installed("google-genai", OLDEST) or auto.ensure_pipeline() is None:
             return
-        switch, patches = self._switch, self._patches
+        try:
+            importlib.import_module(_CLIENT)
+        except ImportError as error:
+            _logger.warning("otel-agentperf: %s cannot be imported; google-genai is not instrumented", error.name)
+            return
+        # A switch of its own each time: a wrapper of last time that another library has kept stays off.
+        switch = self._switch = Switch(semconv.SCOPE_GOOGLE_GENAI)
+        patches = self._patches
         switch.turn_on(kwargs.get("tracer_provider"))
         foreign.see(_PEERS, on=True)
         patches.replace(_CLIENT, "BaseApiClient.request", requests.wrap_request(switch))

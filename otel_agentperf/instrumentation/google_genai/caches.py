@@ -52,7 +52,9 @@ def _note(switch: Switch, active: Pipeline, client: Any, request_dict: Any, resp
     if usage is None or ttl_s is None:
         cost = Cost(CostStatus.UNPRICED, reason="the response reports no size or no expiry", estimated=True)
     else:
-        cost = active.prices.cache_storage(created.model, usage.total_token_count, ttl_s, when_ns=now_ns, provider=provider)
+        cost = active.prices.cache_storage(
+            created.model, usage.total_token_count, ttl_s, when_ns=now_ns, provider=provider
+        )
     active.service_span(SERVICE, switch.tracer, frames.current(), now_ns, now_ns, cost)
 
 
@@ -66,5 +68,3 @@ def _ttl_s(ttl: object, created: _CachedContent) -> float | None:
     except ValueError:
         return None
     return (end - begin).total_seconds()
-
-

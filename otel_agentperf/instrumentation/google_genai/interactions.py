@@ -427,7 +427,11 @@ def _take(call: Call, event: Any) -> None:
         call.keep(content)
         return
     metadata = getattr(event, "metadata", None)
-    for usage in (getattr(event, "usage", None), getattr(metadata, "total_usage", None), getattr(metadata, "usage", None)):
+    for usage in (
+        getattr(event, "usage", None),
+        getattr(metadata, "total_usage", None),
+        getattr(metadata, "usage", None),
+    ):
         if usage is not None:
             answer.usage = interaction_usage.to_usage(msgspec.json.decode(dumped(usage), type=InteractionUsage))
     text = getattr(getattr(event, "delta", None), "text", None)

@@ -96,9 +96,7 @@ def begin(
     exchange = None
     if active.settings.capture_content != "no_content" and endpoint.kind is OperationKind.INFERENCE:
         exchange = Exchange(body)
-    call = Call(
-        active, frame, context, peer, endpoint, provider, prints, exchange, on_peer=on_peer, streamed=streamed
-    )
+    call = Call(active, frame, context, peer, endpoint, provider, prints, exchange, on_peer=on_peer, streamed=streamed)
     if peer is not None and on_peer:
         peer.mark.in_flight = call.abandon
     return call
@@ -169,6 +167,7 @@ def _add_embedding(attributes: Attributes, body: Mapping[str, Any]) -> None:
 def _server(base_url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(base_url)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         return "", 0
+    return host, port or (443 if parts.scheme == "https" else 80)

@@ -14,8 +14,8 @@ from time import time_ns
 from typing import Any, cast
 
 from otel_agentperf import guard
-from otel_agentperf.instrumentation.google_genai import call as calls
 from otel_agentperf.instrumentation.google_genai import caches, opening
+from otel_agentperf.instrumentation.google_genai import call as calls
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.instrumentation.google_genai.endpoints import classify
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper

@@ -1,6 +1,6 @@
 """Functions for automatic function calling. Early versions of the SDK cannot read annotations that are strings."""
 
-# ruff: noqa: FA102, I002 - hence no `from __future__ import annotations` here
+# Hence no `from __future__ import annotations` here.
 import asyncio
 from collections.abc import Callable
 

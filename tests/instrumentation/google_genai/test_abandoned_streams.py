@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from otel_agentperf import semconv
 from otel_agentperf.demo.replies import Tokens
 from otel_agentperf.demo.responders import FixedResponder
 from otel_agentperf.demo.server import GeminiServer
+from otel_agentperf.demo.wire import GeminiRequest, Reply
 from tests.instrumentation.google_genai import ways
 from tests.replay_calls import gemini_client
 from tests.telemetry import Telemetry, observed
@@ -131,16 +134,13 @@ def test_an_asynchronous_stream_that_is_left_early_ends_its_span_and_says_so(lea
         _assert_counted_so_far(telemetry)
 
 
-class _SlowAfterTheFirst(FixedResponder):
-    def __call__(self, request: Any, /) -> Any:
-        from dataclasses import replace
-
-        return replace(super().__call__(request), between_s=30)
+def _slow_after_the_first(request: GeminiRequest) -> Reply:
+    return replace(FixedResponder(WORDS, TOKENS)(request), between_s=30)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_stream_whose_task_is_cancelled_is_cancelled_and_no_error() -> None:
-    with GeminiServer(_SlowAfterTheFirst(WORDS, TOKENS)) as server, observed() as telemetry:
+    with GeminiServer(_slow_after_the_first) as server, observed() as telemetry:
 
         async def run() -> None:
             client = gemini_client(server)
@@ -169,13 +169,18 @@ def test_a_stream_whose_task_is_cancelled_is_cancelled_and_no_error() -> None:
 
 
 def test_a_request_whose_task_is_cancelled_is_cancelled_and_no_error() -> None:
-    with GeminiServer(FixedResponder(latency_s=30)) as server, observed() as telemetry:
+    arrived = threading.Event()
+
+    def answer(request: GeminiRequest) -> Reply:
+        arrived.set()
+        return FixedResponder(latency_s=30)(request)
+
+    with GeminiServer(answer) as server, observed() as telemetry:
 
         async def run() -> None:
             client = gemini_client(server)
-            task = asyncio.create_task(ways.generate_async(client))  # type: ignore[arg-type]
-            while not server.requests:
-                await asyncio.sleep(0.01)
+            task = asyncio.create_task(ways.generate_async(client))
+            await asyncio.to_thread(arrived.wait, 30)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

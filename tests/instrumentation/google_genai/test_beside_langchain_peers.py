@@ -23,7 +23,8 @@ from tests.instrumentation.google_genai.beside import MISSING, OF_LANGCHAIN, OUR
 from tests.telemetry import observed
 
 pytestmark = pytest.mark.skipif(
-    find_spec("langchain_google_genai") is None, reason="langchain-google-genai is not installed beside this google-genai"
+    find_spec("langchain_google_genai") is None,
+    reason="langchain-google-genai is not installed beside this google-genai",
 )
 TOKENS = Tokens(prompt=100, candidates=60, thoughts=30)
 IN_ORDER = {True: "ours first", False: "ours last"}

@@ -217,9 +217,7 @@ def test_each_round_of_function_calling_has_a_span_and_the_peer_s_is_not_counted
 @pytest.mark.parametrize("sampler", [None, ALWAYS_OFF], ids=["sampled", "unsampled"])
 @pytest.mark.parametrize("ours_first", OURS_FIRST, ids=IN_ORDER.get)
 @pytest.mark.parametrize("peers", OF_THE_CLIENT, ids=" + ".join)
-def test_a_request_inside_a_called_function_counts_too(
-    peers: tuple[str, ...], ours_first: bool, sampler: Any
-) -> None:
+def test_a_request_inside_a_called_function_counts_too(peers: tuple[str, ...], ours_first: bool, sampler: Any) -> None:
     more = {} if sampler is None else {"sampler": sampler}
     with beside(peers, ours_first=ours_first, **more) as counted:
         with GeminiServer(rounds()) as server, GeminiServer(_answers()) as other:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -50,9 +51,7 @@ def generate(client: genai.Client, tool: Tool) -> Any:
 
 
 def _stream(client: genai.Client, tool: Tool) -> Any:
-    chunks = list(
-        client.models.generate_content_stream(model=ways.MODEL, contents=ways.PROMPT, config=_config(tool))
-    )
+    chunks = list(client.models.generate_content_stream(model=ways.MODEL, contents=ways.PROMPT, config=_config(tool)))
     return chunks[-1].text
 
 
@@ -67,9 +66,7 @@ def _chat_stream(client: genai.Client, tool: Tool) -> Any:
 
 def _async(client: genai.Client, tool: Tool) -> Any:
     async def run() -> Any:
-        answer = await client.aio.models.generate_content(
-            model=ways.MODEL, contents=ways.PROMPT, config=_config(tool)
-        )
+        answer = await client.aio.models.generate_content(model=ways.MODEL, contents=ways.PROMPT, config=_config(tool))
         await ways.close(client)
         return answer.text
 
@@ -136,7 +133,7 @@ def test_each_request_of_a_conversation_continues_the_chain_of_hashes_of_the_las
         generate(gemini_client(server), look_up)
         chains = [tuple((s.attributes or {})[semconv.REQUEST_PREFIX_HASHES]) for s in telemetry.named(NAME)]  # type: ignore[arg-type]
     assert [len(chain) for chain in chains] == [2, 4, 6, 8]
-    for shorter, longer in zip(chains, chains[1:], strict=False):
+    for shorter, longer in pairwise(chains):
         assert longer[: len(shorter)] == shorter
 
 
@@ -146,7 +143,9 @@ def test_a_function_that_raises_is_an_error_of_its_own_type_and_the_model_hears_
         answer = generate(gemini_client(server), look_up_in_vain)
         assert answer == "All found."
         heard = server.requests[1].body["contents"][-1]["parts"][0]["functionResponse"]["response"]
-        assert heard == {"error": "Failed to invoke function look_up with converted arguments {'city': 'Bonn'} from model returned function call argument {'city': 'Bonn'} because of error no city is called Bonn"}
+        assert heard == {
+            "error": "Failed to invoke function look_up with converted arguments {'city': 'Bonn'} from model returned function call argument {'city': 'Bonn'} because of error no city is called Bonn"
+        }
         tools = telemetry.named(TOOL)
     assert len(tools) == (3 if instrument else 0)
     for span in tools:
