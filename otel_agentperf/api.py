@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import sys
 from collections.abc import Callable
 from contextvars import Token
@@ -35,6 +36,7 @@ from otel_agentperf.model import Cost, CostStatus, Inference, OperationKind, Ser
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_logger = logging.getLogger("otel_agentperf")
 _switch = Switch(semconv.SCOPE_API)
 _NS_PER_MINUTE = Decimal(60_000_000_000)
 
@@ -43,7 +45,8 @@ def instrument(settings: config.Settings | None = None, *, tracer_provider: Trac
     """Switch everything on in a program that sets its SDK up in code.
 
     Call it after the tracer provider exists. Under `opentelemetry-instrument` it is not
-    needed, and calling it twice does no harm.
+    needed. What is on already stays as it is; other settings are then not used, which is said
+    in the log.
 
     Args:
         settings: the settings; read from the environment when absent.
@@ -56,7 +59,7 @@ def instrument(settings: config.Settings | None = None, *, tracer_provider: Trac
     if not chosen.enabled:
         return
     if settings is not None or pipeline.current() is None:
-        pipeline.use(Pipeline(chosen))
+        pipeline.begin_with(chosen)
     auto.attach(tracer_provider or trace.get_tracer_provider(), _logs.get_logger_provider())
     for instrumentor in (LangGraphInstrumentor(), GoogleGenAIInstrumentor()):
         if not instrumentor.is_instrumented_by_opentelemetry:
@@ -120,7 +123,14 @@ class _Spanned:
         self.end(None, exc)
 
     def __call__(self, function: F) -> F:
-        """Decorate a function or coroutine function."""
+        """Decorate a function or coroutine function.
+
+        A generator function is given back as it is, which is said in the log: its body runs in
+        pieces, between which the program does other things.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            _refuse(type(self).__name__, f"generator function {function.__qualname__}", "functions and coroutines")
+            return function
         if inspect.iscoroutinefunction(function):
 
             @wraps(function)
@@ -271,26 +281,30 @@ class service(_Spanned):  # noqa: N801 - reads as a statement, `with service("st
         del result, error
         self._bill(self._start_ns, time_ns(), None, 1)
 
-    def record(self, *, minutes: float | None = None, calls: int = 1) -> None:
-        """Bill what was measured elsewhere.
+    def record(self, *, minutes: float | Decimal | None = None, calls: int = 1) -> None:
+        """Bill what was measured elsewhere. What makes no sense is said in the log and not billed.
 
         Args:
-            minutes: how long the service was used.
-            calls: how many calls that were.
-
-        Raises:
-            ValueError: a number is negative.
+            minutes: how long the service was used, 0 or more.
+            calls: how many calls that were, 0 or more.
         """
-        if (minutes is not None and minutes < 0) or calls < 0:
-            raise ValueError(f"minutes={minutes!r}, calls={calls!r}: neither may be negative")
+        try:
+            used = Decimal(str(minutes if minutes is not None else 0))
+            sensible = used.is_finite() and used >= 0 and calls >= 0
+        except (ArithmeticError, TypeError, ValueError):
+            sensible, used = False, Decimal(0)
+        if not sensible:
+            _refuse("service.record", f"minutes={minutes!r}, calls={calls!r}", "numbers from 0 up")
+            return
         end_ns = time_ns()
-        used_ns = int((minutes or 0) * 60e9)
-        self._bill(end_ns - used_ns, end_ns, Decimal(str(minutes or 0)), calls)
+        self._bill(end_ns - int(used * _NS_PER_MINUTE), end_ns, used, calls)
 
     def _bill(self, start_ns: int, end_ns: int, minutes: Decimal | None, calls: int) -> None:
         try:
             active = _active()
             if active is None:
+                return
+            if active.bills(self._name, frames.current()):
                 return
             used = minutes if minutes is not None else Decimal(end_ns - start_ns) / _NS_PER_MINUTE
             rate = active.prices.service(self._name)
@@ -311,21 +325,36 @@ def outcome(*, success: bool | None = None, score: float | None = None) -> None:
         success: whether the run did what it was for; it overrides what errors suggest.
         score: a figure of merit on a scale of your own.
     """
-    frame = frames.current()
-    run = frame.run if frame is not None else None
-    if run is None:
-        return
-    if success is not None:
-        run.success = bool(success)
-    if score is not None:
-        run.score = float(score)
+    try:
+        frame = frames.current()
+        run = frame.run if frame is not None else None
+        if run is None:
+            return
+        if success is not None:
+            run.success = bool(success)
+        if score is not None:
+            run.score = float(score)
+    except (TypeError, ValueError):
+        _refuse("outcome", f"score={score!r}", "a number")
+    except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program
+        guard.report("api.outcome", error)
+
+
+def _refuse(name: str, given: str, allowed: str) -> None:
+    """Say once for each function that it was given what it cannot take; the program goes on."""
+    if name not in _refused:
+        _refused.add(name)
+        _logger.warning("otel-agentperf: %s(%s) is not recorded; allowed: %s", name, given, allowed)
+
+
+_refused: set[str] = set()
 
 
 def record_model_usage(
     model: str,
     *,
-    input_tokens: int,
-    output_tokens: int,
+    input_tokens: int | None,
+    output_tokens: int | None,
     provider: str = semconv.PROVIDER_GEMINI,
     cache_read_tokens: int = 0,
     reasoning_tokens: int = 0,
@@ -335,28 +364,40 @@ def record_model_usage(
 
     Args:
         model: the model's name, as its provider spells it.
-        input_tokens: all input tokens, cached ones included.
-        output_tokens: all output tokens, reasoning included.
+        input_tokens: all input tokens, cached ones included; `None` where they are unknown.
+        output_tokens: all output tokens, reasoning included; `None` where they are unknown.
         provider: `gen_ai.provider.name`, such as ``"gcp.gemini"`` or ``"openai"``.
         cache_read_tokens: the cached part of the input tokens.
         reasoning_tokens: the reasoning part of the output tokens.
         start_time_ns: when the request began, Unix nanoseconds; now when absent.
 
-    Raises:
-        ValueError: a number of tokens is negative, or a part is larger than its whole.
+    Where tokens are unknown, the request is counted and its cost is unknown. Numbers that cannot
+    be (negative ones, a part larger than its whole) are said in the log and not recorded.
     """
-    if min(input_tokens, output_tokens, cache_read_tokens, reasoning_tokens) < 0:
-        raise ValueError("record_model_usage: tokens may not be negative")
-    if cache_read_tokens > input_tokens or reasoning_tokens > output_tokens:
-        raise ValueError("record_model_usage: cached and reasoning tokens are parts of input and output tokens")
-    usage = Usage(input_tokens, output_tokens, cache_read_tokens, reasoning_tokens)
+    parts = (input_tokens, output_tokens, cache_read_tokens, reasoning_tokens)
+    if not _make_sense(*parts):
+        allowed = "whole numbers from 0 up, cached and reasoning tokens as parts of the others"
+        _refuse("record_model_usage", f"tokens={parts!r}", allowed)
+        return
+    usage = None
+    if input_tokens is not None and output_tokens is not None:
+        usage = Usage(input_tokens, output_tokens, cache_read_tokens, reasoning_tokens)
     try:
-        _record(model, provider, usage, start_time_ns)
+        _record(str(model), provider, usage, start_time_ns)
     except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program
         guard.report("api.record_model_usage", error)
 
 
-def _record(model: str, provider: str, usage: Usage, start_time_ns: int | None) -> None:
+def _make_sense(input_tokens: object, output_tokens: object, cached: object, reasoning: object) -> bool:
+    for whole, part in ((input_tokens, cached), (output_tokens, reasoning)):
+        if not isinstance(part, int) or not isinstance(whole, (int, type(None))):
+            return False
+        if part < 0 or (whole is not None and part > whole):
+            return False
+    return True
+
+
+def _record(model: str, provider: str, usage: Usage | None, start_time_ns: int | None) -> None:
     active = _active()
     if active is None:
         return
@@ -373,5 +414,8 @@ def _record(model: str, provider: str, usage: Usage, start_time_ns: int | None) 
     )
     if frame is None:
         return
-    cost = active.prices.price(provider, model, usage, ServiceTier.STANDARD, when_ns=start_ns)
+    if usage is None:
+        cost = Cost(CostStatus.UNPRICED, reason="the tokens are unknown")
+    else:
+        cost = active.prices.price(provider, model, usage, ServiceTier.STANDARD, when_ns=start_ns)
     active.close(frame, {}, usage=usage, cost=cost, inference=Inference(provider, model))

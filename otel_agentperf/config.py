@@ -216,7 +216,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     values: dict[str, Any] = {}
     for name, value in document.get("settings", {}).items():
         if name not in rows or name == "config":
-            raise wrong(f"[settings] {name} in {path}", value, ", ".join(n for n in rows if n != "config"))
+            there_are = ", ".join(n for n in rows if n != "config")
+            raise SettingsError(f"otel-agentperf: there is no setting {name} under [settings] in {path}; there are: {there_are}")
         values[name] = rows[name].parse(f"[settings] {name} in {path}", value)
     for name, row in rows.items():
         raw = env.get(env_name(name), "")
@@ -250,10 +251,11 @@ def _content_mode(raw: str) -> str:
 
 def _reject_unknown_env(env: Mapping[str, str]) -> None:
     known = {env_name(name) for name in setting_rows()} | {ENV_PREFIX + "GUARD"}
-    for name, value in env.items():
+    for name in env:
         if name.startswith(ENV_PREFIX) and name not in known:
+            # A misspelt name may well hold the fingerprint key: its value is not for a log.
             allowed = ", ".join(sorted(k for k in known if not k.endswith("GUARD")))
-            raise wrong(name, value, allowed)
+            raise SettingsError(f"otel-agentperf: there is no setting {name}; there are: {allowed}")
 
 
 def read_file(path: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 _logger = logging.getLogger("otel_agentperf")
-_lock = threading.Lock()
+_lock = threading.RLock()
 _errors: Counter[str] = Counter()
 
 
@@ -69,6 +69,16 @@ def error_counts() -> dict[str, int]:
     """Internal errors so far by site, since the process began."""
     with _lock:
         return dict(_errors)
+
+
+def _after_fork_in_child() -> None:
+    """Replace the lock: a thread that the child does not have may hold it."""
+    global _lock  # noqa: PLW0603 - the one lock of this module
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def reset() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 
 import otel_agentperf
-from otel_agentperf import config, semconv
+from otel_agentperf import api, config, semconv
 from tests.telemetry import observed
 
 SERVICES = config.Settings(
@@ -111,11 +112,42 @@ def test_a_service_without_a_price_is_unknown_and_not_free() -> None:
     assert "unheard_of" in str(attributes[semconv.COST_REASON])
 
 
-def test_negative_time_or_calls_are_refused() -> None:
-    with pytest.raises(ValueError, match="negative"):
-        otel_agentperf.service("maps").record(minutes=-1)
-    with pytest.raises(ValueError, match="negative"):
-        otel_agentperf.service("maps").record(calls=-1)
+@pytest.fixture
+def refusals(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    api._refused.clear()  # pyright: ignore[reportPrivateUsage]
+    return caplog
+
+
+@pytest.mark.parametrize("wrong", [{"minutes": -1}, {"calls": -1}, {"minutes": float("nan")}, {"minutes": "long"}])
+def test_impossible_time_or_calls_are_said_and_not_billed(
+    wrong: dict[str, Any], refusals: pytest.LogCaptureFixture
+) -> None:
+    with observed(settings=SERVICES) as telemetry:
+        otel_agentperf.service("maps").record(**wrong)
+        assert telemetry.spans == []
+    assert "numbers from 0 up" in refusals.text
+
+
+def test_a_service_within_a_node_that_is_billed_for_it_is_not_billed_twice() -> None:
+    settings = config.Settings(prices={"services": {"web": {"per_call_usd": 1, "spans": ["job"], "tools": ["look"]}}})
+    with observed(settings=settings) as telemetry:
+        with telemetry.provider.get_tracer("app").start_as_current_span("job"):
+            with otel_agentperf.service("web"):
+                pass
+            with otel_agentperf.action("look"), otel_agentperf.service("web"):
+                pass
+        assert len(telemetry.named("use_service web")) == 1
+
+
+def test_a_generator_is_not_marked_and_works_as_before(refusals: pytest.LogCaptureFixture) -> None:
+    @otel_agentperf.action("walk")
+    def walk() -> Iterator[int]:
+        yield 1
+
+    with observed() as telemetry:
+        assert list(walk()) == [1]
+        assert telemetry.spans == []
+    assert "generator" in refusals.text
 
 
 def test_model_usage_reported_by_hand_is_a_priced_inference() -> None:
@@ -135,9 +167,26 @@ def test_model_usage_reported_by_hand_is_a_priced_inference() -> None:
         {"input_tokens": 1, "output_tokens": 1, "reasoning_tokens": 2},
     ],
 )
-def test_impossible_usage_is_refused(usage: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="record_model_usage"):
+def test_impossible_usage_is_said_and_not_recorded(usage: dict[str, Any], refusals: pytest.LogCaptureFixture) -> None:
+    with observed() as telemetry:
         otel_agentperf.record_model_usage("gemini-2.5-flash", **usage)
+        assert telemetry.spans == []
+    assert "record_model_usage" in refusals.text
+
+
+def test_unknown_usage_is_a_request_of_unknown_cost() -> None:
+    with observed() as telemetry:
+        otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=None, output_tokens=None)
+        attributes = telemetry.one("generate_content gemini-2.5-flash").attributes or {}
+    assert attributes[semconv.COST_STATUS] == "unpriced"
+    assert semconv.USAGE_INPUT_TOKENS not in attributes
+
+
+def test_a_score_that_is_no_number_does_not_reach_the_program(refusals: pytest.LogCaptureFixture) -> None:
+    with observed() as telemetry, telemetry.provider.get_tracer("app").start_as_current_span("job"):
+        otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1, output_tokens=1)
+        otel_agentperf.outcome(score="good")  # pyright: ignore[reportArgumentType]
+    assert "outcome" in refusals.text
 
 
 def test_the_program_says_how_its_run_went() -> None:

@@ -36,7 +36,6 @@ def test_prices_and_rule_options_come_from_the_file(tmp_path: Path) -> None:
         ("AGENTPERF_MAX_SESSIONS", "many", "a whole number from 1 to"),
         ("AGENTPERF_OPTIMIZATION_THRESHOLD", "1.5", "a number from 0 to 1"),
         ("AGENTPERF_OPTIMIZATION_THRESHOLD", "nan", "a number from 0 to 1"),
-        ("AGENTPERF_EMITT", "both", "AGENTPERF_EMIT"),
         ("AGENTPERF_CONFIG", "nowhere.toml", "a readable TOML file"),
     ],
 )
@@ -66,6 +65,14 @@ def test_a_wrong_file_is_named_with_what_is_wrong_in_it(tmp_path: Path, text: st
         config.load({"AGENTPERF_CONFIG": str(file)})
     assert said in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+def test_a_misspelt_setting_is_named_without_its_value_which_may_be_a_secret() -> None:
+    with pytest.raises(config.SettingsError) as caught:
+        config.load({"AGENTPERF_FINGERPRINT_KEYS": "canary"})
+    assert "AGENTPERF_FINGERPRINT_KEYS" in str(caught.value)
+    assert "AGENTPERF_FINGERPRINT_KEY," in str(caught.value)
+    assert "canary" not in str(caught.value)
 
 
 def test_every_setting_has_a_sentence_and_accepts_its_own_default() -> None:

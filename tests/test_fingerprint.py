@@ -9,7 +9,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_agentperf.fingerprint import MAX_PREFIX_HASHES, Fingerprinter, hamming
+from otel_agentperf.fingerprint import MAX_PREFIX_HASHES, Fingerprinter
 
 PRINTS = Fingerprinter("key")
 HEX16 = re.compile(r"[0-9a-f]{16}")
@@ -70,6 +70,10 @@ def test_arguments_that_differ_have_different_fingerprints(left: dict[str, Any],
 @pytest.mark.parametrize("nothing", [None, {}, [], "", {"a": None, "b": ""}])
 def test_no_arguments_are_told_as_such(nothing: object) -> None:
     assert PRINTS.arguments(nothing).no_arguments
+
+
+def hamming(left: str, right: str) -> int:
+    return (int(left, 16) ^ int(right, 16)).bit_count()
 
 
 def test_words_in_common_make_simhashes_near() -> None:
@@ -145,9 +149,17 @@ def test_what_has_no_stable_form_has_no_fingerprint() -> None:
     assert PRINTS.value({"cycle": cycle}) is None
 
 
+def test_after_a_large_state_the_next_ones_go_without() -> None:
+    prints = Fingerprinter("key")
+    costly = {"rows": {str(number): [number] * 20 for number in range(100_000)}}
+    assert prints.state(costly) is not None
+    assert prints.state({"small": 1}) is None
+    assert any(prints.state({"small": 1}) for _ in range(1_000))
+
+
 def test_a_large_state_is_told_by_its_ends_and_its_length() -> None:
     long = ["message"] * 5_000
     assert PRINTS.state({"m": long}) != PRINTS.state({"m": [*long, "message"]})
     assert PRINTS.state({"m": long}) != PRINTS.state({"m": [*long[:-1], "other"]})
-    text = "x" * 1_000_000
+    text = "x" * 900_000
     assert PRINTS.state({"t": text}) != PRINTS.state({"t": text + "y"})

@@ -95,6 +95,10 @@ class Engine:
         }
         self._process = ScopeState(View(Scope.PROCESS, "process"), [None] * len(slots[Scope.PROCESS]))
 
+    def renew_lock(self) -> None:
+        """Replace the lock, in a child process: a thread that it does not have may hold it."""
+        self._lock = threading.RLock()
+
     @property
     def live_runs(self) -> int:
         """Runs that have begun and not finished."""

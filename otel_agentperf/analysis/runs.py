@@ -96,7 +96,6 @@ class Run(ScopeState):
         "evicted",
         "finished",
         "id",
-        "interrupted",
         "score",
         "session",
         "start_ns",
@@ -113,7 +112,6 @@ class Run(ScopeState):
         self.suggestions: dict[tuple[str, str], Suggestion] = {}
         self.success: bool | None = None
         self.score: float | None = None
-        self.interrupted = False
         self.finished = False
         self.evicted = False
 

@@ -31,7 +31,8 @@ class _Sums:
     def __init__(self, *keys: str) -> None:
         self._keys = keys
         self._values: dict[tuple[str, ...], Decimal | int] = {}
-        self._lock = threading.Lock()
+        # Re-entrant: a run that the garbage collector closes may be counted in the middle of this.
+        self._lock = threading.RLock()
 
     def add(self, series: tuple[str, ...], amount: Decimal | int) -> None:
         values = self._values
@@ -39,6 +40,9 @@ class _Sums:
             if series not in values and len(values) >= MAX_SERIES:
                 series = (OTHER,) * len(self._keys)
             values[series] = values.get(series, 0) + amount
+
+    def renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     def observe(self, _options: CallbackOptions) -> Iterable[Observation]:
         with self._lock:
@@ -131,6 +135,11 @@ class Metrics:
         if len(self._attributes) < MAX_SERIES:
             self._attributes[kind, provider, model, error] = made
         return made
+
+    def renew_locks(self) -> None:
+        """Replace the locks, in a child process: a thread that it does not have may hold them."""
+        for sums in (self._cost, self._unpriced, self._runs, self._suggestions):
+            sums.renew_lock()
 
     def cost(self, operation: Operation) -> None:
         """Add the cost of one operation to the sums."""

@@ -8,6 +8,8 @@ processor's, or one made from the settings when an instrumentation needs it firs
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import weakref
 from collections import deque
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Attributes", "Pipeline", "current", "ensure", "session_from_baggage", "use"]
 
+_logger = logging.getLogger("otel_agentperf")
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 _BILLED = BILLED_BY_TOKEN | {OperationKind.SERVICE}
 _ERROR = Status(StatusCode.ERROR)
@@ -97,6 +100,13 @@ class Pipeline:
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
         self._requests: deque[tuple[int, str, str, int, bool]] = deque(maxlen=_RECENT_REQUESTS)
+
+    def renew_locks(self) -> None:
+        """Replace every lock, in a child process: a thread that it does not have may hold them."""
+        self._lock = threading.RLock()
+        self.engine.renew_lock()
+        if self._metrics is not None:
+            self._metrics.renew_locks()
 
     # -- opening ---------------------------------------------------------------------------
 
@@ -287,6 +297,8 @@ class Pipeline:
         self._open_roots.discard(frame)
         summary, news = self.engine.finish(run, operation)
         add_run(attributes, summary)
+        threshold = self.settings.optimization_threshold
+        attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)
         for suggestion in summary.restated:
             self._emit(suggestion, frame, operation.end_ns)
         if self._metrics is not None:
@@ -369,7 +381,12 @@ class Pipeline:
             parent: the frame that used the service.
             start_ns: since when, Unix nanoseconds.
             end_ns: until when, Unix nanoseconds.
+
+        Time within a node, tool or span that is billed for the same service already, is not
+        billed again: the outermost match counts.
         """
+        if parent is not None and self.bills(service, parent.parent):
+            return
         minutes = Decimal(max(0, end_ns - start_ns)) / _NS_PER_MINUTE
         rate = self.prices.service(service)
         if rate is None:
@@ -377,6 +394,22 @@ class Pipeline:
         else:
             cost = rate.cost(minutes=minutes, calls=1)
         self.service_span(service, tracer, parent, start_ns, end_ns, cost, minutes)
+
+    def bills(self, service: str, frame: Frame | None) -> bool:
+        """Whether a frame, or one above it, is billed for a service once it ends."""
+        prices = self.prices
+        while frame is not None:
+            kind, name = frame.kind, frame.name
+            if kind is OperationKind.NODE:
+                matched = prices.match_service(node=name)
+            elif kind is OperationKind.TOOL:
+                matched = prices.match_service(tool=name)
+            else:
+                matched = prices.match_service(span=name) if kind is OperationKind.OTHER else None
+            if matched == service:
+                return True
+            frame = frame.parent
+        return False
 
     def service_span(
         self,
@@ -422,7 +455,18 @@ def session_from_baggage() -> str | None:
 
 
 _current: Pipeline | None = None
-_current_lock = threading.Lock()
+_current_lock = threading.RLock()
+
+
+def _after_fork_in_child() -> None:
+    global _current_lock  # noqa: PLW0603 - the one lock of this module
+    _current_lock = threading.RLock()
+    if _current is not None:
+        _current.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def current() -> Pipeline | None:
@@ -441,6 +485,23 @@ def ensure() -> Pipeline:
         if _current is None:
             _current = Pipeline()
         return _current
+
+
+def begin_with(settings: config.Settings) -> None:
+    """Make the pipeline of the process from settings, if there is none yet.
+
+    A pipeline that is at work keeps its own: its sums, sessions and instruments cannot move to
+    another one. That is said in the log.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    global _current  # noqa: PLW0603 - one pipeline in a process
+    with _current_lock:
+        if _current is None:
+            _current = Pipeline(settings)
+        elif _current.settings != settings:
+            _logger.warning("otel-agentperf: it is switched on already; the settings given now are not used")
 
 
 def use(pipeline: Pipeline | None) -> None:

@@ -39,7 +39,7 @@ class AgentPerfSpanProcessor(SpanProcessor):
 
     def __init__(self, settings: Settings | None = None, tracer_provider: TracerProvider | None = None) -> None:
         if settings is not None:
-            pipeline.use(Pipeline(settings))
+            pipeline.begin_with(settings)
         self._pipeline = pipeline.ensure()
         if tracer_provider is not None:
             self._pipeline.tracer_provider = tracer_provider

@@ -75,8 +75,8 @@ def wrap_cached(switch: Switch) -> MakeWrapper:
 
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
-        def match_cached_writes(self: Any) -> Any:
-            matched = wrapped(self)
+        def match_cached_writes(*args: Any, **kwargs: Any) -> Any:
+            matched = wrapped(*args, **kwargs)
             if matched and (active := switch.active()) is not None:
                 _cache_hits(switch, active, matched)
             return matched
@@ -91,8 +91,8 @@ def wrap_acached(switch: Switch) -> MakeWrapper:
 
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
-        async def amatch_cached_writes(self: Any) -> Any:
-            matched = await wrapped(self)
+        async def amatch_cached_writes(*args: Any, **kwargs: Any) -> Any:
+            matched = await wrapped(*args, **kwargs)
             if matched and (active := switch.active()) is not None:
                 _cache_hits(switch, active, matched)
             return matched
@@ -107,10 +107,11 @@ def wrap_should_retry(switch: Switch) -> MakeWrapper:
 
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
-        def _should_retry_on(retry_policy: Any, exc: Exception) -> Any:
-            answer = wrapped(retry_policy, exc)
-            if switch.active() is not None:
-                _failed_attempt(exc, retryable=bool(answer))
+        def _should_retry_on(*args: Any, **kwargs: Any) -> Any:
+            answer = wrapped(*args, **kwargs)
+            error = args[1] if len(args) > 1 else kwargs.get("exc")
+            if isinstance(error, Exception) and switch.active() is not None:
+                _failed_attempt(error, retryable=bool(answer))
             return answer
 
         return _should_retry_on

@@ -114,7 +114,7 @@ def _open(
         kind, span_name = OperationKind.WORKFLOW, f"{semconv.OP_INVOKE_WORKFLOW} {name}"
         attributes = {semconv.OPERATION_NAME: semconv.OP_INVOKE_WORKFLOW, semconv.WORKFLOW_NAME: name}
     session_id = None
-    if parent is None or parent.run is None:
+    if parent is None or parent.run is None or not parent.within_agentic():
         configs = configs_of(args[1] if len(args) > 1 else kwargs.get("config"), getattr(graph, "config", None))
         state = args[0] if args else kwargs.get("input")
         session_id = conversation_id(configs, state, active.settings.session_key)

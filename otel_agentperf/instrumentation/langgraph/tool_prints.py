@@ -78,6 +78,7 @@ def is_error(result: Any) -> bool:
 
 
 def model_arguments(tool: Any, tool_input: Any) -> Any:
+    """What the model asked a tool for, without what LangGraph injects."""
     if not isinstance(tool_input, Mapping):
         return tool_input
     arguments = cast("Mapping[str, Any]", tool_input)

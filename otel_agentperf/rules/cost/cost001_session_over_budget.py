@@ -85,7 +85,7 @@ class SessionOverBudget(Rule[_State]):
             type=self.name,
             level=Level.NOTICE if step == 1 else Level.ALARM,
             description=(
-                f"The session has cost ${spent:.4f}, more than {passed} of ${self.budget_usd:g}. "
+                f"The session has cost ${spent:.4f}, more than {passed} of {_usd(self.budget_usd)}. "
                 f"Largest contributors: {named}."
             ),
             impact_score=IMPACTS[step],
@@ -95,3 +95,8 @@ class SessionOverBudget(Rule[_State]):
             span_ids=(operation.span_id,),
             evidence=evidence,
         )
+
+
+def _usd(amount: float) -> str:
+    """Dollars and cents, with more digits only where cents would hide the amount."""
+    return f"${amount:.2f}" if round(amount, 2) == amount else f"${amount:g}"

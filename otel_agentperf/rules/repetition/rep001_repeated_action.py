@@ -123,9 +123,9 @@ class RepeatedAction(Rule[_State]):
         )
         while tool.wasted[0].call <= state.calls - WINDOW:
             tool.wasted.popleft()
-        return self._judge(operation.name, tuple(tool.wasted))
+        return self._judge(operation.name, tuple(tool.wasted), min(WINDOW, state.calls))
 
-    def _judge(self, name: str, wasted: tuple[_Wasted, ...]) -> Iterable[Suggestion]:
+    def _judge(self, name: str, wasted: tuple[_Wasted, ...], calls: int) -> Iterable[Suggestion]:
         failures = sum(1 for item in wasted if item.kind is Waste.FAIL)
         alarm = len(wasted) >= self.alarm_repeats or failures >= self.alarm_failures
         if not alarm and len(wasted) < self.notice_repeats:
@@ -146,7 +146,7 @@ class RepeatedAction(Rule[_State]):
                 type=self.name,
                 level=Level.ALARM if alarm else Level.NOTICE,
                 description=(
-                    f"{name} was called {len(wasted)} times to no avail within {WINDOW} calls: {said}. "
+                    f"{name} was called {len(wasted)} times to no avail among the last {calls} tool calls: {said}. "
                     "Show the model what did not work, stop after the second identical result, or reuse the answer."
                 ),
                 impact_score=round(impact, 3),
@@ -156,7 +156,7 @@ class RepeatedAction(Rule[_State]):
                 span_ids=tuple(item.span_id for item in wasted),
                 evidence={
                     "wasted_calls": len(wasted),
-                    "window_calls": WINDOW,
+                    "window_calls": calls,
                     **{f"wasted_{kind.value}": counts[kind] for kind in Waste},
                 },
                 savings=Savings(SavingBasis.MEASURED, time_s=round(time_s, 6), cost_usd=cost_usd or None),
