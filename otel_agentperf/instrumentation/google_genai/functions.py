@@ -40,13 +40,13 @@ def wrap_invoke(switch: Switch) -> MakeWrapper:
 
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
-        def invoke_function_from_dict_args(args: Any, function_to_invoke: Any) -> Any:
+        def invoke_function_from_dict_args(args: Any, function_to_invoke: Any, *more: Any, **named: Any) -> Any:
             active = switch.active()
             opened = None if active is None else _open(switch, active, args, function_to_invoke)
             if active is None or opened is None:
-                return wrapped(args, function_to_invoke)
+                return wrapped(args, function_to_invoke, *more, **named)
             try:
-                result = wrapped(args, function_to_invoke)
+                result = wrapped(args, function_to_invoke, *more, **named)
             except BaseException as error:
                 _close(switch, active, opened, None, error)
                 raise
@@ -63,13 +63,15 @@ def wrap_ainvoke(switch: Switch) -> MakeWrapper:
 
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
-        async def invoke_function_from_dict_args_async(args: Any, function_to_invoke: Any) -> Any:
+        async def invoke_function_from_dict_args_async(
+            args: Any, function_to_invoke: Any, *more: Any, **named: Any
+        ) -> Any:
             active = switch.active()
             opened = None if active is None else _open(switch, active, args, function_to_invoke)
             if active is None or opened is None:
-                return await wrapped(args, function_to_invoke)
+                return await wrapped(args, function_to_invoke, *more, **named)
             try:
-                result = await wrapped(args, function_to_invoke)
+                result = await wrapped(args, function_to_invoke, *more, **named)
             except BaseException as error:
                 _close(switch, active, opened, None, error)
                 raise

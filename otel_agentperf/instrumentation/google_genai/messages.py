@@ -58,7 +58,8 @@ class Exchange:
         if content.on_spans(pipeline.settings):
             attributes.update({key: content.as_text(value) for key, value in found.items()})
         if content.in_events(pipeline.settings):
-            facts = {**(getattr(span, "attributes", None) or {}), **attributes, **found}
+            present = cast("Mapping[str, Any]", getattr(span, "attributes", None) or {})
+            facts: Json = {**present, **attributes, **found}
             content.emit_details(pipeline, semconv.SCOPE_GOOGLE_GENAI, span, facts)
 
     def content(self) -> Json:
@@ -68,8 +69,7 @@ class Exchange:
             instructions, asked = _texts(body.get("system_instruction")), _interaction_input(body["input"])
             answered = _interaction_output(self._answers)
         else:
-            system = body.get("systemInstruction")
-            instructions = _parts(system.get("parts")) if isinstance(system, Mapping) else []
+            instructions = _parts(_table(body.get("systemInstruction")).get("parts"))
             asked = [_message(one) for one in _items(body.get("contents"))]
             answered = _output(self._answers)
         found = {
@@ -83,6 +83,10 @@ class Exchange:
 def _items(value: object) -> list[Mapping[str, Any]]:
     items: Iterable[object] = cast("list[object]", value) if isinstance(value, list) else ()
     return [cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping)]
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def _texts(value: object) -> list[Json]:
@@ -100,8 +104,7 @@ def _output(answers: list[Any]) -> list[Json]:
         for place, candidate in enumerate(_items(answer.get("candidates"))):
             index = candidate.get("index", place)
             message = messages.setdefault(index, {"role": "assistant", "parts": [], "finish_reason": ""})
-            given: Any = candidate.get("content")
-            for part in _parts(given.get("parts")) if isinstance(given, Mapping) else ():
+            for part in _parts(_table(candidate.get("content")).get("parts")):
                 _append(message["parts"], part)
             reason = candidate.get("finishReason")
             if reason:

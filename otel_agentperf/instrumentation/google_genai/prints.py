@@ -54,10 +54,12 @@ def request_prints(fingerprinter: Fingerprinter, body: Mapping[str, Any]) -> Req
 
 
 def _last_text(contents: list[Any]) -> str:
-    last: Any = contents[-1] if contents and isinstance(contents[-1], Mapping) else {}
-    parts = last.get("parts", last.get("content", [last]))
-    for part in reversed(cast("list[Any]", parts) if isinstance(parts, list) else [{"text": parts}]):
-        text = part.get("text") if isinstance(part, Mapping) else None
+    if not contents or not isinstance(contents[-1], Mapping):
+        return ""
+    last = cast("Mapping[str, Any]", contents[-1])
+    parts: object = last.get("parts", last.get("content", [last]))
+    for part in reversed(cast("list[object]", parts) if isinstance(parts, list) else [{"text": parts}]):
+        text = cast("Mapping[str, object]", part).get("text") if isinstance(part, Mapping) else None
         if isinstance(text, str):
             return text[:_SIMHASH_CHARACTERS]
     return ""

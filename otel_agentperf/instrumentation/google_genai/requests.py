@@ -4,6 +4,7 @@ They exist from 1.0 to 3.4 with one signature, take one plain dictionary, and ar
 for each billed HTTP request; the public methods above them may make several such requests in
 one call (automatic function calling, continuation). The asynchronous stream is given back as
 an iterator object: an asynchronous generator around the SDK's would collide with it at close.
+What a later version may add to the signature is handed on as it comes.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def _begin(
         return None
     base_url = None
     if options is not None:
-        given = cast("Mapping[str, Any]", options).get if isinstance(options, Mapping) else None
-        base_url = given("base_url") if given is not None else getattr(options, "base_url", None)
+        given = isinstance(options, Mapping)
+        base_url = cast("Mapping[str, Any]", options).get("base_url") if given else getattr(options, "base_url", None)
     if base_url is None:
         base_url = getattr(client._http_options, "base_url", None)
     return opening.begin(
@@ -62,18 +63,26 @@ def wrap_request(switch: Switch) -> MakeWrapper:
 
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
-        def request(self: Any, http_method: Any, path: Any, request_dict: Any, http_options: Any = None) -> Any:
+        def request(
+            self: Any,
+            http_method: Any,
+            path: Any,
+            request_dict: Any,
+            http_options: Any = None,
+            *more: Any,
+            **named: Any,
+        ) -> Any:
             active = switch.active()
             if active is None:
-                return wrapped(self, http_method, path, request_dict, http_options)
+                return wrapped(self, http_method, path, request_dict, http_options, *more, **named)
             call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
-                response = wrapped(self, http_method, path, request_dict, http_options)
+                response = wrapped(self, http_method, path, request_dict, http_options, *more, **named)
                 caches.note(switch, active, self, path, request_dict, response)
                 return response
             call.enter()
             try:
-                response = wrapped(self, http_method, path, request_dict, http_options)
+                response = wrapped(self, http_method, path, request_dict, http_options, *more, **named)
             except BaseException as error:
                 call.leave()
                 call.fail(error)
@@ -94,19 +103,25 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
         async def async_request(
-            self: Any, http_method: Any, path: Any, request_dict: Any, http_options: Any = None
+            self: Any,
+            http_method: Any,
+            path: Any,
+            request_dict: Any,
+            http_options: Any = None,
+            *more: Any,
+            **named: Any,
         ) -> Any:
             active = switch.active()
             if active is None:
-                return await wrapped(self, http_method, path, request_dict, http_options)
+                return await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
             call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
-                response = await wrapped(self, http_method, path, request_dict, http_options)
+                response = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
                 caches.note(switch, active, self, path, request_dict, response)
                 return response
             call.enter()
             try:
-                response = await wrapped(self, http_method, path, request_dict, http_options)
+                response = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
             except BaseException as error:
                 call.leave()
                 call.fail(error)
@@ -127,9 +142,15 @@ def wrap_request_streamed(switch: Switch) -> MakeWrapper:
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
         def request_streamed(
-            self: Any, http_method: Any, path: Any, request_dict: Any, http_options: Any = None
+            self: Any,
+            http_method: Any,
+            path: Any,
+            request_dict: Any,
+            http_options: Any = None,
+            *more: Any,
+            **named: Any,
         ) -> Any:
-            inner = wrapped(self, http_method, path, request_dict, http_options)
+            inner = wrapped(self, http_method, path, request_dict, http_options, *more, **named)
             active = switch.active()
             if active is None:
                 return inner
@@ -183,17 +204,23 @@ def wrap_async_request_streamed(switch: Switch) -> MakeWrapper:
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
         async def async_request_streamed(
-            self: Any, http_method: Any, path: Any, request_dict: Any, http_options: Any = None
+            self: Any,
+            http_method: Any,
+            path: Any,
+            request_dict: Any,
+            http_options: Any = None,
+            *more: Any,
+            **named: Any,
         ) -> Any:
             active = switch.active()
             call = None
             if active is not None:
                 call = _begin(switch, active, self, http_method, path, request_dict, http_options, True)  # noqa: FBT003
             if call is None:
-                return await wrapped(self, http_method, path, request_dict, http_options)
+                return await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
             call.enter()
             try:
-                inner = await wrapped(self, http_method, path, request_dict, http_options)
+                inner = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
             except BaseException as error:
                 call.leave()
                 call.fail(error)
