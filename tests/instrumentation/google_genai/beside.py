@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -154,7 +154,7 @@ def operation_of(span: Any) -> Operation:
 
 
 @contextmanager
-def beside(peers: Sequence[str], *, ours_first: bool, sampler: Sampler = ALWAYS_ON) -> Iterator[Counted]:
+def beside(peers: Sequence[str], *, ours_first: bool, sampler: Sampler = ALWAYS_ON) -> Generator[Counted]:
     """Peers and ours on one provider, loaded in this order; all off again afterwards."""
     with observed(sampler=sampler, instrument=False) as telemetry, ExitStack() as undo:
         # Some peers leave a context attached when a stream is abandoned.

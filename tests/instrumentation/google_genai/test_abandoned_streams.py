@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from google import genai
 
 from otel_agentperf import semconv
 from otel_agentperf.demo.replies import Tokens
@@ -19,7 +18,6 @@ from otel_agentperf.demo.responders import FixedResponder
 from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.demo.wire import GeminiRequest, Reply
 from tests.instrumentation.google_genai import ways
-from tests.replay_calls import gemini_client
 from tests.telemetry import Telemetry, observed
 
 NAME = f"generate_content {ways.MODEL}"
@@ -27,67 +25,67 @@ TOKENS = Tokens(prompt=100, candidates=90)
 WORDS = ("one ", "two ", "three")
 
 
-def _ask(client: genai.Client) -> Any:
+def _ask(client: Any) -> Any:
     return client.models.generate_content_stream(model=ways.MODEL, contents=ways.PROMPT)
 
 
-async def _ask_async(client: genai.Client) -> Any:
+async def _ask_async(client: Any) -> Any:
     return await client.aio.models.generate_content_stream(model=ways.MODEL, contents=ways.PROMPT)
 
 
-def _break(client: genai.Client) -> None:
+def _break(client: Any) -> None:
     for _ in _ask(client):
         break
 
 
-def _close(client: genai.Client) -> None:
+def _close(client: Any) -> None:
     stream = _ask(client)
     next(stream)
     stream.close()
 
 
-def _drop(client: genai.Client) -> None:
+def _drop(client: Any) -> None:
     stream = _ask(client)
     next(stream)
     del stream
 
 
-def _throw(client: genai.Client) -> None:
+def _throw(client: Any) -> None:
     stream = _ask(client)
     next(stream)
     with pytest.raises(KeyError):
         stream.throw(KeyError("of the caller"))
 
 
-def _break_chat(client: genai.Client) -> None:
+def _break_chat(client: Any) -> None:
     for _ in client.chats.create(model=ways.MODEL).send_message_stream(ways.PROMPT):
         break
 
 
-async def _break_async(client: genai.Client) -> None:
+async def _break_async(client: Any) -> None:
     async for _ in await _ask_async(client):
         break
 
 
-async def _aclose(client: genai.Client) -> None:
+async def _aclose(client: Any) -> None:
     async with aclosing(await _ask_async(client)) as stream:
         await anext(stream)
 
 
-async def _drop_async(client: genai.Client) -> None:
+async def _drop_async(client: Any) -> None:
     stream = await _ask_async(client)
     await anext(stream)
     del stream
 
 
-LEAVE: dict[str, Callable[[genai.Client], None]] = {
+LEAVE: dict[str, Callable[[Any], None]] = {
     "break": _break,
     "close": _close,
     "dropped": _drop,
     "thrown into": _throw,
     "chat, break": _break_chat,
 }
-LEAVE_ASYNC: dict[str, Callable[[genai.Client], Any]] = {
+LEAVE_ASYNC: dict[str, Callable[[Any], Any]] = {
     "break": _break_async,
     "aclose": _aclose,
     "dropped": _drop_async,
@@ -110,7 +108,7 @@ def _assert_counted_so_far(telemetry: Telemetry) -> None:
 @pytest.mark.parametrize("leave", LEAVE)
 def test_a_stream_that_is_left_early_ends_its_span_and_says_so(leave: str) -> None:
     with GeminiServer(FixedResponder(WORDS, TOKENS)) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         LEAVE[leave](client)
         gc.collect()
         _assert_counted_so_far(telemetry)
@@ -122,7 +120,7 @@ def test_an_asynchronous_stream_that_is_left_early_ends_its_span_and_says_so(lea
     with GeminiServer(FixedResponder(WORDS, TOKENS)) as server, observed() as telemetry:
 
         async def run() -> None:
-            client = gemini_client(server)
+            client = ways.client_of(server)
             await LEAVE_ASYNC[leave](client)
             for _ in range(5):  # the event loop closes dropped generators in a task of its own
                 await asyncio.sleep(0)
@@ -143,7 +141,7 @@ def test_a_stream_whose_task_is_cancelled_is_cancelled_and_no_error() -> None:
     with GeminiServer(_slow_after_the_first) as server, observed() as telemetry:
 
         async def run() -> None:
-            client = gemini_client(server)
+            client = ways.client_of(server)
             began = asyncio.Event()
 
             async def read() -> None:
@@ -178,7 +176,7 @@ def test_a_request_whose_task_is_cancelled_is_cancelled_and_no_error() -> None:
     with GeminiServer(answer) as server, observed() as telemetry:
 
         async def run() -> None:
-            client = gemini_client(server)
+            client = ways.client_of(server)
             task = asyncio.create_task(ways.generate_async(client))
             await asyncio.to_thread(arrived.wait, 30)
             task.cancel()
@@ -196,7 +194,7 @@ def test_a_request_whose_task_is_cancelled_is_cancelled_and_no_error() -> None:
 
 def test_a_stream_that_nobody_reads_sends_nothing_and_leaves_no_span() -> None:
     with GeminiServer() as server, observed() as telemetry:
-        _ask(gemini_client(server))
+        _ask(ways.client_of(server))
         gc.collect()
         assert telemetry.spans == []
         assert server.requests == []
@@ -206,7 +204,7 @@ def test_a_stream_may_be_read_in_another_thread_than_the_one_that_closes_it() ->
     from concurrent.futures import ThreadPoolExecutor
 
     with GeminiServer(FixedResponder(WORDS, TOKENS)) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         stream = _ask(client)
         with ThreadPoolExecutor(1) as pool:
             pool.submit(next, stream).result()

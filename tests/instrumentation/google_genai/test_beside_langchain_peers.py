@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator
+import importlib
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import pytest
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from otel_agentperf import semconv
@@ -36,11 +37,10 @@ class State(TypedDict):
 
 
 @contextmanager
-def model(server: GeminiServer) -> Iterator[Any]:
+def model(server: GeminiServer) -> Generator[Any]:
     """A chat model, whose client is closed again afterwards."""
-    from langchain_google_genai import ChatGoogleGenerativeAI
-
-    chat = ChatGoogleGenerativeAI(model=ways.MODEL, google_api_key="loopback", base_url=server.base_url, max_retries=1)
+    made: Any = importlib.import_module("langchain_google_genai").ChatGoogleGenerativeAI
+    chat = made(model=ways.MODEL, google_api_key="loopback", base_url=server.base_url, max_retries=1)
     yield chat
     gc.collect()
 
@@ -50,7 +50,7 @@ async def _close(chat: Any) -> None:
 
 
 def _graph(node: Any) -> Any:
-    graph = StateGraph(State)
+    graph: Any = cast("Any", StateGraph)(State)
     graph.add_node("ask", node)
     graph.add_edge(START, "ask")
     graph.add_edge("ask", END)

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from google import genai
 from google.genai import types
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
@@ -22,7 +21,6 @@ from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.beside import MISSING, OF_THE_CLIENT, OURS_FIRST, PEERS, Counted, beside
 from tests.instrumentation.google_genai.functions import look_up, look_up_async, looks_up_with
 from tests.instrumentation.google_genai.test_function_calling import rounds
-from tests.replay_calls import gemini_client
 
 pytestmark = pytest.mark.skipif(
     "official google-genai" in MISSING, reason=f"not installed beside this google-genai: {', '.join(MISSING)}"
@@ -30,20 +28,20 @@ pytestmark = pytest.mark.skipif(
 TOKENS = Tokens(prompt=100, candidates=60, thoughts=30)
 PER_INPUT, PER_OUTPUT = Decimal("0.3e-6"), Decimal("2.5e-6")
 IN_ORDER = {True: "ours first", False: "ours last"}
-Do = Callable[[genai.Client], object]
+Do = Callable[[Any], object]
 
 
 def _answers() -> ResponderLike:
     return FixedResponder(("one ", "two ", "three"), tokens=TOKENS)
 
 
-def _break(client: genai.Client) -> None:
+def _break(client: Any) -> None:
     for _ in client.models.generate_content_stream(model=ways.MODEL, contents=ways.PROMPT):
         break
     gc.collect()
 
 
-def _close(client: genai.Client) -> None:
+def _close(client: Any) -> None:
     stream: Any = iter(client.models.generate_content_stream(model=ways.MODEL, contents=ways.PROMPT))
     next(stream)
     stream.close()
@@ -51,7 +49,7 @@ def _close(client: genai.Client) -> None:
     gc.collect()
 
 
-def _break_async(client: genai.Client) -> None:
+def _break_async(client: Any) -> None:
     async def run() -> None:
         async for _ in await client.aio.models.generate_content_stream(model=ways.MODEL, contents=ways.PROMPT):
             break
@@ -64,23 +62,23 @@ def _break_async(client: genai.Client) -> None:
     gc.collect()
 
 
-def _call_functions(client: genai.Client) -> None:
+def _call_functions(client: Any) -> None:
     config = types.GenerateContentConfig(tools=[look_up])
     answer = client.models.generate_content(model=ways.MODEL, contents=ways.PROMPT, config=config)
     assert answer.text == "All found."
 
 
-def _call_functions_streamed(client: genai.Client) -> None:
+def _call_functions_streamed(client: Any) -> None:
     config = types.GenerateContentConfig(tools=[look_up])
     list(client.models.generate_content_stream(model=ways.MODEL, contents=ways.PROMPT, config=config))
 
 
-def _call_functions_in_chat(client: genai.Client) -> None:
+def _call_functions_in_chat(client: Any) -> None:
     config = types.GenerateContentConfig(tools=[look_up])
     client.chats.create(model=ways.MODEL, config=config).send_message(ways.PROMPT)
 
 
-def _call_functions_async(client: genai.Client) -> None:
+def _call_functions_async(client: Any) -> None:
     async def run() -> None:
         config = types.GenerateContentConfig(tools=[look_up_async])
         await client.aio.models.generate_content(model=ways.MODEL, contents=ways.PROMPT, config=config)
@@ -89,11 +87,11 @@ def _call_functions_async(client: genai.Client) -> None:
     asyncio.run(run())
 
 
-def _embed(client: genai.Client) -> None:
+def _embed(client: Any) -> None:
     client.models.embed_content(model="gemini-embedding-2", contents="x" * 400)
 
 
-def _three_in_a_row(client: genai.Client) -> None:
+def _three_in_a_row(client: Any) -> None:
     for _ in range(3):
         ways.generate(client)
 
@@ -122,7 +120,7 @@ def _cost(tokens: tuple[int, int]) -> Decimal:
 def _run(counted: Counted, scenario: str, *, inside: bool) -> None:
     do, answers, _, _ = SCENARIOS[scenario]
     with GeminiServer(answers()) as server:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         if inside:
             with counted.telemetry.provider.get_tracer("the program").start_as_current_span("program"):
                 do(client)
@@ -170,7 +168,7 @@ def test_each_request_counts_once_when_nothing_is_sampled(scenario: str, peers: 
 def test_the_peer_s_span_of_a_single_request_gets_what_it_lacks(peer: str, ours_first: bool) -> None:
     with beside((peer,), ours_first=ours_first) as counted:
         with GeminiServer(FixedResponder(tokens=Tokens(prompt=100, candidates=50, thoughts=20, tool_use=7))) as server:
-            client = gemini_client(server)
+            client = ways.client_of(server)
             ways.generate(client)
         (span,) = counted.telemetry.spans
     attributes = dict(span.attributes or {})
@@ -221,7 +219,7 @@ def test_a_request_inside_a_called_function_counts_too(peers: tuple[str, ...], o
     more = {} if sampler is None else {"sampler": sampler}
     with beside(peers, ours_first=ours_first, **more) as counted:
         with GeminiServer(rounds()) as server, GeminiServer(_answers()) as other:
-            inner, client = gemini_client(other), gemini_client(server)
+            inner, client = ways.client_of(other), ways.client_of(server)
             inside = looks_up_with(lambda _: ways.generate(inner))
             config = types.GenerateContentConfig(tools=[inside])
             client.models.generate_content(model=ways.MODEL, contents=ways.PROMPT, config=config)
@@ -239,7 +237,7 @@ def test_a_request_inside_a_called_function_counts_too(peers: tuple[str, ...], o
 def test_embeddings_count_once(peers: tuple[str, ...], ours_first: bool, sampler: Any) -> None:
     more = {} if sampler is None else {"sampler": sampler}
     with beside(peers, ours_first=ours_first, **more) as counted, GeminiServer() as server:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         _embed(client)
         assert counted.in_runs()[:3] == (1, 100, 0)
         assert counted.in_metrics() == (1, 100, 0)
@@ -254,7 +252,7 @@ def test_requests_made_at_once_beneath_one_span_each_count(peers: tuple[str, ...
     with beside(peers, ours_first=ours_first) as counted, GeminiServer(_answers()) as server:
 
         async def run() -> None:
-            client = gemini_client(server)
+            client = ways.client_of(server)
             await asyncio.gather(*(ways.generate_async(client) for _ in range(5)))
             await ways.close(client)
 
@@ -274,7 +272,7 @@ def test_an_error_counts_once(peers: tuple[str, ...], ours_first: bool) -> None:
     from otel_agentperf.demo.responders import FailFirst
 
     with beside(peers, ours_first=ours_first) as counted, GeminiServer(FailFirst([503], _answers())) as server:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         with pytest.raises(errors.ServerError):
             ways.generate(client)
         assert [summary.totals.errors for summary in counted.runs] == [1]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import pytest
 from google import genai
@@ -16,7 +17,6 @@ from otel_agentperf.demo.server import GeminiServer
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up
 from tests.instrumentation.google_genai.test_function_calling import rounds
-from tests.replay_calls import gemini_client
 from tests.telemetry import Telemetry, observed
 
 NAME = f"generate_content {ways.MODEL}"
@@ -39,7 +39,7 @@ def on_span(telemetry: Telemetry) -> dict[str, Any]:
 @pytest.mark.parametrize("way", ways.ALL)
 def test_on_spans_messages_are_json_text(way: str) -> None:
     with GeminiServer() as server, observed(settings=settings("span_only")) as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         ways.ALL[way](client)
         telemetry.assert_sound()
         assert on_span(telemetry) == {semconv.INPUT_MESSAGES: ASKED, semconv.OUTPUT_MESSAGES: ANSWERED}
@@ -47,7 +47,7 @@ def test_on_spans_messages_are_json_text(way: str) -> None:
 
 def test_system_instructions_stand_apart() -> None:
     with GeminiServer() as server, observed(settings=settings("span_only")) as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         wanted = types.GenerateContentConfig(system_instruction="Be brief.")
         client.models.generate_content(model=ways.MODEL, contents=ways.PROMPT, config=wanted)
         assert on_span(telemetry)[semconv.SYSTEM_INSTRUCTIONS] == [{"type": "text", "content": "Be brief."}]
@@ -55,7 +55,7 @@ def test_system_instructions_stand_apart() -> None:
 
 def test_tool_calls_and_their_results_have_parts_of_their_own() -> None:
     with GeminiServer(rounds()) as server, observed(settings=settings("span_only")) as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         wanted = types.GenerateContentConfig(tools=[look_up])
         client.models.generate_content(model=ways.MODEL, contents=ways.PROMPT, config=wanted)
         first, second, *_ = (dict(span.attributes or {}) for span in telemetry.named(NAME))
@@ -78,7 +78,7 @@ def test_media_have_parts_of_their_own() -> None:
         types.Part.from_uri(file_uri="gs://bucket/film.mp4", mime_type="video/mp4"),
     ]
     with GeminiServer() as server, observed(settings=settings("span_only")) as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         client.models.generate_content(model=ways.MODEL, contents=parts)
         (message,) = on_span(telemetry)[semconv.INPUT_MESSAGES]
     assert message["parts"] == [
@@ -94,7 +94,7 @@ def test_in_events_messages_are_structured(mode: str) -> None:
     logs.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     with GeminiServer() as server, observed(settings=settings(mode)) as telemetry:
         telemetry.pipeline.logger_provider = logs
-        client = gemini_client(server)
+        client = ways.client_of(server)
         ways.generate(client)
         span = telemetry.one(NAME)
     (record,) = (data.log_record for data in exporter.get_finished_logs())
@@ -110,8 +110,12 @@ def test_in_events_messages_are_structured(mode: str) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return {key: _plain(item) for key, item in value.items()} if hasattr(value, "items") else value
+        return [_plain(item) for item in cast("list[Any]", value)]
+    return (
+        {key: _plain(item) for key, item in cast("Mapping[str, Any]", value).items()}
+        if isinstance(value, Mapping)
+        else value
+    )
 
 
 @pytest.mark.skipif(not hasattr(genai.Client, "interactions"), reason="this google-genai has no Interactions")
@@ -119,7 +123,7 @@ def _plain(value: Any) -> Any:
 @pytest.mark.filterwarnings("ignore:.*[Ii]nteractions.*experimental")
 def test_interactions_have_the_same_form(streamed: bool) -> None:
     with GeminiServer() as server, observed(settings=settings("span_only")) as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         more: Any = {"stream": True} if streamed else {}
         answer: Any = client.interactions.create(
             model=ways.MODEL, input=ways.PROMPT, system_instruction="Be brief.", **more
@@ -136,7 +140,7 @@ def test_interactions_have_the_same_form(streamed: bool) -> None:
 
 def test_embeddings_have_no_messages() -> None:
     with GeminiServer() as server, observed(settings=settings("span_and_event")) as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         client.models.embed_content(model="gemini-embedding-2", contents="words")
         attributes = dict(telemetry.one("embeddings gemini-embedding-2").attributes or {})
     assert not set(CONTENT) & attributes.keys()

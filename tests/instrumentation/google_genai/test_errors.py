@@ -19,7 +19,6 @@ from otel_agentperf.instrumentation.google_genai.answer import Answer
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.live.pipeline import Pipeline
 from tests.instrumentation.google_genai import ways
-from tests.replay_calls import gemini_client
 from tests.telemetry import observed
 
 NAME = f"generate_content {ways.MODEL}"
@@ -30,7 +29,7 @@ NAME = f"generate_content {ways.MODEL}"
 def test_an_error_has_its_status_and_the_program_sees_the_sdk_s_own_exception(status: int, way: str) -> None:
     with GeminiServer(FailFirst([status], FixedResponder())) as server, observed() as telemetry:
         with pytest.raises(errors.APIError) as caught:
-            ways.ALL[way](gemini_client(server))
+            ways.ALL[way](ways.client_of(server))
         assert caught.value.code == status
         telemetry.assert_sound()
         span = telemetry.one(NAME)
@@ -50,7 +49,7 @@ def test_each_http_attempt_is_an_event_with_its_status_and_wait(way: str) -> Non
     # google-genai 1.32 does not hand the options of one request to asynchronous streams: the client's hold for all.
     retry = types.HttpRetryOptions(initial_delay=0.02, max_delay=0.05, attempts=4, jitter=0)
     with GeminiServer(FailFirst([503, 429], FixedResponder())) as server, observed() as telemetry:
-        ways.ALL[way](gemini_client(server, retry_options=retry))
+        ways.ALL[way](ways.client_of(server, retry_options=retry))
         telemetry.assert_sound()
         span = telemetry.one(NAME)
         assert len(server.requests) == 3
@@ -68,7 +67,7 @@ def test_each_http_attempt_is_an_event_with_its_status_and_wait(way: str) -> Non
 @pytest.mark.parametrize("way", ["generate", f"generate async on {ways.TRANSPORT}"])
 def test_one_attempt_that_succeeds_is_no_event(way: str) -> None:
     with GeminiServer() as server, observed() as telemetry:
-        ways.ALL[way](gemini_client(server))
+        ways.ALL[way](ways.client_of(server))
         assert telemetry.one(NAME).events == ()
 
 
@@ -84,7 +83,7 @@ def _raised(ask: Callable[[], object]) -> type[BaseException]:
 @pytest.mark.parametrize("way", ["generate", "stream", f"generate async on {ways.TRANSPORT}"])
 def test_a_timeout_is_an_error_of_the_http_client_s_type(way: str) -> None:
     with GeminiServer(FixedResponder(latency_s=20)) as server, observed() as telemetry:
-        error = _raised(lambda: ways.ALL[way](gemini_client(server, timeout=150)))
+        error = _raised(lambda: ways.ALL[way](ways.client_of(server, timeout=150)))
         telemetry.assert_sound()
         span = telemetry.one(NAME)
     expected = error.__qualname__ if error.__module__ == "builtins" else f"{error.__module__}.{error.__qualname__}"
@@ -95,7 +94,7 @@ def test_a_timeout_is_an_error_of_the_http_client_s_type(way: str) -> None:
 
 def test_a_refused_connection_is_an_error() -> None:
     with GeminiServer() as server:
-        client = gemini_client(server)
+        client = ways.client_of(server)
     with observed() as telemetry:
         error = _raised(lambda: ways.generate(client))
         span = telemetry.one(NAME)
@@ -113,7 +112,7 @@ def _breaks_midway(request: GeminiRequest) -> Reply:
 def test_an_error_in_the_middle_of_a_stream_keeps_the_tokens_so_far(way: str) -> None:
     with GeminiServer(_breaks_midway) as server, observed() as telemetry:
         with suppress(errors.APIError):  # google-genai 1.32 hands the error on as a chunk and raises nothing
-            ways.ALL[way](gemini_client(server))
+            ways.ALL[way](ways.client_of(server))
         telemetry.assert_sound()
         span = telemetry.one(NAME)
     attributes = dict(span.attributes or {})
@@ -145,7 +144,7 @@ def test_an_odd_response_never_makes_an_error_of_ours(body: str) -> None:
 
 def _outcome(server: GeminiServer) -> str:
     try:
-        ways.generate(gemini_client(server))
+        ways.generate(ways.client_of(server))
     except Exception as error:  # noqa: BLE001 - pydantic's own, which the program sees
         return type(error).__name__
     return "answered"
@@ -170,7 +169,7 @@ def test_an_error_of_ours_never_reaches_the_program_and_is_counted(
     monkeypatch.setenv("AGENTPERF_GUARD", "swallow")
     with GeminiServer() as server, observed() as telemetry:
         monkeypatch.setattr(owner, name, fail)
-        client = gemini_client(server)
+        client = ways.client_of(server)
         assert ways.ALL[way](client)
         assert site in guard.error_counts()
         assert len(telemetry.spans) <= 1
@@ -181,7 +180,7 @@ def test_concurrent_requests_keep_their_attempts_apart() -> None:
     with GeminiServer(FailFirst([503] * 3, FixedResponder())) as server, observed() as telemetry:
 
         async def run() -> None:
-            client = gemini_client(server, retry_options=retry)
+            client = ways.client_of(server, retry_options=retry)
             await asyncio.gather(*(ways.generate_async(client) for _ in range(20)))
             await ways.close(client)
 

@@ -8,7 +8,6 @@ from otel_agentperf.demo.replies import Tokens
 from otel_agentperf.demo.responders import FixedResponder
 from otel_agentperf.demo.server import GeminiServer
 from tests.instrumentation.google_genai import ways
-from tests.replay_calls import gemini_client
 from tests.telemetry import observed
 
 TOKENS = Tokens(prompt=100, candidates=50, cached=30, thoughts=20, tool_use=5)
@@ -18,7 +17,7 @@ NAME = f"generate_content {ways.MODEL}"
 @pytest.mark.parametrize("way", ways.ALL)
 def test_each_way_of_asking_makes_one_priced_client_span(way: str) -> None:
     with GeminiServer(FixedResponder(tokens=TOKENS)) as server, observed() as telemetry:
-        ways.ALL[way](gemini_client(server))
+        ways.ALL[way](ways.client_of(server))
         telemetry.assert_sound()
         assert telemetry.tree() == [NAME]
         span = telemetry.one(NAME)

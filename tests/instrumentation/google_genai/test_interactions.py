@@ -18,7 +18,6 @@ from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.demo.wire import GeminiRequest, Reply, sse
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.beside import MISSING, OF_THE_CLIENT, OURS_FIRST, beside
-from tests.replay_calls import gemini_client
 from tests.telemetry import observed
 
 pytestmark = [
@@ -31,15 +30,15 @@ NAME = f"generate_content {ways.MODEL}"
 TOKENS = Tokens(prompt=100, candidates=50, cached=30, thoughts=20, tool_use=5)
 
 
-def _create(client: genai.Client, **more: Any) -> Any:
+def _create(client: Any, **more: Any) -> Any:
     return client.interactions.create(model=ways.MODEL, input=ways.PROMPT, **more)
 
 
-def _stream(client: genai.Client) -> Any:
+def _stream(client: Any) -> Any:
     return list(_create(client, stream=True))
 
 
-def _async(client: genai.Client) -> Any:
+def _async(client: Any) -> Any:
     async def run() -> Any:
         try:
             return await client.aio.interactions.create(model=ways.MODEL, input=ways.PROMPT)
@@ -49,7 +48,7 @@ def _async(client: genai.Client) -> Any:
     return asyncio.run(run())
 
 
-def _async_stream(client: genai.Client) -> Any:
+def _async_stream(client: Any) -> Any:
     async def run() -> Any:
         try:
             found: Any = await client.aio.interactions.create(model=ways.MODEL, input=ways.PROMPT, stream=True)
@@ -60,7 +59,7 @@ def _async_stream(client: genai.Client) -> Any:
     return asyncio.run(run())
 
 
-WAYS: dict[str, Callable[[genai.Client], Any]] = {
+WAYS: dict[str, Callable[[Any], Any]] = {
     "create": _create,
     "stream": _stream,
     "create async": _async,
@@ -72,7 +71,7 @@ WAYS: dict[str, Callable[[genai.Client], Any]] = {
 @pytest.mark.parametrize("vertex", [False, True], ids=["gemini", "vertex"])
 def test_an_interaction_is_one_priced_client_span(way: str, vertex: bool) -> None:
     with GeminiServer(FixedResponder(tokens=TOKENS)) as server, observed() as telemetry:
-        client = gemini_client(server, vertex=vertex)
+        client = ways.client_of(server, vertex=vertex)
         WAYS[way](client)
         gc.collect()
         telemetry.assert_sound()
@@ -111,7 +110,7 @@ def test_the_answer_s_fingerprint_is_the_same_streamed_and_whole() -> None:
     found = set[object]()
     for ask in WAYS.values():
         with GeminiServer() as server, observed() as telemetry:
-            client = gemini_client(server)
+            client = ways.client_of(server)
             ask(client)
             gc.collect()
             found.add((telemetry.one(NAME).attributes or {})[semconv.RESPONSE_HASH])
@@ -126,20 +125,20 @@ def _with_usage_midway(request: GeminiRequest) -> Reply:
     return Reply(events=(*whole[:3], sse(middle, event="step.stop"), *whole[4:]))
 
 
-def _leave(client: genai.Client) -> None:
+def _leave(client: Any) -> None:
     for event in _create(client, stream=True):
         if event.event_type == "step.stop":
             break
 
 
-def _leave_by_with(client: genai.Client) -> None:
+def _leave_by_with(client: Any) -> None:
     with _create(client, stream=True) as stream:
         for event in stream:
             if event.event_type == "step.stop":
                 break
 
 
-def _leave_by_close(client: genai.Client) -> None:
+def _leave_by_close(client: Any) -> None:
     stream = _create(client, stream=True)
     for event in stream:
         if event.event_type == "step.stop":
@@ -147,7 +146,7 @@ def _leave_by_close(client: genai.Client) -> None:
     stream.close()
 
 
-def _leave_async(client: genai.Client) -> None:
+def _leave_async(client: Any) -> None:
     async def run() -> None:
         stream: Any = await client.aio.interactions.create(model=ways.MODEL, input=ways.PROMPT, stream=True)
         async for event in stream:
@@ -169,7 +168,7 @@ LEAVE = {"break": _leave, "with": _leave_by_with, "close": _leave_by_close, "asy
 @pytest.mark.parametrize("leave", LEAVE)
 def test_a_stream_that_is_left_early_ends_its_span_with_the_usage_so_far(leave: str) -> None:
     with GeminiServer(_with_usage_midway) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         LEAVE[leave](client)
         gc.collect()
         telemetry.assert_sound()
@@ -181,7 +180,7 @@ def test_a_stream_that_is_left_early_ends_its_span_with_the_usage_so_far(leave: 
 
 def test_a_stream_that_is_left_before_any_usage_is_unpriced_and_says_why() -> None:
     with GeminiServer() as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         for _ in _create(client, stream=True):
             break
         gc.collect()
@@ -199,7 +198,7 @@ def test_a_background_interaction_is_unpriced_since_its_usage_comes_later() -> N
         return Reply({**body, "status": "in_progress", "usage": None, "steps": []})
 
     with GeminiServer(answer) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         begun = _create(client, background=True)
         client.interactions.get(begun.id)
         assert len(server.requests) == 2
@@ -216,7 +215,7 @@ def test_reading_cancelling_and_deleting_are_not_billed() -> None:
         return Reply({} if request.verb == "DELETE" else replies.interaction(request, "x").body)
 
     with GeminiServer(answer) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         client.interactions.get("one")
         client.interactions.cancel("one")
         client.interactions.delete("one")
@@ -227,7 +226,7 @@ def test_reading_cancelling_and_deleting_are_not_billed() -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_attempts_are_events(way: str) -> None:
     with GeminiServer(FailFirst([503, 429], FixedResponder(), retry_after_s=0)) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         WAYS[way](client)
         gc.collect()
         telemetry.assert_sound()
@@ -242,7 +241,7 @@ def test_attempts_are_events(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_an_error_has_its_status_and_stays_the_sdk_s_own(way: str) -> None:
     with GeminiServer(FailFirst([400], FixedResponder())) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         with pytest.raises(Exception, match=r"400|invalid argument|INVALID") as caught:
             WAYS[way](client)
         telemetry.assert_sound()
@@ -257,7 +256,7 @@ def test_an_error_has_its_status_and_stays_the_sdk_s_own(way: str) -> None:
 
 def test_a_conversation_names_the_interaction_that_it_goes_on_from() -> None:
     with GeminiServer() as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         _create(client, previous_interaction_id="earlier", generation_config={"temperature": 0.5})
         attributes = dict(telemetry.one(NAME).attributes or {})
     assert attributes[semconv.REQUEST_PREVIOUS_RESPONSE_ID] == "earlier"
@@ -266,7 +265,7 @@ def test_a_conversation_names_the_interaction_that_it_goes_on_from() -> None:
 
 def test_a_raw_response_is_counted_too() -> None:
     with GeminiServer(FixedResponder(tokens=TOKENS)) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         raw: Any = getattr(client.interactions, "with_raw_response", None)
         if raw is None:
             pytest.skip(f"google-genai {genai.__version__} gives no raw responses here")
@@ -288,7 +287,7 @@ def _hop(number: int, last: int) -> Callable[[GeminiRequest], Reply]:
 
 def test_every_hop_of_an_automatic_continuation_is_a_request_of_its_own() -> None:
     with GeminiServer(InOrder([_hop(1, 3), _hop(2, 3), _hop(3, 3)])) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         _create(client)
         telemetry.assert_sound()
         assert len(server.requests) == 3
@@ -303,7 +302,7 @@ def test_every_hop_of_an_automatic_continuation_is_a_request_of_its_own() -> Non
 @pytest.mark.parametrize("way", WAYS)
 def test_beside_peers_an_interaction_counts_once(way: str, peers: tuple[str, ...], ours_first: bool) -> None:
     with beside(peers, ours_first=ours_first) as counted, GeminiServer(FixedResponder(tokens=TOKENS)) as server:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         WAYS[way](client)
         gc.collect()
         assert counted.peer_spans(), "no peer made a span"
@@ -320,7 +319,7 @@ def test_beside_peers_an_interaction_counts_once(way: str, peers: tuple[str, ...
 def test_beside_peers_every_hop_counts_once(peers: tuple[str, ...], ours_first: bool) -> None:
     responder = InOrder([_hop(1, 3), _hop(2, 3), _hop(3, 3)])
     with beside(peers, ours_first=ours_first) as counted, GeminiServer(responder) as server:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         _create(client)
         assert counted.in_runs()[:3] == (3, 600, 30)
         assert counted.on_spans() == counted.in_runs()

@@ -15,7 +15,6 @@ from otel_agentperf.demo.server import GeminiServer
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up
 from tests.instrumentation.google_genai.test_function_calling import generate, rounds
-from tests.replay_calls import gemini_client
 from tests.telemetry import Telemetry, observed
 
 TOKENS = Tokens(prompt=100, candidates=50, thoughts=20)
@@ -35,7 +34,7 @@ def tokens_by_type(telemetry: Telemetry) -> dict[str, tuple[int, int]]:
 @pytest.mark.parametrize("way", ways.ALL)
 def test_each_request_is_measured_once_with_an_exemplar_of_its_span(way: str) -> None:
     with GeminiServer(FixedResponder(tokens=TOKENS)) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         ways.ALL[way](client)
         all_points = telemetry.collected()
         span = telemetry.one(f"generate_content {ways.MODEL}")
@@ -64,7 +63,7 @@ def test_an_error_is_measured_with_its_type_and_no_tokens() -> None:
     from otel_agentperf.demo.responders import FailFirst
 
     with GeminiServer(FailFirst([503], FixedResponder())) as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         with pytest.raises(errors.ServerError):
             ways.generate(client)
         all_points = telemetry.collected()
@@ -75,11 +74,11 @@ def test_an_error_is_measured_with_its_type_and_no_tokens() -> None:
 
 def _totals(sampler: Sampler) -> dict[str, Any]:
     with GeminiServer(rounds()) as server, observed(sampler=sampler) as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         generate(client, look_up)
         server.responder = FixedResponder(tokens=TOKENS)
         for way in ways.ALL:
-            ways.ALL[way](gemini_client(server))
+            ways.ALL[way](ways.client_of(server))
         client.models.embed_content(model="gemini-embedding-2", contents="x" * 400)
         points = telemetry.collected()
         sampled = len(telemetry.spans)
@@ -111,7 +110,7 @@ def test_totals_metrics_and_costs_are_the_same_whatever_is_sampled() -> None:
 
 def test_an_unsampled_request_has_no_exemplar() -> None:
     with GeminiServer() as server, observed(sampler=ALWAYS_OFF) as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         ways.generate(client)
         (duration,) = telemetry.points(semconv.METRIC_OPERATION_DURATION)
     assert isinstance(duration, HistogramDataPoint)
@@ -122,7 +121,7 @@ def test_an_unsampled_request_has_no_exemplar() -> None:
 def test_suppressed_instrumentation_is_left_alone(way: str) -> None:
     with GeminiServer() as server, observed() as telemetry:
         with suppress_instrumentation():
-            assert ways.ALL[way](gemini_client(server))
+            assert ways.ALL[way](ways.client_of(server))
         assert telemetry.spans == []
         assert telemetry.collected().get(semconv.METRIC_OPERATION_DURATION) is None
         assert not context_api.get_current()
@@ -130,7 +129,7 @@ def test_suppressed_instrumentation_is_left_alone(way: str) -> None:
 
 def test_nothing_is_recorded_after_uninstrument() -> None:
     with GeminiServer() as server, observed() as telemetry:
-        client = gemini_client(server)
+        client = ways.client_of(server)
         ways.generate(client)
         assert len(telemetry.spans) == 1
         from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
@@ -167,7 +166,7 @@ def test_a_request_counts_once_where_ours_was_left_beneath_another_s_wrapper_and
             GoogleGenAIInstrumentor().uninstrument()
             GoogleGenAIInstrumentor().instrument(tracer_provider=telemetry.provider)
             for way in ways.ALL:
-                ways.ALL[way](gemini_client(server))
+                ways.ALL[way](ways.client_of(server))
             assert len(telemetry.spans) == len(ways.ALL)
             telemetry.assert_sound()
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -22,7 +22,6 @@ from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.demo.wire import Call, GeminiRequest, Reply, sse
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import looks_up_with
-from tests.replay_calls import gemini_client
 from tests.telemetry import Telemetry, observed
 
 CANARY = "canary"
@@ -57,38 +56,39 @@ def _answer(request: GeminiRequest) -> Reply:
         return replies.content(request, [part])
     if f"{CANARY}-midway" in str(request.body):
         error = {"error": {"code": 503, "message": f"{CANARY}-midway", "status": "UNAVAILABLE"}}
-        whole = replies.content(request, replies.text(f"{CANARY}-answer", "x"), Tokens()).events or ()
+        whole = replies.content(request, replies.text(f"{CANARY}-answer", "x"), Tokens()).events
+        assert whole is not None
         return Reply(events=(whole[0], sse(error)))
     grounding = {"webSearchQueries": [f"{CANARY}-query"]}
     reply = replies.content(request, replies.text(f"{CANARY}-answer"), Tokens())
     if isinstance(reply.body, dict):
-        (candidate,) = reply.body["candidates"]
+        candidate = reply.body["candidates"][0]
         return Reply({**reply.body, "candidates": [{**candidate, "groundingMetadata": grounding}]})
     return reply
 
 
-def _generate(client: genai.Client) -> None:
+def _generate(client: Any) -> None:
     client.models.generate_content(model=ways.MODEL, contents=PARTS, config=_config())
 
 
-def _stream(client: genai.Client) -> None:
+def _stream(client: Any) -> None:
     for _ in client.models.generate_content_stream(model=ways.MODEL, contents=PARTS, config=_config()):
         pass
 
 
-def _fail(client: genai.Client) -> None:
+def _fail(client: Any) -> None:
     client.models.generate_content(model=ways.MODEL, contents=f"{CANARY}-fail")
 
 
-def _fail_streamed(client: genai.Client) -> None:
+def _fail_streamed(client: Any) -> None:
     list(client.models.generate_content_stream(model=ways.MODEL, contents=f"{CANARY}-fail"))
 
 
-def _fail_midway(client: genai.Client) -> None:
+def _fail_midway(client: Any) -> None:
     list(client.models.generate_content_stream(model=ways.MODEL, contents=f"{CANARY}-midway"))
 
 
-def _fail_async(client: genai.Client) -> None:
+def _fail_async(client: Any) -> None:
     async def run() -> None:
         try:
             await client.aio.models.generate_content(model=ways.MODEL, contents=f"{CANARY}-fail")
@@ -98,8 +98,8 @@ def _fail_async(client: genai.Client) -> None:
     asyncio.run(run())
 
 
-def _call(function: Callable[[str], Any]) -> Callable[[genai.Client], None]:
-    def run(client: genai.Client) -> None:
+def _call(function: Callable[[str], Any]) -> Callable[[Any], None]:
+    def run(client: Any) -> None:
         client.models.generate_content(
             model=ways.MODEL, contents=PARTS, config=types.GenerateContentConfig(tools=[function])
         )
@@ -111,30 +111,30 @@ def _raise(city: str) -> None:
     raise LookupError(f"{CANARY}-error of {city}")
 
 
-def _embed(client: genai.Client) -> None:
+def _embed(client: Any) -> None:
     client.models.embed_content(model="gemini-embedding-2", contents=PROMPT)
 
 
-def _cache(client: genai.Client) -> None:
+def _cache(client: Any) -> None:
     wanted = types.CreateCachedContentConfig(contents=PROMPT, display_name=f"{CANARY}-cache", ttl="60s")
     client.caches.create(model=ways.MODEL, config=wanted)
 
 
-def _count(client: genai.Client) -> None:
+def _count(client: Any) -> None:
     client.models.count_tokens(model=ways.MODEL, contents=PROMPT)
 
 
-def _interact(client: genai.Client) -> None:
+def _interact(client: Any) -> None:
     client.interactions.create(model=ways.MODEL, input=PROMPT, system_instruction=f"{CANARY}-system")
     stream: Any = client.interactions.create(model=ways.MODEL, input=PROMPT, stream=True)
     list(stream)
 
 
-def _fail_interaction(client: genai.Client) -> None:
+def _fail_interaction(client: Any) -> None:
     client.interactions.create(model=ways.MODEL, input=f"{CANARY}-fail")
 
 
-PATHS: dict[str, Callable[[genai.Client], None]] = {
+_PATHS: dict[str, Callable[[Any], None]] = {
     "generate": _generate,
     "stream": _stream,
     "error": _fail,
@@ -147,12 +147,12 @@ PATHS: dict[str, Callable[[genai.Client], None]] = {
     "cache": _cache,
     "count": _count,
 }
-if hasattr(genai.Client, "interactions"):
-    PATHS |= {"interactions": _interact, "error of an interaction": _fail_interaction}
+_INTERACTIONS = {"interactions": _interact, "error of an interaction": _fail_interaction}
+PATHS = _PATHS | (_INTERACTIONS if hasattr(genai.Client, "interactions") else {})
 
 
 @contextmanager
-def listening(**settings: Any) -> Iterator[tuple[Telemetry, InMemoryLogRecordExporter]]:
+def listening(**settings: Any) -> Generator[tuple[Telemetry, InMemoryLogRecordExporter]]:
     exporter = InMemoryLogRecordExporter()
     logs = LoggerProvider(shutdown_on_exit=False)
     logs.add_log_record_processor(SimpleLogRecordProcessor(exporter))
@@ -177,7 +177,7 @@ def _said(telemetry: Telemetry, exporter: InMemoryLogRecordExporter, caplog: pyt
 def test_nothing_that_was_said_is_exported(path: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "otel_agentperf")
     with GeminiServer(_answer) as server, listening() as (telemetry, exporter):
-        client = gemini_client(server)
+        client = ways.client_of(server)
         with suppress(Exception):
             PATHS[path](client)
         gc.collect()
@@ -190,7 +190,7 @@ def test_nothing_that_was_said_is_exported(path: str, caplog: pytest.LogCaptureF
 
 def test_the_canary_shows_where_content_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     with GeminiServer(_answer) as server, listening(capture_content="span_and_event") as (telemetry, exporter):
-        client = gemini_client(server)
+        client = ways.client_of(server)
         _generate(client)
         assert all(f"{CANARY}-{what}" in _said(telemetry, exporter, caplog) for what in ("prompt", "answer", "system"))
         assert exporter.get_finished_logs()
@@ -201,7 +201,7 @@ def test_the_same_prompt_has_the_same_fingerprint_under_one_key_and_another_unde
     found: dict[str, set[object]] = {}
     for key in ("one", "one", "two"):
         with GeminiServer(_answer) as server, observed(settings=config.Settings(fingerprint_key=key)) as telemetry:
-            client = gemini_client(server)
+            client = ways.client_of(server)
             _generate(client)
             found.setdefault(key, set()).add((telemetry.spans[0].attributes or {})["agentperf.request.hash"])
     assert [len(hashes) for hashes in found.values()] == [1, 1]

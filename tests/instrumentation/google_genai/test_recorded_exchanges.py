@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from time import time_ns
-from typing import Any
+from typing import Any, cast
 
 import genai_prices
 import pytest
@@ -33,7 +33,7 @@ def recordings() -> None:
 
 
 @contextmanager
-def replayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[GeminiServer, Telemetry, list[Operation]]]:
+def replayed(monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[GeminiServer, Telemetry, list[Operation]]]:
     """Everything on, and each operation as the pipeline counts it."""
     with GeminiServer(ReplayResponder(), record=False) as server, observed() as telemetry:
         counted: list[Operation] = []
@@ -79,7 +79,7 @@ def _modalities(rows: list[dict[str, Any]], name: str) -> dict[str, int]:
     """Tokens by modality, which stand on a span only where not all of them are text."""
     found: dict[str, int] = {}
     for row in rows:
-        modality = {1: "TEXT"}.get(row["modality"], row["modality"]).lower()
+        modality = str("TEXT" if row["modality"] == 1 else row["modality"]).lower()
         if row.get("tokenCount"):
             found[modality] = found.get(modality, 0) + row["tokenCount"]
     return {name.format(modality=key): value for key, value in found.items()} if set(found) - {"text"} else {}
@@ -118,8 +118,9 @@ def _by_genai_prices(exchange: Exchange, model: str) -> Decimal:
 
 def _named(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: "TEXT" if key == "modality" and inner == 1 else _named(inner) for key, inner in value.items()}
-    return [_named(inner) for inner in value] if isinstance(value, list) else value
+        rows = cast("dict[str, Any]", value)
+        return {key: "TEXT" if key == "modality" and inner == 1 else _named(inner) for key, inner in rows.items()}
+    return [_named(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _at_the_standard_tier(telemetry: Telemetry, operation: Operation) -> Cost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -12,7 +13,6 @@ import pytest
 from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
 from tests.instrumentation.google_genai import ways
-from tests.replay_calls import gemini_client
 from tests.telemetry import observed
 
 PROGRAM = """
@@ -70,7 +70,7 @@ for program in (in_graph, of_gemini):
 print(",".join(sorted(span.name for span in exporter.get_finished_spans())))
 """
 GRAPH, GEMINI = "invoke_node ask,invoke_workflow asking", "generate_content gemini-2.5-flash"
-CASES = {
+CASES: dict[tuple[str, str], tuple[str, list[str]]] = {
     ("google-genai", "1.31.9"): (GRAPH, ["google-genai 1.31.9 is installed, 1.32 or newer is needed"]),
     ("google-genai", "absent"): (GRAPH, []),
     ("google-genai", "broken"): (GRAPH, ["google-genai is not instrumented"]),
@@ -126,7 +126,7 @@ def test_a_function_that_a_version_lacks_is_said_once_and_the_rest_goes_on(
         monkeypatch.delattr(BaseApiClient, missing)
         GoogleGenAIInstrumentor().instrument(tracer_provider=telemetry.provider)
         setattr(BaseApiClient, missing, original)
-        client = gemini_client(server)
+        client = ways.client_of(server)
         ways.generate(client)
         assert len(telemetry.spans) == 1
     assert [missing in record.getMessage() for record in caplog.records] == [True]
@@ -151,13 +151,13 @@ def test_uninstrument_puts_every_function_back() -> None:
 def _interactions() -> list[Any]:
     if find_spec("google.genai._gaos") is None:
         return []
-    from google.genai._gaos import basesdk, interactions, utils
-
+    modules = ("basesdk", "interactions", "utils")
+    basesdk, interactions, utils = (importlib.import_module(f"google.genai._gaos.{name}") for name in modules)
     return [
         interactions.Interactions.create,
         interactions.AsyncInteractions.create,
         basesdk.BaseSDK.do_request,
         basesdk.AsyncBaseSDK.do_request_async,
-        utils.retry,
-        utils.retry_async,
+        vars(utils)["retry"],
+        vars(utils)["retry_async"],
     ]
