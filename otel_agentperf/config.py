@@ -217,7 +217,9 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     for name, value in document.get("settings", {}).items():
         if name not in rows or name == "config":
             there_are = ", ".join(n for n in rows if n != "config")
-            raise SettingsError(f"otel-agentperf: there is no setting {name} under [settings] in {path}; there are: {there_are}")
+            raise SettingsError(
+                f"otel-agentperf: there is no setting {name} under [settings] in {path}; there are: {there_are}"
+            )
         values[name] = rows[name].parse(f"[settings] {name} in {path}", value)
     for name, row in rows.items():
         raw = env.get(env_name(name), "")
