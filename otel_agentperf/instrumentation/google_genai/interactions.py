@@ -13,16 +13,17 @@ is its price. A stream keeps its type: only the iterator inside it is exchanged.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import wraps
 from time import time_ns
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from otel_agentperf import guard
 from otel_agentperf.instrumentation.google_genai import call as calls
+from otel_agentperf.instrumentation.google_genai import interaction_events as events
 from otel_agentperf.instrumentation.google_genai import opening
 from otel_agentperf.instrumentation.google_genai.answer import dumped
 from otel_agentperf.instrumentation.google_genai.call import Call
@@ -31,7 +32,6 @@ from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, Pa
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.pricing import interaction_usage
-from otel_agentperf.pricing.interaction_usage import InteractionUsage
 
 _SDK = "google.genai._gaos"
 _OLD = "google.genai._interactions.resources.interactions"
@@ -63,8 +63,8 @@ def patch(patches: Patches, switch: Switch) -> None:
         patches.replace(f"{_SDK}.basesdk", "AsyncBaseSDK.do_request_async", _wrap_asend(switch))
         patches.replace(f"{_SDK}.utils", "retry", _wrap_retry)
         patches.replace(f"{_SDK}.utils", "retry_async", _wrap_aretry)
-        patches.replace(f"{_SDK}.utils.eventstreaming", "Stream.close", _wrap_close)
-        patches.replace(f"{_SDK}.utils.eventstreaming", "AsyncStream.close", _wrap_aclose)
+        patches.replace(f"{_SDK}.utils.eventstreaming", "Stream.close", events.wrap_close)
+        patches.replace(f"{_SDK}.utils.eventstreaming", "AsyncStream.close", events.wrap_aclose)
     elif patches.replace(_OLD, "InteractionsResource.create", _wrap_create(switch, at_once=True), required=False):
         patches.replace(_OLD, "AsyncInteractionsResource.create", _wrap_acreate(switch, at_once=True))
 
@@ -132,9 +132,9 @@ def _finish(pending: _Pending, result: Any) -> None:
     if call is None:
         return
     name = "generator" if hasattr(result, "generator") else "_iterator"
-    events = getattr(result, name, None)
-    if events is not None:
-        setattr(result, name, (AsyncEvents if hasattr(events, "__anext__") else Events)(call, events))
+    inner = getattr(result, name, None)
+    if inner is not None:
+        setattr(result, name, (events.AsyncEvents if hasattr(inner, "__anext__") else events.Events)(call, inner))
         return
     if hasattr(result, "model_dump_json"):
         _take_whole(call, dumped(result))
@@ -309,136 +309,3 @@ def _wrap_aretry(wrapped: AnyFunction) -> AnyFunction:
 @guard.guarded("google_genai.attempt", None)
 def _attempt(call: Call, started_ns: int, response: Any, error: BaseException | None) -> None:
     call.attempt(started_ns, getattr(response, "status_code", None), error)
-
-
-# -- streams -------------------------------------------------------------------------------
-
-
-class Events:
-    """The events of a streamed interaction, as the SDK gives them."""
-
-    def __init__(self, call: Call, inner: Iterator[Any]) -> None:
-        self.call = call
-        self._inner = inner
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        try:
-            event = next(self._inner)
-        except StopIteration:
-            self.call.finish()
-            raise
-        except BaseException as error:
-            self.call.fail(error)
-            raise
-        _take(self.call, event)
-        return event
-
-    def close(self) -> None:
-        """Close the SDK's stream; what has come so far is what is counted."""
-        close = getattr(self._inner, "close", None)
-        try:
-            if close is not None:
-                close()
-        finally:
-            self.call.abandon()
-
-    def __del__(self) -> None:
-        self.call.abandon()
-
-
-class AsyncEvents:
-    """The same for an asynchronous stream."""
-
-    def __init__(self, call: Call, inner: AsyncIterator[Any]) -> None:
-        self.call = call
-        self._inner = inner
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            event = await self._inner.__anext__()
-        except StopAsyncIteration:
-            self.call.finish()
-            raise
-        except BaseException as error:
-            self.call.fail(error)
-            raise
-        _take(self.call, event)
-        return event
-
-    async def aclose(self) -> None:
-        """Close the SDK's stream; what has come so far is what is counted."""
-        close: Any = getattr(self._inner, "aclose", None)
-        try:
-            if close is not None:
-                await cast("Awaitable[Any]", close())
-        finally:
-            self.call.abandon()
-
-    def __del__(self) -> None:
-        self.call.abandon()
-
-
-def _wrap_close(wrapped: AnyFunction) -> AnyFunction:
-    @wraps(wrapped)
-    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return wrapped(self, *args, **kwargs)
-        finally:
-            _abandon(self)
-
-    return close
-
-
-def _wrap_aclose(wrapped: AnyFunction) -> AnyFunction:
-    @wraps(wrapped)
-    async def close(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return await wrapped(self, *args, **kwargs)
-        finally:
-            _abandon(self)
-
-    return close
-
-
-def _abandon(stream: Any) -> None:
-    events = getattr(stream, "generator", None)
-    if isinstance(events, (Events, AsyncEvents)):
-        events.call.abandon()
-
-
-@guard.guarded("google_genai.interaction.event", None)
-def _take(call: Call, event: Any) -> None:
-    call.first_chunk()
-    answer = call.answer
-    found = getattr(event, "interaction", None)
-    if found is not None:
-        content = dumped(found)
-        decoded = interaction_usage.decode_interaction(content)
-        if answer.has_content:
-            decoded.steps = ()
-            content = msgspec.json.encode({"status": decoded.status})
-        answer.take_interaction(decoded)
-        call.keep(content)
-        return
-    metadata = getattr(event, "metadata", None)
-    for usage in (
-        getattr(event, "usage", None),
-        getattr(metadata, "total_usage", None),
-        getattr(metadata, "usage", None),
-    ):
-        if usage is not None:
-            answer.usage = interaction_usage.to_usage(msgspec.json.decode(dumped(usage), type=InteractionUsage))
-    text = getattr(getattr(event, "delta", None), "text", None)
-    if isinstance(text, str):
-        answer.take_text(msgspec.json.encode(text)[1:-1])
-        call.keep_text(text)
-        return
-    step = getattr(event, "step", None)
-    if getattr(step, "type", None) == "function_call":
-        answer.take_call(str(getattr(step, "name", "")), b"")
