@@ -1,3 +1,5 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# LangGraph and google-genai are typed too loosely for the strict mode.
 from __future__ import annotations
 
 from typing import TypedDict
