@@ -1,4 +1,4 @@
-"""Loading the price list beside the program's own start, since it takes half a second.
+"""Loading the price list beside the program's own start, since it may take half a second.
 
 Without it the first model request would wait for that. A fork waits for the loading to end:
 a child in which half a module is loaded, by a thread that it does not have, could never price
