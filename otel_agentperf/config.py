@@ -218,7 +218,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         if name not in rows or name == "config":
             there_are = ", ".join(n for n in rows if n != "config")
             raise SettingsError(
-                f"otel-agentperf: there is no setting {name} under [settings] in {path}; there are: {there_are}"
+                f"otel-agentperf: there is no setting {name} under [settings] in {path}; allowed: {there_are}"
             )
         values[name] = rows[name].parse(f"[settings] {name} in {path}", value)
     for name, row in rows.items():
@@ -257,7 +257,7 @@ def _reject_unknown_env(env: Mapping[str, str]) -> None:
         if name.startswith(ENV_PREFIX) and name not in known:
             # A misspelt name may well hold the fingerprint key: its value is not for a log.
             allowed = ", ".join(sorted(k for k in known if not k.endswith("GUARD")))
-            raise SettingsError(f"otel-agentperf: there is no setting {name}; there are: {allowed}")
+            raise SettingsError(f"otel-agentperf: there is no setting {name}; allowed: {allowed}")
 
 
 def read_file(path: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def test_each_wrong_setting_is_named_with_what_is_allowed(tmp_path: Path) -> Non
         "AGENTPERF_EMIT = 'shout'",
         "AGENTPERF_MAX_SESSIONS = '-1'",
         "AGENTPERF_RULES_SELECT = 'LAT999'",
-        "AGENTPERF_TYPO = '1'",
+        "there is no setting AGENTPERF_TYPO",
         "[rules.LAT001] threshold_s = 'slow'",
         "[rules.NONE1]",
         "[prices.services.steel] per_minute_usd = 'much'",
