@@ -216,6 +216,10 @@ def handing_over(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return original
 
 
+@pytest.mark.skipif(
+    not hasattr(sdk.SynchronousMultiSpanProcessor, "_on_ending"),
+    reason="this SDK hands over nothing while a span ends",
+)
 def test_an_sdk_that_hands_over_recording_spans_is_not_wrapped(handing_over: Callable[..., None]) -> None:
     exporter = InMemorySpanExporter()
     with provider(SimpleSpanProcessor(exporter), ours()) as made:

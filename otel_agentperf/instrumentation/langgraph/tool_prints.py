@@ -105,9 +105,13 @@ def _ask(tool: Any, schema: type) -> frozenset[str]:
     fields = getattr(schema, "model_fields", None)
     if fields is None:  # a schema of pydantic 1
         fields = getattr(schema, "__fields__", None)
-    if not fields or not callable(without_injected):
+    if not fields:
         return _NONE
-    kept = cast("Mapping[str, Any]", without_injected(dict.fromkeys(fields)))
+    if callable(without_injected):
+        kept = cast("Mapping[str, Any]", without_injected(dict.fromkeys(fields)))
+    else:  # langchain-core before 1
+        called_with = getattr(tool, "tool_call_schema", schema)
+        kept = getattr(called_with, "model_fields", None) or getattr(called_with, "__fields__", fields)
     return frozenset(fields).difference(kept)
 
 
