@@ -294,7 +294,7 @@ class service(_Spanned):  # noqa: N801 - reads as a statement, `with service("st
         except (ArithmeticError, TypeError, ValueError):
             sensible, used = False, Decimal(0)
         if not sensible:
-            _refuse("service.record", f"minutes={minutes!r}, calls={calls!r}", "numbers from 0 up")
+            _refuse("service.record", f"minutes={_shown(minutes)}, calls={_shown(calls)}", "numbers from 0 up")
             return
         end_ns = time_ns()
         self._bill(end_ns - int(used * _NS_PER_MINUTE), end_ns, used, calls)
@@ -335,7 +335,7 @@ def outcome(*, success: bool | None = None, score: float | None = None) -> None:
         if score is not None:
             run.score = float(score)
     except (TypeError, ValueError):
-        _refuse("outcome", f"score={score!r}", "a number")
+        _refuse("outcome", f"score={_shown(score)}", "a number")
     except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program
         guard.report("api.outcome", error)
 
@@ -345,6 +345,11 @@ def _refuse(name: str, given: str, allowed: str) -> None:
     if name not in _refused:
         _refused.add(name)
         _logger.warning("otel-agentperf: %s(%s) is not recorded; allowed: %s", name, given, allowed)
+
+
+def _shown(value: object) -> str:
+    """A number as it is; of anything else its type alone, since it may be someone's text."""
+    return str(value) if isinstance(value, (int, float, Decimal, type(None))) else f"a {type(value).__name__}"
 
 
 _refused: set[str] = set()
@@ -377,7 +382,7 @@ def record_model_usage(
     parts = (input_tokens, output_tokens, cache_read_tokens, reasoning_tokens)
     if not _make_sense(*parts):
         allowed = "whole numbers from 0 up, cached and reasoning tokens as parts of the others"
-        _refuse("record_model_usage", f"tokens={parts!r}", allowed)
+        _refuse("record_model_usage", f"tokens={', '.join(map(_shown, parts))}", allowed)
         return
     usage = None
     if input_tokens is not None and output_tokens is not None:
