@@ -157,8 +157,8 @@ def _judge(settings: config.Settings | None) -> tuple[config.Settings, Judge]:
 def _judge_by(settings: config.Settings) -> Judge:
     limits = Limits(settings.max_live_runs, settings.max_sessions, settings.max_run_operations)
     rules = make_rules(settings.rules, settings.rules_select, settings.rules_ignore)
-    engine = Engine(rules, limits, guard.report)
-    return Judge(engine, PriceBook(settings.prices), settings.optimization_threshold)
+    prices = PriceBook(settings.prices)
+    return Judge(Engine(rules, limits, guard.report, prices), prices, settings.optimization_threshold)
 
 
 def _writer(out: TextIO | None) -> ReportWriter | None:

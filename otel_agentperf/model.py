@@ -144,6 +144,18 @@ class Inference(msgspec.Struct, frozen=True, gc=False):
     response_kind: str | None = None
     """`text`, `function_call`, `mixed`, `media`, `blocked` or `empty`."""
     attempts: int = 1
+    prefix_sizes: tuple[int, ...] = ()
+    """Characters of the canonical request up to and including each link of `prefix_hashes`."""
+    request_size: int | None = None
+    """Characters of the whole canonical request."""
+    function_calls: int | None = None
+    """Function calls that the answer asks for."""
+    uses: tuple[str, ...] | None = None
+    """Spans of earlier answers of the same run of which a piece stands in this request; `None` is unknown."""
+    rate_limited: int = 0
+    """HTTP attempts that were answered 429."""
+    retry_wait_ns: int = 0
+    """Waits between the HTTP attempts."""
 
 
 class NodeStep(msgspec.Struct, frozen=True, gc=False):
@@ -221,6 +233,22 @@ class Savings(msgspec.Struct, frozen=True, gc=False):
     cost_usd: Decimal | None = None
 
 
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """Money on one span, and a stretch of wall time, that a suggestion says could be saved.
+
+    Never exported: claims only keep two suggestions from counting the same saving twice.
+    """
+
+    span_id: str
+    cost_usd: Decimal = ZERO_USD
+    start_ns: int = 0
+    end_ns: int = 0
+
+
+MAX_CLAIMS = 128
+"""Claims of one suggestion; the largest are kept, so that the total errs towards too little."""
+
+
 class Suggestion(msgspec.Struct, frozen=True):
     """One finding of one rule about one target, with its evidence in numbers."""
 
@@ -236,6 +264,7 @@ class Suggestion(msgspec.Struct, frozen=True):
     span_ids: tuple[str, ...] = ()
     evidence: dict[str, float | int] = {}
     savings: Savings | None = None
+    claims: tuple[Claim, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

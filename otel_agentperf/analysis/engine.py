@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count as counter
 from typing import Any, NamedTuple
 
 from otel_agentperf.analysis.runs import Run, ScopeState, Session, count
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
-from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, Suggestion, Totals
-from otel_agentperf.rules.base import Rule, Scope, View
+from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, SavingBasis, Suggestion, Totals
+from otel_agentperf.pricing.book import PriceBook
+from otel_agentperf.rules.base import Row, Rule, Scope, View
 
 AnyRule = Rule[Any]
 
@@ -52,6 +54,10 @@ class RunSummary:
     score: float | None
     suggestions: tuple[Suggestion, ...]
     restated: tuple[Suggestion, ...] = ()
+    savings: Saved = NOTHING_SAVED
+    """What following all of them would have saved of this run; what two of them claim counts once."""
+    rows: tuple[Row, ...] = ()
+    """The run's operations in order of start, as far as they were kept."""
 
 
 class _Slot(NamedTuple):
@@ -69,6 +75,7 @@ class Engine:
         rules: what to run, in order.
         limits: how much to remember.
         on_error: told of a rule that raised, with a site name and the error.
+        prices: what rules ask for the price of the same tokens elsewhere.
     """
 
     def __init__(
@@ -76,7 +83,9 @@ class Engine:
         rules: Iterable[AnyRule],
         limits: Limits | None = None,
         on_error: Callable[[str, Exception], None] | None = None,
+        prices: PriceBook | None = None,
     ) -> None:
+        self.prices = prices
         self.rules = tuple(rules)
         self.limits = limits if limits is not None else Limits()
         self.evictions: Counter[str] = Counter()
@@ -93,7 +102,12 @@ class Engine:
             kind: tuple(slot for scope in Scope for slot in slots[scope] if kind in slot.rule.watches)
             for kind in OperationKind
         }
-        self._process = ScopeState(View(Scope.PROCESS, "process"), [None] * len(slots[Scope.PROCESS]))
+        self._concluding = tuple(slot for scope in Scope for slot in slots[scope])
+        self._process = self._new_process()
+
+    def _new_process(self) -> ScopeState:
+        view = View(Scope.PROCESS, "process", prices=self.prices)
+        return ScopeState(view, [None] * len(self._slots[Scope.PROCESS]))
 
     def renew_lock(self) -> None:
         """Replace the lock, in a child process: a thread that it does not have may hold it."""
@@ -104,34 +118,41 @@ class Engine:
         """Runs that have begun and not finished."""
         return len(self._runs)
 
-    def begin(self, name: str, session_id: str | None, start_ns: int) -> Run:
+    def begin(self, name: str, session_id: str | None, start_ns: int, *, alone: bool = False) -> Run:
         """Begin a run.
 
         Args:
             name: the name of its root.
             session_id: the conversation id it belongs to, if one is known.
             start_ns: when it began, Unix nanoseconds.
+            alone: gives the run a session and a process of its own, to be merged by `fold` later.
         """
         with self._lock:
-            session = self._session(session_id, name)
+            session = self._new_session(session_id, name) if alone else self._session(session_id, name)
             session.runs += 1
+            process = self._new_process() if alone else self._process
+            view = View(Scope.RUN, name, prices=self.prices)
             rules = len(self._slots[Scope.RUN])
-            run = Run(next(self._ids), name, session, start_ns, rules, self.limits.run_operations)
+            run = Run(next(self._ids), view, session, process, start_ns, rules, self.limits.run_operations)
             self._runs[run.id] = run
             if len(self._runs) > self.limits.live_runs:
                 _, oldest = self._runs.popitem(last=False)
                 oldest.evicted = True
                 oldest.rule_states = []
+                oldest.columns.clear()
                 self.evictions["live_runs"] += 1
             return run
 
+    def _new_session(self, session_id: str | None, run_name: str) -> Session:
+        view = View(Scope.SESSION, session_id or run_name, prices=self.prices)
+        return Session(session_id or "", view, len(self._slots[Scope.SESSION]))
+
     def _session(self, session_id: str | None, run_name: str) -> Session:
-        rules = len(self._slots[Scope.SESSION])
         if session_id is None:
-            return Session("", run_name, rules)
+            return self._new_session(None, run_name)
         session = self._sessions.get(session_id)
         if session is None:
-            session = self._sessions[session_id] = Session(session_id, session_id, rules)
+            session = self._sessions[session_id] = self._new_session(session_id, run_name)
             if len(self._sessions) > self.limits.sessions:
                 self._sessions.popitem(last=False)
                 self.evictions["sessions"] += 1
@@ -157,7 +178,7 @@ class Engine:
         news: list[Suggestion] = []
         for slot in self._watching[operation.kind]:
             rule, place, kind = slot
-            scope = run if kind is Scope.RUN else run.session if kind is Scope.SESSION else self._process
+            scope = run if kind is Scope.RUN else run.session if kind is Scope.SESSION else run.process
             try:
                 state = scope.rule_states[place]
                 if state is None:
@@ -172,11 +193,6 @@ class Engine:
         run.suggestions[suggestion.key] = suggestion
         if scope.is_news(suggestion):
             news.append(suggestion)
-
-    def _scope(self, run: Run, scope: Scope) -> ScopeState:
-        if scope is Scope.RUN:
-            return run
-        return run.session if scope is Scope.SESSION else self._process
 
     def _report(self, rule: AnyRule, error: Exception) -> None:
         if self._on_error is not None:
@@ -194,14 +210,27 @@ class Engine:
             root_is_work = root.kind in BILLED_BY_TOKEN or root.kind in (OperationKind.TOOL, OperationKind.SERVICE)
             if root.counted and (root_is_work or root.is_agent):
                 count(run, root)
+            else:
+                run.columns.add(root)
             news = self._judge(run, root)
             if not run.evicted:
                 self._conclude(run, root, news)
             return self._summary(run, root, self._restated(run)), news
 
     def _restated(self, run: Run) -> tuple[Suggestion, ...]:
-        scopes = (run, run.session, self._process)
+        # A session that goes on will have more to say; its last word is asked for, not sent each time.
+        scopes = (run,) if run.session.id else (run, run.session)
         return tuple(s for s in run.suggestions.values() if any(scope.restates(s) for scope in scopes))
+
+    def states(self, run: Run) -> Mapping[str, Any]:
+        """The states of the rules over the session and the process of a run that was begun alone, by code."""
+        return {
+            slot.rule.code: state
+            for slot in self._concluding
+            if slot.scope is not Scope.RUN
+            and (state := (run.session if slot.scope is Scope.SESSION else run.process).rule_states[slot.place])
+            is not None
+        }
 
     def forget(self, run: Run) -> None:
         """Let go of a run that will never be finished."""
@@ -210,32 +239,45 @@ class Engine:
             self._runs.pop(run.id, None)
 
     def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
-        for slots in self._slots.values():
-            for slot in slots:
-                scope = self._scope(run, slot.rule.scope)
-                state = scope.rule_states[slot.place]
+        for slot in self._concluding:
+            rule, place, kind = slot
+            scope = run if kind is Scope.RUN else run.session if kind is Scope.SESSION else run.process
+            try:
+                state = scope.rule_states[place]
                 if state is None:
-                    continue
-                try:
-                    for suggestion in slot.rule.conclude(state, root, scope.view):
+                    if rule.watches:
+                        continue
+                    state = scope.rule_states[place] = rule.start()
+                for suggestion in rule.conclude(state, root, scope.view):
+                    # What a session said before this run, and still says, is not of this run.
+                    if suggestion.key in run.suggestions or not scope.has_said(suggestion):
                         self._keep(run, scope, suggestion, news)
-                except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
-                    self._report(slot.rule, error)
+            except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
+                self._report(rule, error)
 
     def _summary(self, run: Run, root: Operation, restated: tuple[Suggestion, ...]) -> RunSummary:
         suggestions = tuple(sorted(run.suggestions.values(), key=lambda s: (-s.impact_score, s.key)))
         totals = run.view.totals
+        rows = tuple(run.columns.rows())
+        spans = frozenset(row.span_id for row in rows) if suggestions else frozenset[int]()
+
+        def of_this_run(chosen: Iterable[Suggestion]) -> Saved:
+            return saved(chosen, cost_usd=totals.cost_usd, start_ns=root.start_ns, end_ns=root.end_ns, spans=spans)
+
+        measured = [s for s in suggestions if s.savings is not None and s.savings.basis is SavingBasis.MEASURED]
         return RunSummary(
             name=run.name,
             session_id=run.session.id or None,
             start_ns=root.start_ns,
             end_ns=root.end_ns,
             totals=totals,
-            critical_path=critical_path(run.columns),
-            efficiency_score=efficiency_score(totals, root.duration_ns, suggestions),
+            critical_path=critical_path(rows),
+            efficiency_score=efficiency_score(totals, root.duration_ns, of_this_run(measured)),
             rating=rating(totals),
             success=run.success if run.success is not None else root.error_type is None,
             score=run.score,
             suggestions=suggestions,
             restated=restated,
+            savings=of_this_run(suggestions),
+            rows=rows,
         )

@@ -6,40 +6,17 @@ is the runs that share a conversation id; a run without one is a session of its 
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
-from otel_agentperf.model import (
-    Level,
-    Operation,
-    OperationKind,
-    Suggestion,
-    Totals,
-)
-from otel_agentperf.rules.base import Scope, Spending, View
+from otel_agentperf.analysis.columns import Columns
+from otel_agentperf.model import Level, Operation, OperationKind, Suggestion, Totals
+from otel_agentperf.rules.base import Spending, View
 
 _EMITTED_EVIDENCE_RATIO = 2
-
-
-@dataclass(slots=True)
-class Columns:
-    """The agents' invocations of a run, a few bytes each, for its critical path."""
-
-    limit: int
-    starts_ns: array[int] = field(default_factory=lambda: array("q"))
-    ends_ns: array[int] = field(default_factory=lambda: array("q"))
-    names: list[str] = field(default_factory=list[str])
-    dropped: int = 0
-
-    def add(self, operation: Operation) -> None:
-        """Keep one invocation, or count it as dropped beyond the limit."""
-        if len(self.names) >= self.limit:
-            self.dropped += 1
-            return
-        self.starts_ns.append(operation.start_ns)
-        self.ends_ns.append(operation.end_ns)
-        self.names.append(operation.name)
+MAX_CONTRIBUTORS = 500
+OTHER_CONTRIBUTOR = "other:other"
+"""Who is charged beyond that many."""
 
 
 @dataclass(slots=True)
@@ -68,6 +45,10 @@ class ScopeState:
         self.announced[key] = (suggestion.level, suggestion.evidence)
         return True
 
+    def has_said(self, suggestion: Suggestion) -> bool:
+        """Whether just this was announced here, with the same level and evidence."""
+        return self.announced.get(suggestion.key) == (suggestion.level, suggestion.evidence)
+
     def restates(self, suggestion: Suggestion) -> bool:
         """Whether a suggestion that was announced here has other evidence now."""
         before = self.announced.get(suggestion.key)
@@ -82,8 +63,8 @@ class Session(ScopeState):
 
     __slots__ = ("id", "runs")
 
-    def __init__(self, session_id: str, name: str, rules: int) -> None:
-        super().__init__(View(Scope.SESSION, name), [None] * rules)
+    def __init__(self, session_id: str, view: View, rules: int) -> None:
+        super().__init__(view, [None] * rules)
         self.id = session_id
         self.runs = 0
 
@@ -96,6 +77,7 @@ class Run(ScopeState):
         "evicted",
         "finished",
         "id",
+        "process",
         "score",
         "session",
         "start_ns",
@@ -103,12 +85,15 @@ class Run(ScopeState):
         "suggestions",
     )
 
-    def __init__(self, run_id: int, name: str, session: Session, start_ns: int, rules: int, limit: int) -> None:
-        super().__init__(View(Scope.RUN, name), [None] * rules)
+    def __init__(
+        self, run_id: int, view: View, session: Session, process: ScopeState, start_ns: int, rules: int, limit: int
+    ) -> None:
+        super().__init__(view, [None] * rules)
         self.id = run_id
         self.session = session
+        self.process = process
         self.start_ns = start_ns
-        self.columns = Columns(limit)
+        self.columns = view.columns = Columns(limit)
         self.suggestions: dict[tuple[str, str], Suggestion] = {}
         self.success: bool | None = None
         self.score: float | None = None
@@ -138,11 +123,12 @@ def count(run: Run, operation: Operation) -> None:
         for view in views:
             spending = view.contributors.get(contributor)
             if spending is None:
-                spending = view.contributors[contributor] = Spending()
+                if len(view.contributors) >= MAX_CONTRIBUTORS:
+                    contributor = OTHER_CONTRIBUTOR
+                spending = view.contributors.setdefault(contributor, Spending())
             spending.cost_usd += cost_usd
             spending.operations += 1
-    if operation.is_agent:
-        run.columns.add(operation)
+    run.columns.add(operation)
 
 
 def add_to_totals(totals: Totals, operation: Operation) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
-from otel_agentperf.analysis.runs import Columns
-from otel_agentperf.model import ZERO_USD, SavingBasis, Suggestion, Totals
+from otel_agentperf.analysis.savings import Saved
+from otel_agentperf.model import ZERO_USD, Totals
+from otel_agentperf.rules.base import Row
 
 COST_RATINGS = ((Decimal("0.05"), "A"), (Decimal("0.10"), "B"), (Decimal("0.20"), "C"), (Decimal("0.50"), "D"))
 """Upper bounds in USD. The first four come from the system's users, F is what lies above."""
@@ -16,22 +18,25 @@ ERROR_POINTS = 30
 MAX_PATH = 32
 
 
-def critical_path(columns: Columns) -> tuple[str, ...]:
+def critical_path(rows: Sequence[Row]) -> tuple[str, ...]:
     """The chain of agents that decided how long a run took, first to last.
 
     Walks back from the invocation that ended last: before each stands the one that ended
     last before it began. At most the last 32.
     """
-    order = sorted(range(len(columns.names)), key=columns.ends_ns.__getitem__, reverse=True)
     path: list[str] = []
     cursor: int | None = None
-    for index in order:
-        if cursor is None or columns.ends_ns[index] <= cursor:
-            path.append(columns.names[index])
-            cursor = columns.starts_ns[index]
+    for row in sorted((row for row in rows if row.is_agent), key=_last_first):
+        if cursor is None or row.end_ns <= cursor:
+            path.append(row.name)
+            cursor = row.start_ns
             if len(path) == MAX_PATH:
                 break
     return tuple(reversed(path))
+
+
+def _last_first(row: Row) -> tuple[int, int, int]:
+    return -row.end_ns, row.start_ns, row.span_id
 
 
 def rating(totals: Totals) -> str | None:
@@ -42,18 +47,20 @@ def rating(totals: Totals) -> str | None:
     return next((letter for bound, letter in COST_RATINGS if totals.cost_usd < bound), "F")
 
 
-def efficiency_score(totals: Totals, duration_ns: int, suggestions: tuple[Suggestion, ...]) -> int:
+def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int:
     """How much of a run was not wasted, 0 to 100.
 
     `100 - 40 * wasted cost / cost - 30 * wasted time / time - 30 * errors / operations`, each
-    share between 0 and 1, where waste is the sum of the *measured* savings of the run's
-    suggestions: time and money that were already spent twice.
+    share between 0 and 1.
+
+    Args:
+        totals: the run's sums.
+        duration_ns: how long it took.
+        wasted: the *measured* savings of the run's suggestions, each counted once: time and
+            money that were already spent to no avail.
     """
-    measured = [s.savings for s in suggestions if s.savings is not None and s.savings.basis is SavingBasis.MEASURED]
-    wasted_usd = sum((s.cost_usd for s in measured if s.cost_usd is not None), ZERO_USD)
-    wasted_s = sum(s.time_s for s in measured if s.time_s is not None)
-    cost_share = float(wasted_usd / totals.cost_usd) if totals.cost_usd else 0.0
-    time_share = wasted_s * 1e9 / duration_ns if duration_ns else 0.0
+    cost_share = float(wasted.cost_usd / totals.cost_usd) if totals.cost_usd else 0.0
+    time_share = wasted.time_s * 1e9 / duration_ns if duration_ns else 0.0
     error_share = totals.errors / totals.operations if totals.operations else 0.0
     lost = (
         WASTED_COST_POINTS * min(1.0, cost_share)

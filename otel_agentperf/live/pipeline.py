@@ -90,7 +90,7 @@ class Pipeline:
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)
         rules = make_rules(self.settings.rules, self.settings.rules_select, self.settings.rules_ignore)
-        self.engine = Engine(rules, limits, guard.report)
+        self.engine = Engine(rules, limits, guard.report, self.prices)
         to_logs = self.settings.emit != "span_event"
         logger = get_logger(semconv.SCOPE_API, VERSION, logger_provider) if to_logs else None
         self._emitter = Emitter(self.settings.emit, logger)

@@ -3,6 +3,9 @@
 A rule is pure. It declares what it watches and at which scope; the engine makes one state
 for each scope, bounds and evicts it, and hands the rule every operation that it watches, in
 the order in which they ended. The rule yields suggestions and nothing else.
+
+A rule over a session or the process judges alike whether one state has seen all operations
+(live) or the states of single runs were merged in any order (replay).
 """
 
 from __future__ import annotations
@@ -11,9 +14,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from otel_agentperf.model import Complexity, Operation, OperationKind, Suggestion, Totals
+from otel_agentperf.pricing.book import PriceBook
 
 S = TypeVar("S")
 
@@ -48,6 +52,51 @@ class Spending:
     operations: int = 0
 
 
+class Row(NamedTuple):
+    """One operation of a run, in the form in which a run's shape is kept. Times are Unix nanoseconds."""
+
+    span_id: int
+    parent_id: int
+    """0 where there is none."""
+    kind: OperationKind
+    start_ns: int
+    end_ns: int
+    cost_usd: float
+    """Not a number where it is unknown, or nothing was billed."""
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    reasoning_tokens: int
+    is_error: bool
+    is_agent: bool
+    has_cost: bool
+    """Whether it was billed, at a known price or not."""
+    name: str
+    agent: str
+    outcome: str | None
+
+    @property
+    def duration_ns(self) -> int:
+        """Wall time, never negative."""
+        return max(0, self.end_ns - self.start_ns)
+
+
+def span_hex(span_id: int) -> str:
+    """A span's id as 16 hex digits."""
+    return f"{span_id:016x}"
+
+
+class Shape(Protocol):
+    """All operations of a run, as far as they were kept."""
+
+    dropped: int
+    """Operations beyond the limit: where there are any, the shape is not whole."""
+
+    def rows(self) -> list[Row]:
+        """The operations in order of start; the root is among them once it has ended."""
+        ...
+
+
 @dataclass(slots=True)
 class View:
     """What a rule may know of its scope beside the operation: read only."""
@@ -58,6 +107,10 @@ class View:
     totals: Totals = field(default_factory=Totals)
     contributors: dict[str, Spending] = field(default_factory=dict[str, Spending])
     """By `kind:name`."""
+    prices: PriceBook | None = None
+    """What tokens cost elsewhere; `None` where nothing can be priced."""
+    columns: Shape | None = None
+    """The shape of the run, in the scope of a run only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +137,7 @@ class Rule(ABC, Generic[S]):
     group: ClassVar[Group]
     scope: ClassVar[Scope]
     watches: ClassVar[frozenset[OperationKind]]
+    """Kinds of operation that `observe` is called for; empty where `conclude` looks at the run's shape."""
     complexity: ClassVar[Complexity]
     options: ClassVar[Mapping[str, Option]] = {}
 
@@ -101,8 +155,27 @@ class Rule(ABC, Generic[S]):
         """Take in one finished operation; called in the order in which they end."""
 
     def conclude(self, state: S, root: Operation, view: View) -> Iterable[Suggestion]:
-        """Say what can be said only now that a run is over. The default says nothing."""
-        del state, root, view
+        """Say what can be said now that a run is over.
+
+        The default judges the session or process, so that its last word takes in the whole run.
+        """
+        del root
+        return () if view.scope is Scope.RUN else self.judge(state, view)
+
+    def merge(self, state: S, other: S) -> S:
+        """What two states of a session or the process amount to, in whatever order they come.
+
+        Rules over a run are never asked.
+
+        Args:
+            state: may be changed and given back.
+            other: is left as it is.
+        """
+        raise NotImplementedError
+
+    def judge(self, state: S, view: View) -> Iterable[Suggestion]:
+        """All that stands now in a session or the process. The default says nothing."""
+        del state, view
         return ()
 
 

@@ -9,7 +9,7 @@ import yaml
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.model import Suggestion
 from otel_agentperf.rules import RULES, make_rules
-from tests.rules.operations import Clock, root
+from tests.rules.operations import PRICES, Clock, root
 
 CASES = Path(__file__).parent / "cases"
 KINDS = ("fires", "just below", "silent")
@@ -30,16 +30,21 @@ def all_cases() -> list[Any]:
 
 def final_suggestions(code: str, case: dict[str, Any]) -> list[Suggestion]:
     """What the rule says in the end, once per target, over the runs of a case."""
-    engine = Engine(make_rules({code: case.get("options", {})}, select=(code,)))
+    errors: list[str] = []
+    rules = make_rules({code: case.get("options", {})}, select=(code,))
+    engine = Engine(rules, on_error=lambda site, error: errors.append(f"{site}: {error!r}"), prices=PRICES)
     clock = Clock()
     final: dict[tuple[str, str], Suggestion] = {}
     for words in case["runs"] if "runs" in case else [case["operations"]]:
         run = engine.begin("graph", case.get("session"), 0)
         operations = [clock.operation(word) for word in words]
-        for operation in operations:
+        for operation in sorted(operations, key=lambda each: each.end_ns):
             engine.observe(run, operation)
-        summary, _ = engine.finish(run, root(operations[0].start_ns, operations[-1].end_ns))
+        start_ns = min(operation.start_ns for operation in operations)
+        end_ns = max(operation.end_ns for operation in operations)
+        summary, _ = engine.finish(run, root(start_ns, end_ns))
         final.update({suggestion.key: suggestion for suggestion in summary.suggestions})
+    assert errors == []
     return list(final.values())
 
 
@@ -57,6 +62,14 @@ def test_a_rule_says_what_its_case_says(code: str, kind: str, case: dict[str, An
         if "time_s" in words:
             assert suggestion.savings is not None
             assert suggestion.savings.time_s == pytest.approx(words["time_s"])
+        if "usd" in words:
+            assert suggestion.savings is not None
+            assert suggestion.savings.cost_usd is not None
+            assert float(suggestion.savings.cost_usd) == pytest.approx(words["usd"], abs=1e-9)
+        if "saves" in words:
+            assert (suggestion.savings.basis if suggestion.savings else None) == words["saves"]
+        for name, value in words.get("evidence", {}).items():
+            assert suggestion.evidence[name] == pytest.approx(value), name
         for text in words.get("says", []):
             assert text in suggestion.description
 

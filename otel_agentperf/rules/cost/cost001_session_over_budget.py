@@ -67,11 +67,23 @@ class SessionOverBudget(Rule[_State]):
             return ()
         state.announced = step
         state.next_usd = budget * next((s for s in STEPS if s > step), step)
-        return (self._suggestion(step, operation, view),)
+        return (self._suggestion(step, view, (operation.span_id,)),)
 
-    def _suggestion(self, step: int, operation: Operation, view: View) -> Suggestion:
+    def merge(self, state: _State, other: _State) -> _State:
+        del other  # the sums are the view's
+        return state
+
+    def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
+        del state
+        budget = Decimal(str(self.budget_usd))
+        passed = [step for step in STEPS if view.totals.cost_usd > budget * step]
+        return (self._suggestion(passed[-1], view, ()),) if passed else ()
+
+    def _suggestion(self, step: int, view: View, span_ids: tuple[str, ...]) -> Suggestion:
         spent = float(view.totals.cost_usd)
-        largest = sorted(view.contributors.items(), key=lambda item: -item[1].cost_usd)[:CONTRIBUTORS]
+        largest = sorted(view.contributors.items(), key=lambda item: (-round(item[1].cost_usd, 9), item[0]))[
+            :CONTRIBUTORS
+        ]
         named = ", ".join(f"{name} ${spending.cost_usd:.4f}" for name, spending in largest)
         passed = "its budget" if step == 1 else f"{step} times its budget"
         evidence: dict[str, float | int] = {
@@ -92,7 +104,7 @@ class SessionOverBudget(Rule[_State]):
             complexity=self.complexity,
             confidence=1.0,
             applies_to=(f"session:{view.name}", *(name for name, _ in largest)),
-            span_ids=(operation.span_id,),
+            span_ids=span_ids,
             evidence=evidence,
         )
 

@@ -31,6 +31,7 @@ from otel_agentperf.model import (
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 
 NS_PER_S = 1e9
+MAX_AGENTS = 500
 
 
 @dataclass(slots=True)
@@ -73,19 +74,39 @@ class SlowAgent(Rule[_State]):
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         if not operation.is_agent or operation.outcome is not None or operation.error_type is not None:
             return ()
-        agent = state.agents.setdefault(operation.name, _Agent())
+        agent = state.agents.get(operation.name)
+        if agent is None:
+            if len(state.agents) >= MAX_AGENTS:
+                return ()
+            agent = state.agents[operation.name] = _Agent()
         duration_ns = operation.duration_ns
         agent.invocations += 1
         agent.total_ns += duration_ns
-        if duration_ns >= agent.slowest_ns:
-            agent.slowest_ns, agent.slowest_span = duration_ns, operation.span_id
+        agent.slowest_ns, agent.slowest_span = max(
+            (agent.slowest_ns, agent.slowest_span), (duration_ns, operation.span_id)
+        )
+        return self._of(operation.name, agent)
+
+    def merge(self, state: _State, other: _State) -> _State:
+        for name, seen in other.agents.items():
+            agent = state.agents.setdefault(name, _Agent())
+            agent.invocations += seen.invocations
+            agent.total_ns += seen.total_ns
+            agent.slowest_ns, agent.slowest_span = max(
+                (agent.slowest_ns, agent.slowest_span), (seen.slowest_ns, seen.slowest_span)
+            )
+        return state
+
+    def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
+        del view
+        return [suggestion for name, agent in state.agents.items() for suggestion in self._of(name, agent)]
+
+    def _of(self, name: str, agent: _Agent) -> Iterable[Suggestion]:
         if agent.invocations < self.min_invocations:
             return ()
         total_s = agent.total_ns / NS_PER_S
         average_s = total_s / agent.invocations
-        if average_s <= self.threshold_s:
-            return ()
-        return (self._suggestion(operation.name, agent, average_s, total_s),)
+        return (self._suggestion(name, agent, average_s, total_s),) if average_s > self.threshold_s else ()
 
     def _suggestion(self, name: str, agent: _Agent, average_s: float, total_s: float) -> Suggestion:
         ratio = average_s / self.threshold_s if self.threshold_s else 2.0

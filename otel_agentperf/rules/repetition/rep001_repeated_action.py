@@ -30,6 +30,7 @@ from enum import StrEnum
 
 from otel_agentperf.model import (
     ZERO_USD,
+    Claim,
     Complexity,
     Level,
     Operation,
@@ -59,9 +60,14 @@ class Waste(StrEnum):
 class _Wasted:
     call: int
     kind: Waste
-    duration_ns: int
+    start_ns: int
+    end_ns: int
     cost_usd: Decimal
     span_id: str
+
+    @property
+    def duration_ns(self) -> int:
+        return max(0, self.end_ns - self.start_ns)
 
 
 @dataclass(slots=True)
@@ -119,7 +125,14 @@ class RepeatedAction(Rule[_State]):
             return ()
         cost = operation.cost.total_usd if operation.cost is not None else None
         tool.wasted.append(
-            _Wasted(state.calls, kind, operation.duration_ns, cost if cost is not None else ZERO_USD, operation.span_id)
+            _Wasted(
+                state.calls,
+                kind,
+                operation.start_ns,
+                operation.end_ns,
+                cost if cost is not None else ZERO_USD,
+                operation.span_id,
+            )
         )
         while tool.wasted[0].call <= state.calls - WINDOW:
             tool.wasted.popleft()
@@ -160,6 +173,7 @@ class RepeatedAction(Rule[_State]):
                     **{f"wasted_{kind.value}": counts[kind] for kind in Waste},
                 },
                 savings=Savings(SavingBasis.MEASURED, time_s=round(time_s, 6), cost_usd=cost_usd or None),
+                claims=tuple(Claim(item.span_id, item.cost_usd, item.start_ns, item.end_ns) for item in wasted),
             ),
         )
 

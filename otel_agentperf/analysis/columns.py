@@ -1,0 +1,158 @@
+"""The shape of a run: every operation of it in some seventy bytes.
+
+A live run keeps these instead of its operations. Names, agents and outcomes repeat, so each
+combination is kept once. What comes beyond the limit is counted and left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from math import isnan, nan
+from struct import Struct, error
+
+from otel_agentperf.model import Operation, OperationKind
+from otel_agentperf.rules.base import Row
+
+_FORMAT = Struct("<QQqqdIIIIIBB")
+_KINDS = tuple(OperationKind)
+_PLACES = {kind: place for place, kind in enumerate(_KINDS)}
+_IS_ERROR, _IS_AGENT, _HAS_COST = 1, 2, 4
+_MOST_TOKENS = 2**32 - 1
+_ID_BITS = 64
+
+
+class Columns:
+    """The operations of one run.
+
+    Args:
+        limit: the most operations to keep.
+    """
+
+    __slots__ = ("_labels", "_limit", "_packed", "_rows", "dropped")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._packed = bytearray()
+        self._labels: dict[tuple[str, str, str | None], int] = {}
+        self._rows: list[Row] | None = None
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._packed) // _FORMAT.size
+
+    def add(self, operation: Operation) -> None:
+        """Keep one operation, or count it as dropped beyond the limit."""
+        if len(self._packed) >= self._limit * _FORMAT.size:
+            self.dropped += 1
+            return
+        flags = 0
+        if operation.error_type is not None:
+            flags = _IS_ERROR
+        if operation.is_agent:
+            flags |= _IS_AGENT
+        cost_usd = nan
+        cost = operation.cost
+        if cost is not None:
+            flags |= _HAS_COST
+            if cost.total_usd is not None:
+                cost_usd = float(cost.total_usd)
+        labels = self._labels
+        label = (operation.name, operation.agent, operation.outcome)
+        place = labels.get(label)
+        if place is None:
+            place = labels[label] = len(labels)
+        usage = operation.usage
+        fresh = output = cached = thoughts = 0
+        if usage is not None:
+            fresh, output = usage.input_tokens, usage.output_tokens
+            cached, thoughts = usage.cache_read_tokens, usage.reasoning_tokens
+            if fresh > _MOST_TOKENS or output > _MOST_TOKENS:
+                fresh, output, cached, thoughts = (min(n, _MOST_TOKENS) for n in (fresh, output, cached, thoughts))
+        parent_id = operation.parent_id
+        try:
+            self._packed += _FORMAT.pack(
+                int_of(operation.span_id),
+                int_of(parent_id) if parent_id is not None else 0,
+                operation.start_ns,
+                operation.end_ns,
+                cost_usd,
+                place,
+                fresh,
+                output,
+                cached,
+                thoughts,
+                _PLACES[operation.kind],
+                flags,
+            )
+        except error:  # a time or a number that no clock or model gives
+            self.dropped += 1
+        self._rows = None
+
+    def rows(self) -> list[Row]:
+        """The operations in order of start; of two that start together, the longer one first."""
+        if self._rows is None:
+            labels = list(self._labels)
+            self._rows = [
+                Row(
+                    span_id,
+                    parent_id,
+                    _KINDS[kind],
+                    start_ns,
+                    end_ns,
+                    cost_usd,
+                    fresh,
+                    output,
+                    cached,
+                    thoughts,
+                    bool(flags & _IS_ERROR),
+                    bool(flags & _IS_AGENT),
+                    bool(flags & _HAS_COST),
+                    *labels[place],
+                )
+                for (
+                    span_id,
+                    parent_id,
+                    start_ns,
+                    end_ns,
+                    cost_usd,
+                    place,
+                    fresh,
+                    output,
+                    cached,
+                    thoughts,
+                    kind,
+                    flags,
+                ) in _FORMAT.iter_unpack(self._packed)
+            ]
+            self._rows.sort(key=_by_start)
+        return self._rows
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._packed.clear()
+        self._labels.clear()
+        self._rows = None
+
+
+def _by_start(row: Row) -> tuple[int, int, int]:
+    return row.start_ns, -row.end_ns, row.span_id
+
+
+def int_of(span_id: str) -> int:
+    """A span's id as a number; one that is no 64-bit hexadecimal number is hashed to one."""
+    try:
+        number = int(span_id, 16)
+    except ValueError:
+        return _hashed(span_id)
+    return number if 0 <= number < 1 << _ID_BITS else _hashed(span_id)
+
+
+@lru_cache(maxsize=4096)
+def _hashed(span_id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(span_id.encode(), digest_size=8).digest(), "big")
+
+
+def known(cost_usd: float) -> float:
+    """A row's cost, 0.0 where it is unknown."""
+    return 0.0 if isnan(cost_usd) else cost_usd

@@ -1,0 +1,86 @@
+"""Runs that were judged alone, joined to sessions and services.
+
+Replay reduces twice: the spans of a trace to digests of its runs, then those to sessions and
+services. Digests are small, can be pickled, and merge in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from otel_agentperf.analysis.engine import Engine
+from otel_agentperf.analysis.runs import MAX_CONTRIBUTORS, OTHER_CONTRIBUTOR, Run
+from otel_agentperf.model import Suggestion, Totals
+from otel_agentperf.pricing.book import PriceBook
+from otel_agentperf.rules.base import Rule, Scope, Spending, View
+
+AnyRule = Rule[Any]
+_SUMS = Totals.__struct_fields__
+
+
+@dataclass(slots=True)
+class Digest:
+    """What a run adds to its session and its service."""
+
+    totals: Totals
+    contributors: Mapping[str, Spending]
+    states: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """By rule code, of the rules over a session and over the process."""
+
+
+def digest(engine: Engine, run: Run) -> Digest:
+    """Take the digest of a run that was begun alone and is finished."""
+    return Digest(run.totals, run.view.contributors, engine.states(run))
+
+
+class Fold:
+    """Joins digests of one session, or of one service.
+
+    Args:
+        rules: the rules that made the digests; those of the scope judge here.
+        scope: `SESSION` or `PROCESS`.
+        name: the session's id, or the service's name.
+        prices: what rules ask for the price of the same tokens elsewhere.
+    """
+
+    def __init__(self, rules: Iterable[AnyRule], scope: Scope, name: str, prices: PriceBook | None = None) -> None:
+        self._rules = tuple(rule for rule in rules if rule.scope is scope)
+        self._states: dict[str, Any] = {}
+        self.view = View(scope, name, prices=prices)
+        self.runs = 0
+
+    def add(self, part: Digest) -> None:
+        """Take in one digest; it may be changed and must not be used again."""
+        self.runs += 1
+        _add(self.view, part)
+        states = self._states
+        for rule in self._rules:
+            state = part.states.get(rule.code)
+            if state is None:
+                continue
+            own = states.get(rule.code)
+            states[rule.code] = state if own is None else rule.merge(own, state)
+
+    def judge(self) -> list[Suggestion]:
+        """What the rules of the scope say of all of it, the weightiest first."""
+        said = [
+            suggestion
+            for rule in self._rules
+            if rule.code in self._states
+            for suggestion in rule.judge(self._states[rule.code], self.view)
+        ]
+        return sorted(said, key=lambda suggestion: (-suggestion.impact_score, suggestion.key))
+
+
+def _add(view: View, part: Digest) -> None:
+    totals = view.totals
+    for name in _SUMS:
+        setattr(totals, name, getattr(totals, name) + getattr(part.totals, name))
+    contributors = view.contributors
+    for name, spending in part.contributors.items():
+        known = name in contributors or len(contributors) < MAX_CONTRIBUTORS
+        own = contributors.setdefault(name if known else OTHER_CONTRIBUTOR, Spending())
+        for each in fields(Spending):
+            setattr(own, each.name, getattr(own, each.name) + getattr(spending, each.name))
