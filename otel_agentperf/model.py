@@ -276,6 +276,8 @@ class Totals(msgspec.Struct, gc=False):
     """Sums over the billed work of a run, session or node. Mutable: the engine adds to it."""
 
     cost_usd: Decimal = ZERO_USD
+    cache_read_usd: Decimal = ZERO_USD
+    """The part of it that cached input took."""
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from itertools import count as counter
 from typing import Any, NamedTuple
 
+from otel_agentperf.analysis.ledger import SessionSummary, session_summary
 from otel_agentperf.analysis.runs import Run, ScopeState, Session, count
-from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, saved
+from otel_agentperf.analysis.savings import Saved, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
-from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, SavingBasis, Suggestion, Totals
+from otel_agentperf.analysis.summary import RunSummary
+from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, SavingBasis, Suggestion
 from otel_agentperf.pricing.book import PriceBook
-from otel_agentperf.rules.base import Row, Rule, Scope, View
+from otel_agentperf.rules.base import Rule, Scope, View
 
 AnyRule = Rule[Any]
 
@@ -32,32 +34,6 @@ class Limits:
     live_runs: int = 10_000
     sessions: int = 2_000
     run_operations: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A finished run.
-
-    `suggestions` holds the final one per rule and target, `restated` those among them whose
-    evidence has changed since they were announced.
-    """
-
-    name: str
-    session_id: str | None
-    start_ns: int
-    end_ns: int
-    totals: Totals
-    critical_path: tuple[str, ...]
-    efficiency_score: int
-    rating: str | None
-    success: bool
-    score: float | None
-    suggestions: tuple[Suggestion, ...]
-    restated: tuple[Suggestion, ...] = ()
-    savings: Saved = NOTHING_SAVED
-    """What following all of them would have saved of this run; what two of them claim counts once."""
-    rows: tuple[Row, ...] = ()
-    """The run's operations in order of start, as far as they were kept."""
 
 
 class _Slot(NamedTuple):
@@ -103,6 +79,7 @@ class Engine:
             for kind in OperationKind
         }
         self._concluding = tuple(slot for scope in Scope for slot in slots[scope])
+        self._shared = frozenset(rule.code for rule in self.rules if rule.scope is not Scope.RUN)
         self._process = self._new_process()
 
     def _new_process(self) -> ScopeState:
@@ -160,6 +137,32 @@ class Engine:
             self._sessions.move_to_end(session_id)
         return session
 
+    def session_ids(self) -> list[str]:
+        """The sessions that are remembered, the least recently used first."""
+        with self._lock:
+            return list(self._sessions)
+
+    def session(self, session_id: str) -> SessionSummary | None:
+        """What a session amounts to so far; `None` where it is not known, or no longer.
+
+        Asking does not keep it from being evicted.
+        """
+        with self._lock:
+            session = self._sessions.get(session_id)
+            if session is None:
+                return None
+            ledger = session.ledger
+            open_runs = sum(1 for run in self._runs.values() if run.session is session)
+            said: list[Suggestion] = []
+            for rule, place, _ in self._slots[Scope.SESSION]:
+                state = session.rule_states[place]
+                if state is not None:
+                    try:
+                        said.extend(rule.judge(state, session.view))
+                    except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
+                        self._report(rule, error)
+            return session_summary(session_id, ledger.breakdown, ledger.heads, said, open_runs=open_runs)
+
     def observe(self, run: Run, operation: Operation) -> list[Suggestion]:
         """Take in one finished operation of a run that goes on.
 
@@ -215,7 +218,10 @@ class Engine:
             news = self._judge(run, root)
             if not run.evicted:
                 self._conclude(run, root, news)
-            return self._summary(run, root, self._restated(run)), news
+            summary = self._summary(run, root, self._restated(run))
+            if run.session.id and run.process is self._process:
+                run.session.ledger.add(summary, root.trace_id, self._shared)
+            return summary, news
 
     def _restated(self, run: Run) -> tuple[Suggestion, ...]:
         # A session that goes on will have more to say; its last word is asked for, not sent each time.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from otel_agentperf.analysis.columns import Columns
+from otel_agentperf.analysis.ledger import Ledger
 from otel_agentperf.model import Level, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.rules.base import Spending, View
 
@@ -61,12 +62,13 @@ class ScopeState:
 class Session(ScopeState):
     """The runs that share a conversation id."""
 
-    __slots__ = ("id", "runs")
+    __slots__ = ("id", "ledger", "runs")
 
     def __init__(self, session_id: str, view: View, rules: int) -> None:
         super().__init__(view, [None] * rules)
         self.id = session_id
         self.runs = 0
+        self.ledger = Ledger()
 
 
 class Run(ScopeState):
@@ -162,6 +164,8 @@ def _add_call(totals: Totals, operation: Operation, kind: OperationKind) -> None
             totals.unpriced_calls += 1
         else:
             totals.cost_usd += cost.total_usd
+            if cost.cache_read_usd:
+                totals.cache_read_usd += cost.cache_read_usd
 
 
 def contributor_of(operation: Operation) -> str:

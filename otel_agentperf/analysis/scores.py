@@ -1,4 +1,4 @@
-"""What a finished run amounts to: critical path, efficiency score, cost rating."""
+"""What a finished run, session or agent amounts to: critical path, efficiency score, cost rating."""
 
 from __future__ import annotations
 
@@ -24,15 +24,26 @@ def critical_path(rows: Sequence[Row]) -> tuple[str, ...]:
     Walks back from the invocation that ended last: before each stands the one that ended
     last before it began. At most the last 32.
     """
-    path: list[str] = []
+    return tuple(row.name for row, _ in path_of(rows)[-MAX_PATH:])
+
+
+def path_of(rows: Sequence[Row]) -> list[tuple[Row, int]]:
+    """The invocations on the critical path, first to last, with the time that each was on it.
+
+    Args:
+        rows: the operations of a run.
+
+    Returns:
+        Each with its nanoseconds on the path; stretches in which no agent ran are on none.
+    """
+    path: list[tuple[Row, int]] = []
     cursor: int | None = None
     for row in sorted((row for row in rows if row.is_agent), key=_last_first):
         if cursor is None or row.end_ns <= cursor:
-            path.append(row.name)
+            path.append((row, row.duration_ns))
             cursor = row.start_ns
-            if len(path) == MAX_PATH:
-                break
-    return tuple(reversed(path))
+    path.reverse()
+    return path
 
 
 def _last_first(row: Row) -> tuple[int, int, int]:
@@ -42,16 +53,24 @@ def _last_first(row: Row) -> tuple[int, int, int]:
 def rating(totals: Totals) -> str | None:
     """The letter for what a run cost, or `None` where nothing of it could be priced."""
     calls = totals.inference_calls + totals.embedding_calls + totals.service_calls
-    if calls and totals.unpriced_calls >= calls and totals.cost_usd == ZERO_USD:
+    return rating_of(totals.cost_usd, calls, totals.unpriced_calls)
+
+
+def rating_of(cost_usd: Decimal, billed_calls: int, unpriced_calls: int) -> str | None:
+    """The letter for a cost, or `None` where something was billed and nothing of it could be priced.
+
+    Args:
+        cost_usd: what is known to have been spent.
+        billed_calls: how many calls that was for.
+        unpriced_calls: those among them whose price is unknown.
+    """
+    if billed_calls and unpriced_calls >= billed_calls and cost_usd == ZERO_USD:
         return None
-    return next((letter for bound, letter in COST_RATINGS if totals.cost_usd < bound), "F")
+    return next((letter for bound, letter in COST_RATINGS if cost_usd < bound), "F")
 
 
 def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int:
-    """How much of a run was not wasted, 0 to 100.
-
-    `100 - 40 * wasted cost / cost - 30 * wasted time / time - 30 * errors / operations`, each
-    share between 0 and 1.
+    """How much of a run was not wasted, 0 to 100: `efficiency` of its sums.
 
     Args:
         totals: the run's sums.
@@ -59,12 +78,32 @@ def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int:
         wasted: the *measured* savings of the run's suggestions, each counted once: time and
             money that were already spent to no avail.
     """
-    cost_share = float(wasted.cost_usd / totals.cost_usd) if totals.cost_usd else 0.0
-    time_share = wasted.time_s * 1e9 / duration_ns if duration_ns else 0.0
-    error_share = totals.errors / totals.operations if totals.operations else 0.0
+    return efficiency(
+        _share(float(wasted.cost_usd), float(totals.cost_usd)),
+        _share(wasted.time_s * 1e9, duration_ns),
+        _share(totals.errors, totals.operations),
+    )
+
+
+def efficiency(wasted_cost: float, wasted_time: float, errors: float) -> int:
+    """How much of what was done was not wasted, 0 to 100.
+
+    `100 - 40 * wasted cost / cost - 30 * wasted time / time - 30 * errors / operations`, each
+    share between 0 and 1. Waste is what was *measured*: time and money already spent twice or
+    thrown away. For an agent, time is how long its invocations ran, and operations are these.
+
+    Args:
+        wasted_cost: the share of the money, 0 to 1.
+        wasted_time: the share of the time, 0 to 1.
+        errors: the share of the operations, 0 to 1.
+    """
     lost = (
-        WASTED_COST_POINTS * min(1.0, cost_share)
-        + WASTED_TIME_POINTS * min(1.0, time_share)
-        + ERROR_POINTS * min(1.0, error_share)
+        WASTED_COST_POINTS * min(1.0, wasted_cost)
+        + WASTED_TIME_POINTS * min(1.0, wasted_time)
+        + ERROR_POINTS * min(1.0, errors)
     )
     return max(0, round(100 - lost))
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

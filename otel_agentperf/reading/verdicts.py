@@ -120,6 +120,7 @@ def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: t
     """
     totals = msgspec.structs.replace(
         recorded.totals,
+        cache_read_usd=seen.cache_read_usd,
         cache_read_tokens=seen.cache_read_tokens,
         reasoning_tokens=seen.reasoning_tokens,
         embedding_calls=seen.embedding_calls,

@@ -1,0 +1,35 @@
+"""What the engine says of a finished run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved
+from otel_agentperf.model import Suggestion, Totals
+from otel_agentperf.rules.base import Row
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A finished run.
+
+    `suggestions` holds the final one per rule and target, `restated` those among them whose
+    evidence has changed since they were announced.
+    """
+
+    name: str
+    session_id: str | None
+    start_ns: int
+    end_ns: int
+    totals: Totals
+    critical_path: tuple[str, ...]
+    efficiency_score: int
+    rating: str | None
+    success: bool
+    score: float | None
+    suggestions: tuple[Suggestion, ...]
+    restated: tuple[Suggestion, ...] = ()
+    savings: Saved = NOTHING_SAVED
+    """What following all of them would have saved of this run; what two of them claim counts once."""
+    rows: tuple[Row, ...] = ()
+    """The run's operations in order of start, as far as they were kept."""
