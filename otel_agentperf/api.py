@@ -29,6 +29,7 @@ from otel_agentperf.instrumentation.langgraph import LangGraphInstrumentor
 from otel_agentperf.instrumentation.patching import error_type
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import auto, frames, pipeline
+from otel_agentperf.live.answers import Pieces
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Pipeline
@@ -419,6 +420,7 @@ def _record(model: str, provider: str, usage: Usage | None, start_time_ns: int |
     )
     if frame is None:
         return
+    frame.answers.keep(frame.span_id, Pieces())  # what it answered is not known
     if usage is None:
         cost = Cost(CostStatus.UNPRICED, reason="the tokens are unknown")
     else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
+import pytest
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
@@ -22,6 +24,7 @@ from otel_agentperf.instrumentation.langgraph import LangGraphInstrumentor
 from otel_agentperf.live import pipeline
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
+from otel_agentperf.model import Operation
 
 Tree = dict[str, list["Tree"]] | str
 
@@ -109,6 +112,19 @@ class Telemetry:
         assert not self.pipeline.engine.live_runs, "a run was left open"
         assert not context_api.get_current(), "a context was left attached"
         assert not guard.error_counts(), guard.error_counts()
+
+
+def counted(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> list[Operation]:
+    """The operations that the pipeline counts from now on, in the order in which they end."""
+    seen: list[Operation] = []
+    account = telemetry.pipeline.account
+
+    def spy(frame: Any, operation: Operation, attributes: Any) -> Any:
+        seen.append(operation)
+        return account(frame, operation, attributes)
+
+    monkeypatch.setattr(telemetry.pipeline, "account", spy)
+    return seen
 
 
 def span_id(span: ReadableSpan) -> int:

@@ -6,7 +6,7 @@ from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
 from otel_agentperf.model import Cost, Inference, ModalityTokens, Operation, ServiceTier, ToolCall, Usage
 
-AttributeValue = str | bool | int | float | list[str] | tuple[str, ...]
+AttributeValue = str | bool | int | float | list[str] | tuple[str, ...] | tuple[int, ...]
 Attributes = dict[str, AttributeValue]
 
 _MODALITIES = ("text", "image", "audio", "video", "document")
@@ -71,22 +71,26 @@ def _add_modalities(attributes: Attributes, direction: str, tokens: ModalityToke
 
 def add_inference(attributes: Attributes, inference: Inference) -> None:
     """The response's facts and the fingerprints of a model request."""
-    if inference.response_model is not None:
-        attributes[semconv.RESPONSE_MODEL] = inference.response_model
     if inference.finish_reasons:
         attributes[semconv.RESPONSE_FINISH_REASONS] = inference.finish_reasons
     if inference.time_to_first_chunk_ns is not None:
         attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = inference.time_to_first_chunk_ns / 1e9
-    if inference.request_hash is not None:
-        attributes[semconv.REQUEST_HASH] = inference.request_hash
-    if inference.request_simhash is not None:
-        attributes[semconv.REQUEST_SIMHASH] = inference.request_simhash
     if inference.prefix_hashes:
         attributes[semconv.REQUEST_PREFIX_HASHES] = inference.prefix_hashes
-    if inference.response_hash is not None:
-        attributes[semconv.RESPONSE_HASH] = inference.response_hash
-    if inference.response_kind is not None:
-        attributes[semconv.RESPONSE_KIND] = inference.response_kind
+        attributes[semconv.REQUEST_PREFIX_SIZES] = inference.prefix_sizes
+    if inference.function_calls:
+        attributes[semconv.RESPONSE_FUNCTION_CALLS] = inference.function_calls
+    for key, value in (
+        (semconv.RESPONSE_MODEL, inference.response_model),
+        (semconv.REQUEST_HASH, inference.request_hash),
+        (semconv.REQUEST_SIMHASH, inference.request_simhash),
+        (semconv.REQUEST_SIZE, inference.request_size),
+        (semconv.REQUEST_USES, inference.uses),
+        (semconv.RESPONSE_HASH, inference.response_hash),
+        (semconv.RESPONSE_KIND, inference.response_kind),
+    ):
+        if value is not None:
+            attributes[key] = value
 
 
 def add_tool(attributes: Attributes, call: ToolCall) -> None:

@@ -27,6 +27,7 @@ from opentelemetry.trace import Tracer
 
 from otel_agentperf import reading, semconv
 from otel_agentperf.live import frames
+from otel_agentperf.live.answers import Pieces
 from otel_agentperf.live.attributes import Attributes, add_cost, add_operation
 from otel_agentperf.live.frames import Frame, Mark, put_mark
 from otel_agentperf.live.pipeline import Pipeline
@@ -218,6 +219,8 @@ def _settle(
         frame.span.set_attributes(attributes)
     if operation.kind in BILLED_BY_TOKEN:
         scope = _scope(frame.span)
+        if operation.kind is OperationKind.INFERENCE:
+            frame.answers.keep(operation.span_id, Pieces())
         pipeline.remember(frame, operation.name, scope)
         pipeline.add_cost(operation)
         if not scope.startswith(RECORD_METRICS):

@@ -20,6 +20,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
+from otel_agentperf.live.answers import Answers
 from otel_agentperf.model import ZERO_USD, Operation, OperationKind
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Frame:
     __slots__ = (
         "__weakref__",
         "agent",
+        "answers",
         "cost_usd",
         "ended",
         "failed_attempts",
@@ -64,6 +66,7 @@ class Frame:
         self.run: Run | None = parent.run if parent is not None else None
         self.owns_run = False
         self.agent: str = parent.agent if parent is not None else ""
+        self.answers: Answers = parent.answers if parent is not None else Answers()
         self.is_agent = False
         self.cost_usd: Decimal = ZERO_USD
         self.ended = False

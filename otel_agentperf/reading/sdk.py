@@ -15,6 +15,7 @@ from otel_agentperf.reading import values, verdicts
 from otel_agentperf.reading.span import read
 from otel_agentperf.reading.verdicts import RecordedRun
 
+_TOO_MANY_REQUESTS = 429
 _NO_ATTRIBUTES: Mapping[str, object] = {}
 
 
@@ -52,18 +53,21 @@ def read_span(span: ReadableSpan) -> SpanRecord | None:
         is_error=span.status.status_code is StatusCode.ERROR,
     )
     suggestions: list[tuple[int, Suggestion]] = []
-    attempts = 0
+    attempts = limited = waited_ns = 0
     for event in span.events:
         if event.name == semconv.EVENT_SUGGESTION:
             item = verdicts.suggestion(cast("Mapping[str, object]", event.attributes or _NO_ATTRIBUTES))
             if item is not None:
                 suggestions.append((event.timestamp, item))
         elif event.name == semconv.EVENT_ATTEMPT:
-            number = values.whole(cast("Mapping[str, object]", event.attributes or {}), semconv.ATTEMPT_NUMBER)
-            attempts = max(attempts, number or 0)
+            said = cast("Mapping[str, object]", event.attributes or _NO_ATTRIBUTES)
+            attempts = max(attempts, values.whole(said, semconv.ATTEMPT_NUMBER) or 0)
+            limited += values.whole(said, semconv.HTTP_STATUS_CODE) == _TOO_MANY_REQUESTS
+            waited_ns += values.seconds_as_ns(said, semconv.ATTEMPT_WAIT_S) or 0
     inference = operation.inference
     if attempts and inference is not None:
-        operation = msgspec.structs.replace(operation, inference=msgspec.structs.replace(inference, attempts=attempts))
+        inference = msgspec.structs.replace(inference, attempts=attempts, rate_limited=limited, retry_wait_ns=waited_ns)
+        operation = msgspec.structs.replace(operation, inference=inference)
     recorded = verdicts.recorded_run(attributes)
     return SpanRecord(
         operation,

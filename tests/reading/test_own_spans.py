@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -125,7 +127,20 @@ INFERENCE = Inference(
     prefix_hashes=("00000000000000ac", "00000000000000ad"),
     response_hash="00000000000000ae",
     response_kind="text",
+    prefix_sizes=(120, 4_711),
+    request_size=4_790,
+    function_calls=0,
+    uses=(),
 )
+FACTS: dict[str, dict[str, Any]] = {
+    "an answer of an earlier request in it": {"uses": ("00000000000000b1", "00000000000000b2")},
+    "nothing known of earlier answers": {"uses": None},
+    "functions asked for": {"response_kind": "function_call", "function_calls": 3},
+    "text beside a function call": {"response_kind": "mixed", "function_calls": 1},
+    "an empty answer": {"response_kind": "empty", "response_hash": None},
+    "no answer": {"response_kind": None, "response_hash": None, "function_calls": None},
+    "no fingerprints": {"request_hash": None, "prefix_hashes": (), "prefix_sizes": (), "request_size": None},
+}
 PRICES = PriceBook({})
 USAGES = (
     Usage(1234, 56),
@@ -150,6 +165,17 @@ def test_a_priced_model_request_in_a_node_is_read_back_as_it_was(live: Live, usa
     request = model_request(live, node)
     cost = PRICES.price("gcp.gemini", model, usage, when_ns=at(2))
     live.close(request, 7, usage=usage, cost=cost, inference=INFERENCE)
+    live.close(node, 8, node=NodeStep("g", 1, "00000000000000ff", 2))
+    live.close(run, 9)
+    assert live.read_back() == live.handed_over
+
+
+@pytest.mark.parametrize("facts", FACTS)
+def test_what_is_known_of_a_request_is_read_back_as_it_was(live: Live, facts: str) -> None:
+    run, node = graph(live)
+    request = model_request(live, node)
+    inference = msgspec.structs.replace(INFERENCE, **FACTS[facts])
+    live.close(request, 7, usage=Usage(10, 5), inference=inference)
     live.close(node, 8, node=NodeStep("g", 1, "00000000000000ff", 2))
     live.close(run, 9)
     assert live.read_back() == live.handed_over

@@ -12,6 +12,7 @@ import msgspec
 import xxhash
 
 from otel_agentperf.fingerprint import Fingerprinter
+from otel_agentperf.live.answers import Pieces, pieces_of
 from otel_agentperf.model import ServiceTier, Usage
 from otel_agentperf.pricing import gemini_usage, interaction_usage
 from otel_agentperf.pricing.gemini_usage import Response
@@ -34,11 +35,13 @@ class Answer:
     """
 
     __slots__ = (
+        "_calls",
         "_grounded",
         "_hasher",
         "_kinds",
         "_last_kind",
         "_parts",
+        "_texts",
         "error_type",
         "finish_reasons",
         "model",
@@ -61,6 +64,8 @@ class Answer:
         self._hasher = xxhash.xxh3_128()
         self._parts = 0
         self._last_kind = b""
+        self._texts: list[bytes] = []
+        self._calls: list[bytes] = []
 
     # -- generateContent and embeddings ----------------------------------------------------
 
@@ -92,8 +97,9 @@ class Answer:
                 if part.thought:
                     continue
                 if part.function_call is not None:
-                    self._part(b"c", part.function_call.name.encode() + b"\x1f" + bytes(part.function_call.args))
+                    self._call(part.function_call.name, bytes(part.function_call.args))
                 elif text := bytes(part.text)[1:-1]:
+                    self._texts.append(text)
                     self._part(b"t", text)
                 elif data := bytes(part.inline_data) or bytes(part.file_data):
                     self._part(b"d", data)
@@ -124,12 +130,13 @@ class Answer:
         """Take in text of the model."""
         if text:
             self._kinds.add("text")
+            self._texts.append(text)
             self._part(b"t", text)
 
     def take_call(self, name: str, arguments: bytes) -> None:
-        """Take in a function call of the model, or a piece of its arguments."""
+        """Take in a function call of the model; the arguments are empty where they are not known."""
         self._kinds.add("function_call")
-        self._part(b"c", name.encode() + b"\x1f" + arguments)
+        self._call(name, arguments)
 
     def take_media(self, content: bytes) -> None:
         """Take in a picture, sound or film of the model."""
@@ -137,6 +144,10 @@ class Answer:
         self._part(b"d", content)
 
     # -- what it comes to ------------------------------------------------------------------
+
+    def _call(self, name: str, arguments: bytes) -> None:
+        self._calls.append(arguments)
+        self._part(b"c", name.encode() + b"\x1f" + arguments)
 
     def _part(self, kind: bytes, content: bytes) -> None:
         if kind != b"t" or kind != self._last_kind:
@@ -166,6 +177,15 @@ class Answer:
         if kinds & {"function_call", "mixed"}:
             return "mixed" if kinds & {"text", "mixed"} else "function_call"
         return "text" if "text" in kinds else "blocked"
+
+    @property
+    def function_calls(self) -> int | None:
+        """How many functions it asks for; `None` before any content."""
+        return len(self._calls) if self._kinds else None
+
+    def pieces(self) -> Pieces:
+        """What it can be recognised by in a later request."""
+        return Pieces() if "media" in self._kinds else pieces_of(self._texts, self._calls)
 
     def print(self, fingerprinter: Fingerprinter) -> str | None:
         """The fingerprint, or `None` of an answer without content."""

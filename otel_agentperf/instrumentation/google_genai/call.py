@@ -18,11 +18,13 @@ from otel_agentperf.instrumentation.google_genai.peers import Peer
 from otel_agentperf.instrumentation.google_genai.prints import RequestPrints
 from otel_agentperf.instrumentation.patching import error_type
 from otel_agentperf.instrumentation.switch import leave
+from otel_agentperf.live.answers import Pieces
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Pipeline
-from otel_agentperf.model import Cost, CostStatus, Inference, Usage
+from otel_agentperf.model import Cost, CostStatus, Inference, OperationKind, Usage
 
+_TOO_MANY_REQUESTS = 429
 CURRENT: ContextVar[Call | None] = ContextVar("otel_agentperf_gemini_call", default=None)
 """The request that the SDK is working on: its attempts belong to it, and it is not begun twice."""
 
@@ -56,6 +58,8 @@ class Call:
         "_pipeline",
         "_prints",
         "_provider",
+        "_rate_limited",
+        "_retry_wait_ns",
         "_streamed",
         "answer",
         "attempts",
@@ -90,6 +94,8 @@ class Call:
         self.answer = Answer()
         self.attempts = 0
         self._last_attempt_end_ns = 0
+        self._rate_limited = 0
+        self._retry_wait_ns = 0
         self._first_chunk_ns: int | None = None
         self._done = False
 
@@ -114,6 +120,7 @@ class Call:
         """Note the time to the first chunk of a stream."""
         if self._first_chunk_ns is None:
             self._first_chunk_ns = time_ns()
+            self.frame.answers.keep(self.frame.span_id, Pieces())  # on its way: what it will be is not known
 
     def take(self, response: Any) -> None:
         """Take in the SDK's response, or one chunk of a stream; only its body is looked at."""
@@ -202,6 +209,8 @@ class Call:
                 self.frame, error_type=failed, outcome=outcome, usage=usage, cost=cost, inference=inference
             )
             peer.carried(self._pipeline, self.frame, operation, attributes)
+        if answer.has_content and self.endpoint.kind is OperationKind.INFERENCE:
+            self.frame.answers.keep(self.frame.span_id, answer.pieces())
 
     def _inference(self, answer: Answer) -> Inference:
         first_ns = self._first_chunk_ns
@@ -219,6 +228,12 @@ class Call:
             answer.print(self._pipeline.fingerprinter),
             answer.kind,
             max(1, self.attempts),
+            prints.prefix_sizes,
+            prints.size,
+            answer.function_calls,
+            prints.uses,
+            self._rate_limited,
+            self._retry_wait_ns,
         )
 
     def _cost(self, usage: Usage | None) -> Cost:
@@ -249,11 +264,16 @@ class Call:
         self.attempts += 1
         wait_ns = started_ns - self._last_attempt_end_ns if self._last_attempt_end_ns else 0
         self._last_attempt_end_ns = ended_ns
+        self._retry_wait_ns += wait_ns
+        if self.attempts == 1 and error is None and status_code in (None, 200):
+            return
+        code = _status(error) if error is not None else status_code or 200
+        if code == _TOO_MANY_REQUESTS:
+            self._rate_limited += 1
         span = self.frame.span
-        if (self.attempts == 1 and error is None and status_code in (None, 200)) or not span.is_recording():
+        if not span.is_recording():
             return
         attributes: Attributes = {semconv.ATTEMPT_NUMBER: self.attempts, semconv.ATTEMPT_WAIT_S: wait_ns / 1e9}
-        code = _status(error) if error is not None else status_code or 200
         if code is not None:
             attributes[semconv.HTTP_STATUS_CODE] = code
         elif error is not None:

@@ -69,9 +69,9 @@ def begin(
     start_ns = time_ns()
     context = context_api.get_current()
     provider = semconv.PROVIDER_VERTEX if vertex else semconv.PROVIDER_GEMINI
-    prints = request_prints(active.fingerprinter, body)
-    peer = peers.find(active, switch.tracer, context)
     parent = frames.current(context)
+    prints = request_prints(active.fingerprinter, body, parent.answers if parent is not None else None)
+    peer = peers.find(active, switch.tracer, context)
     on_peer = peer is not None and peer.takes()
     if peer is not None and on_peer:
         frame = active.open(endpoint.kind, endpoint.model, peer.span, start_ns, parent)

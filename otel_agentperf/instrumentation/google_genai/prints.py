@@ -1,4 +1,4 @@
-"""Fingerprints of a Gemini request.
+"""Fingerprints of a Gemini request, its size, and which earlier answers stand in it.
 
 The chain covers what a prompt cache covers, in its order: system instruction and tools first,
 then one link a message.
@@ -7,9 +7,11 @@ then one link a message.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any, NamedTuple, cast
 
-from otel_agentperf.fingerprint import Fingerprinter, canonical_bytes
+from otel_agentperf.fingerprint import MAX_PREFIX_HASHES, Fingerprinter, canonical_bytes
+from otel_agentperf.live.answers import Answers
 
 _SIMHASH_CHARACTERS = 2_000
 _HEAD = ("systemInstruction", "system_instruction", "tools", "cachedContent", "previous_interaction_id")
@@ -17,19 +19,25 @@ _SETTINGS = ("generationConfig", "generation_config", "toolConfig")
 
 
 class RequestPrints(NamedTuple):
-    """The fingerprints of a request; absent where it has no canonical form."""
+    """The fingerprints of a request; absent where it has no canonical form. Sizes in characters."""
 
     hash: str | None = None
     simhash: str | None = None
     prefix_hashes: tuple[str, ...] = ()
+    prefix_sizes: tuple[int, ...] = ()
+    size: int | None = None
+    uses: tuple[str, ...] | None = None
 
 
-def request_prints(fingerprinter: Fingerprinter, body: Mapping[str, Any]) -> RequestPrints:
+def request_prints(
+    fingerprinter: Fingerprinter, body: Mapping[str, Any], answers: Answers | None = None
+) -> RequestPrints:
     """Fingerprint a request of any of the billed methods.
 
     Args:
         fingerprinter: makes the fingerprints.
         body: the request's JSON; keys that begin with an underscore are the SDK's own.
+        answers: those of its run so far; none when absent.
     """
     contents = body.get("contents")
     if contents is None:
@@ -37,7 +45,9 @@ def request_prints(fingerprinter: Fingerprinter, body: Mapping[str, Any]) -> Req
         contents = [{"text": given}] if isinstance(given, str) else given
     if not isinstance(contents, list):
         encoded = canonical_bytes({key: value for key, value in body.items() if key[:1] != "_"})
-        return RequestPrints(None if encoded is None else fingerprinter.digest(encoded))
+        if encoded is None:
+            return RequestPrints()
+        return RequestPrints(fingerprinter.digest(encoded), size=_size(encoded), uses=_uses(body, encoded, answers))
     links: list[bytes] = []
     head = {key: body[key] for key in _HEAD if body.get(key)}
     for item in ([head] if head else []) + cast("list[Any]", contents):
@@ -46,11 +56,26 @@ def request_prints(fingerprinter: Fingerprinter, body: Mapping[str, Any]) -> Req
             return RequestPrints()
         links.append(encoded)
     settings = canonical_bytes([body.get(key) for key in _SETTINGS]) or b""
+    whole = b"\x1e".join([*links, settings])
+    sizes = tuple(accumulate(_size(link) for link in links[:MAX_PREFIX_HASHES]))
     return RequestPrints(
-        fingerprinter.digest(b"\x1e".join([*links, settings])),
+        fingerprinter.digest(whole),
         fingerprinter.simhash(_last_text(cast("list[Any]", contents))),
         fingerprinter.chain(links),
+        sizes,
+        _size(whole) - len(links),
+        _uses(body, whole, answers),
     )
+
+
+def _size(encoded: bytes) -> int:
+    return len(encoded) if encoded.isascii() else len(encoded.decode())
+
+
+def _uses(body: Mapping[str, Any], encoded: bytes, answers: Answers | None) -> tuple[str, ...] | None:
+    if body.get("previous_interaction_id"):
+        return None  # what was said before is kept on the server
+    return () if answers is None else answers.used_in(encoded)
 
 
 def _last_text(contents: list[Any]) -> str:

@@ -18,8 +18,9 @@ from otel_agentperf.instrumentation.google_genai import opening
 from otel_agentperf.instrumentation.google_genai.answer import Answer
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.reading.sdk import read_span
 from tests.instrumentation.google_genai import ways
-from tests.telemetry import observed
+from tests.telemetry import counted, observed
 
 NAME = f"generate_content {ways.MODEL}"
 
@@ -62,6 +63,25 @@ def test_each_http_attempt_is_an_event_with_its_status_and_wait(way: str) -> Non
     assert span.status.status_code is StatusCode.UNSET
     assert (span.attributes or {})[semconv.COST_STATUS] == "priced"
     assert (span.attributes or {})[semconv.RUN_INFERENCE_CALLS] == 1
+
+
+@pytest.mark.parametrize("way", ways.ALL)
+def test_rate_limits_and_waits_are_counted_and_read_back_from_the_attempts(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retry = types.HttpRetryOptions(initial_delay=0.02, max_delay=0.05, attempts=4, jitter=0)
+    with GeminiServer(FailFirst([429, 503, 429], FixedResponder())) as server, observed() as telemetry:
+        seen = counted(telemetry, monkeypatch)
+        ways.ALL[way](ways.client_of(server, retry_options=retry))
+        telemetry.assert_sound()
+        span = telemetry.one(NAME)
+    inference = seen[0].inference
+    assert inference is not None
+    assert (inference.attempts, inference.rate_limited) == (4, 2)
+    assert 0.03e9 < inference.retry_wait_ns < 6e9
+    record = read_span(span)
+    assert record is not None
+    assert record.operation.inference == inference
 
 
 @pytest.mark.parametrize("way", ["generate", f"generate async on {ways.TRANSPORT}"])

@@ -18,7 +18,7 @@ from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.demo.wire import GeminiRequest, Reply, sse
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up, look_up_async, look_up_in_vain, looks_up_with
-from tests.telemetry import observed
+from tests.telemetry import observed, span_id
 
 NAME = f"generate_content {ways.MODEL}"
 TOOL = "execute_tool look_up"
@@ -116,6 +116,11 @@ def test_four_rounds_of_automatic_function_calling_report_all_four(way: str) -> 
     assert (program.attributes or {})[semconv.RUN_INPUT_TOKENS] == 10_000
     assert (program.attributes or {})[semconv.RUN_INFERENCE_CALLS] == 4
     assert (program.attributes or {})[semconv.RUN_TOOL_CALLS] == 3
+    assert [(span.attributes or {}).get(semconv.RESPONSE_FUNCTION_CALLS) for span in requests] == [1, 1, 1, None]
+    ids = [format(span_id(span), "016x") for span in requests]
+    assert [(span.attributes or {})[semconv.REQUEST_USES] for span in requests] == [
+        tuple(ids[:place]) for place in range(4)
+    ]
     hashes = {str((span.attributes or {})[semconv.TOOL_ARGUMENTS_HASH]) for span in tools}
     assert len(hashes) == 3
     for span in tools:
@@ -134,6 +139,19 @@ def test_each_request_of_a_conversation_continues_the_chain_of_hashes_of_the_las
     assert [len(chain) for chain in chains] == [2, 4, 6, 8]
     for shorter, longer in pairwise(chains):
         assert longer[: len(shorter)] == shorter
+
+
+def test_the_sizes_of_the_prefixes_grow_to_the_size_of_the_request() -> None:
+    with GeminiServer(rounds()) as server, observed() as telemetry:
+        generate(ways.client_of(server), look_up)
+        requests: list[Any] = [span.attributes or {} for span in telemetry.named(NAME)]
+    sizes = [one[semconv.REQUEST_PREFIX_SIZES] for one in requests]
+    assert [len(one) for one in sizes] == [2, 4, 6, 8]
+    for shorter, longer in pairwise(sizes):
+        assert longer[: len(shorter)] == shorter
+    for one, request in zip(sizes, requests, strict=True):
+        assert list(one) == sorted(set(one))
+        assert one[-1] <= request[semconv.REQUEST_SIZE] < one[-1] + 100
 
 
 @pytest.mark.parametrize("instrument", [True, False])

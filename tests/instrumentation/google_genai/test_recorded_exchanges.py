@@ -17,9 +17,10 @@ from otel_agentperf import semconv
 from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.model import Cost, Operation, ServiceTier
 from otel_agentperf.pricing import catalog
+from otel_agentperf.reading.sdk import read_span
 from tests.replay_calls import replay, replay_client
 from tests.replay_server import EXCHANGES, Exchange, ReplayResponder, exchanges
-from tests.telemetry import Telemetry, observed
+from tests.telemetry import Telemetry, counted, observed
 
 EXACTLY = Decimal("1e-12")
 INFERENCES = frozenset({"generateContent", "streamGenerateContent", "interactions"})
@@ -36,15 +37,7 @@ def recordings() -> None:
 def replayed(monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[GeminiServer, Telemetry, list[Operation]]]:
     """Everything on, and each operation as the pipeline counts it."""
     with GeminiServer(ReplayResponder(), record=False) as server, observed() as telemetry:
-        counted: list[Operation] = []
-        account = telemetry.pipeline.account
-
-        def spy(frame: Any, operation: Operation, attributes: Any) -> Any:
-            counted.append(operation)
-            return account(frame, operation, attributes)
-
-        monkeypatch.setattr(telemetry.pipeline, "account", spy)
-        yield server, telemetry, counted
+        yield server, telemetry, counted(telemetry, monkeypatch)
 
 
 def _expected(exchange: Exchange) -> dict[str, int]:
@@ -143,7 +136,7 @@ def test_every_recorded_exchange_has_the_response_s_own_tokens_and_genai_prices_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     priced = compared = 0
-    with replayed(monkeypatch) as (server, telemetry, counted):
+    with replayed(monkeypatch) as (server, telemetry, operations):
         for exchange in exchanges():
             if exchange.method not in INFERENCES | {"batchEmbedContents"} or exchange.status != 200:
                 continue
@@ -155,6 +148,9 @@ def test_every_recorded_exchange_has_the_response_s_own_tokens_and_genai_prices_
             assert len(spans) == 1, (exchange.key, [span.name for span in spans])
             attributes = dict(spans[0].attributes or {})
             compared += 1
+            record = read_span(spans[0])
+            assert record is not None
+            assert record.operation.inference == operations[-1].inference, exchange.key
             assert semconv.ERROR_TYPE not in attributes, exchange.key
             if not exchange.usage:
                 assert not USAGE_KEYS & attributes.keys(), exchange.key
@@ -162,7 +158,7 @@ def test_every_recorded_exchange_has_the_response_s_own_tokens_and_genai_prices_
                 continue
             found = {key: value for key, value in attributes.items() if key in USAGE_KEYS}
             assert found == _expected(exchange), exchange.key
-            operation = counted[-1]
+            operation = operations[-1]
             assert operation.cost is not None
             if operation.cost.total_usd is not None:
                 assert attributes[semconv.USAGE_COST] == float(operation.cost.total_usd)

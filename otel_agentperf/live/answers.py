@@ -1,0 +1,158 @@
+"""Which earlier answers of a run stand, in part, in a later request of it.
+
+Of an answer up to six pieces of 40 characters are kept (beginning, middle and end of its text, the
+longest strings of an answer that is JSON, the arguments of its function calls), in the form that
+they have in the canonical bytes of a request. One of them found there means that the request
+makes use of the answer. The pieces never leave memory, 8 answers a run, and go with the run.
+
+It errs towards not knowing. Nothing is said while one of the last 8 answers cannot be told in a
+request: it was short, or a picture, or was not seen, or is still on its way, or asks for a
+function and no request has repeated that yet (what the function gave may be used without it).
+An answer that was put in other words, or of which only a word was taken, counts as not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import cast
+
+import msgspec
+
+from otel_agentperf.fingerprint import canonical_bytes
+
+KEPT_ANSWERS = 8
+MAX_PIECES = 6
+_PIECE = 40
+_SHORTEST = 12
+_LARGEST_JSON = 65_536
+_MAX_STRINGS = 256
+_KEPT_STRINGS = 2
+_FENCE = "```"
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+_encode = msgspec.json.Encoder().encode
+
+
+class Pieces:
+    """What one answer can be recognised by.
+
+    Args:
+        found_by: pieces of it, as they would stand in a request.
+        suffice: whether a request in which none of them stands makes no use of the answer.
+    """
+
+    __slots__ = ("found_by", "suffice")
+
+    def __init__(self, found_by: tuple[bytes, ...] = (), *, suffice: bool = False) -> None:
+        self.found_by = found_by
+        self.suffice = suffice
+
+
+class Answers:
+    """The last answers of one run."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: tuple[tuple[str, Pieces], ...] = ()
+
+    def keep(self, span_id: str, pieces: Pieces) -> None:
+        """Keep the answer of a span, in place of what was kept of it before."""
+        self._kept = (*[one for one in self._kept if one[0] != span_id], (span_id, pieces))[-KEPT_ANSWERS:]
+
+    def used_in(self, content: bytes) -> tuple[str, ...] | None:
+        """Spans of the answers of which a piece stands in canonical bytes; `None` where that cannot be told."""
+        used: list[str] = []
+        known = True
+        for span_id, pieces in self._kept:
+            for piece in pieces.found_by:
+                if piece in content:
+                    used.append(span_id)
+                    pieces.suffice = True
+                    break
+            else:
+                known = known and pieces.suffice
+        return tuple(used) if known else None
+
+
+def pieces_of(texts: Sequence[bytes], calls: Iterable[bytes]) -> Pieces:
+    """The pieces of an answer.
+
+    Args:
+        texts: its text, as JSON strings without their quotes.
+        calls: the arguments of the functions that it asks for, as JSON.
+    """
+    asked = [piece for arguments in calls for piece in _of_call(arguments)]
+    if not texts:
+        return Pieces(_few(asked))
+    try:
+        text: str = msgspec.json.decode(b'"%b"' % b"".join(texts), type=str).strip()
+    except _UNREADABLE:
+        return Pieces()
+    strings = _strings_of_json(text)
+    found = [piece for string in strings or () for piece in _piece(string)]
+    suffice = bool(found) if strings is not None else len(text) >= _SHORTEST
+    found += _of_text(text)
+    return Pieces(_few(asked + found), suffice=suffice and bool(found) and not asked)
+
+
+def _few(pieces: list[bytes]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(pieces))[:MAX_PIECES]
+
+
+def _of_text(text: str) -> list[bytes]:
+    length = len(text)
+    found = _piece(text[:_PIECE])
+    if length > _PIECE:
+        if length > 3 * _PIECE:
+            found += _piece(text[(length - _PIECE) // 2 :][:_PIECE])
+        found += _piece(text[-_PIECE:])
+    return found
+
+
+def _piece(text: str) -> list[bytes]:
+    """A piece as it would stand in a request, of one line, since lines may be joined otherwise there."""
+    text = text[:_PIECE]
+    if "\n" in text:
+        text = max(text.splitlines(), key=len)
+    text = text.strip()
+    return [_encode(text)[1:-1]] if len(text) >= _SHORTEST else []
+
+
+def _strings_of_json(text: str) -> list[str] | None:
+    """The longest strings of a text that is JSON, `None` where it is none; also in a fence of Markdown."""
+    if text.startswith(_FENCE):
+        text = text.partition("\n")[2].removesuffix(_FENCE).strip()
+    if text[:1] not in ("{", "[") or len(text) > _LARGEST_JSON:
+        return None
+    try:
+        return _longest_strings(msgspec.json.decode(text))
+    except _UNREADABLE:
+        return None
+
+
+def _of_call(arguments: bytes) -> list[bytes]:
+    try:
+        decoded: object = msgspec.json.decode(arguments)
+    except _UNREADABLE:
+        return []
+    found = [piece for string in _longest_strings(decoded) for piece in _piece(string)]
+    canonical = canonical_bytes(decoded)
+    if canonical is not None and len(canonical) >= _SHORTEST:
+        found.append(canonical[: 2 * _PIECE])
+    return found
+
+
+def _longest_strings(value: object) -> list[str]:
+    strings = [string for _, string in zip(range(_MAX_STRINGS), _strings(value), strict=False)]
+    return sorted(strings, key=len, reverse=True)[:_KEPT_STRINGS]
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value.strip()
+    elif isinstance(value, Mapping):
+        for item in cast("Mapping[object, object]", value).values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _strings(item)
