@@ -21,6 +21,7 @@ NO_AGENT = "(outside any agent)"
 BOTTLENECK_SHARE = 0.05
 """The least share of the time at which an agent is listed as a bottleneck."""
 MAX_BOTTLENECKS = 5
+_USD_DIGITS = 12
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,7 +233,7 @@ def _costs(breakdown: Breakdown) -> Costs:
         services_usd=services,
         cached_usd=totals.cache_read_usd,
         wasted_usd=usd_of(breakdown.wasted_pico),
-        per_action_usd=totals.cost_usd / actions if actions else None,
+        per_action_usd=round(totals.cost_usd / actions, _USD_DIGITS) if actions else None,
     )
 
 

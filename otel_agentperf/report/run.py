@@ -1,14 +1,19 @@
-"""The report on one run: what ran, what it amounts to, what to change. Data only; see `terminal`."""
+"""The report on one run: what ran, what it amounts to, what to change. Data only; `render` shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.analysis.breakdown import breakdown_of
+from otel_agentperf.analysis.columns import Columns
+from otel_agentperf.analysis.figures import Figures, Saving, figures_of
+from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Operation, Suggestion, Totals
+from otel_agentperf.report.spans import SpanLine, spans_of
 from otel_agentperf.report.text import counted
 from otel_agentperf.report.tree import Step, tree_of
+from otel_agentperf.rules.base import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class RunReport:
     name: str
     session_id: str | None
     trace_id: str
+    span_id: str
+    """Of its root; with the trace's id it names the run."""
     start_ns: int
     duration_ns: int
     totals: Totals
@@ -31,10 +38,24 @@ class RunReport:
     score: float | None
     tree: Step
     suggestions: tuple[Suggestion, ...]
+    figures: Figures
+    spans: tuple[SpanLine, ...]
+    spans_left_out: int = 0
     root_seen: bool = True
     """False for what is left of a run whose root never came; only what was seen is summed."""
     notes: tuple[str, ...] = ()
     """What a reader must know to read the rest rightly."""
+
+    @property
+    def status(self) -> str:
+        """How it ended, in a word: `ok`, `failed`, `root not seen` or its outcome."""
+        if not self.root_seen:
+            return "root not seen"
+        if self.error_type is not None:
+            return "failed"
+        if self.outcome is not None:
+            return self.outcome
+        return "ok" if self.success else "failed"
 
 
 def report_on(
@@ -68,10 +89,18 @@ def report_on(
         failed = sum(1 for op in operations if op.inference is not None and op.usage is None and op.counted)
         if seen + failed < calls:
             told.append(f"{calls - seen - failed} of {calls} model calls have no span here: not sampled, or lost.")
+    saved = summary.savings
+    figures = figures_of(
+        breakdown_of(summary, rows=summary.rows or rows_of(root, operations)),
+        efficiency_score=summary.efficiency_score,
+        savings=Saving(cost_usd=saved.cost_usd, time_s=saved.time_s) if saved.cost_usd or saved.time_s else None,
+    )
+    spans, left_out = spans_of(root, operations, figures.suggestions)
     return RunReport(
         name=summary.name,
         session_id=summary.session_id,
         trace_id=root.trace_id,
+        span_id=root.span_id,
         start_ns=summary.start_ns,
         duration_ns=max(0, summary.end_ns - summary.start_ns),
         totals=totals,
@@ -84,9 +113,26 @@ def report_on(
         score=summary.score,
         tree=tree_of(root, operations),
         suggestions=summary.suggestions,
+        figures=figures,
+        spans=spans,
+        spans_left_out=left_out,
         root_seen=root_seen,
         notes=tuple(told),
     )
+
+
+def rows_of(root: Operation, operations: Sequence[Operation]) -> list[Row]:
+    """The rows of operations at hand, for a run whose summary keeps none.
+
+    Args:
+        root: the run's root; one that is no agent work itself is left out.
+        operations: its operations, with or without the root.
+    """
+    columns = Columns(len(operations) + 1)
+    for operation in operations:
+        if operation.counted or operation.span_id == root.span_id:
+            columns.add(operation)
+    return columns.rows()
 
 
 def _unpriced_note(totals: Totals, operations: Sequence[Operation]) -> str:

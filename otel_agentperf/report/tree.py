@@ -103,11 +103,12 @@ def tree_of(root: Operation, operations: Iterable[Operation]) -> Step:
     children: dict[str, list[Operation]] = defaultdict(list)
     for operation in everything.values():
         if operation is not root and operation.counted:
-            children[_shown_parent(operation, root, everything)].append(operation)
+            children[shown_parent(operation, root, everything)].append(operation)
     return _step(root, children, 0)
 
 
-def _shown_parent(operation: Operation, root: Operation, everything: dict[str, Operation]) -> str:
+def shown_parent(operation: Operation, root: Operation, everything: dict[str, Operation]) -> str:
+    """The id of the nearest operation above that is shown; the root's where none is at hand."""
     seen = {operation.span_id}
     parent_id = operation.parent_id
     while parent_id is not None and parent_id not in seen:
