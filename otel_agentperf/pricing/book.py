@@ -9,13 +9,14 @@ unpriced, says why, and is never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
 
 from otel_agentperf import guard
 from otel_agentperf.model import Cost, CostStatus, ServiceTier, Usage
-from otel_agentperf.pricing import tiers
+from otel_agentperf.pricing import cache_minimums, tiers
 from otel_agentperf.pricing.names import (
     GOOGLE,
     TUNED_REASON,
@@ -34,7 +35,11 @@ STANDARD = ServiceTier.STANDARD
 MAX_QUOTES = 2_000
 """Rates kept at once; all are dropped and resolved again beyond it, which a day's models never reach."""
 
+LEAST_CLIFF = 32_000
+"""No price list that we know has a cliff below so many input tokens; a user's own may."""
+
 _DAY_NS = 86_400_000_000_000
+_EPOCH = date(1970, 1, 1)
 _SECONDS_AN_HOUR = 3600
 _MTOK_HOURS = Decimal(1) / Decimal(1_000_000)
 
@@ -63,7 +68,7 @@ class PriceBook:
         SettingsError: the table has a key, name or value that is not allowed.
     """
 
-    __slots__ = ("_models", "_services", "_standard", "_tiered", "own_models", "services")
+    __slots__ = ("_minimums", "_models", "_services", "_standard", "_tiered", "own_models", "services")
 
     def __init__(self, prices: Mapping[str, object] | None = None) -> None:
         models, services = parse_prices(prices or {})
@@ -73,6 +78,7 @@ class PriceBook:
         self._services = ServiceIndex(services.values())
         self._standard: dict[tuple[str, str, int], Quote] = {}
         self._tiered: dict[tuple[str, str, ServiceTier, int], Quote] = {}
+        self._minimums: dict[tuple[str, str, int], int | None] = {}
 
     def price(self, provider: str, model: str, usage: Usage, tier: ServiceTier = STANDARD, *, when_ns: int) -> Cost:
         """Return what a model request costs. It never raises.
@@ -101,6 +107,57 @@ class PriceBook:
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.price", error)
             return unpriced(f"internal error ({type(error).__name__})")
+
+    def cliff(
+        self, provider: str, model: str, input_tokens: int, tier: ServiceTier = STANDARD, *, when_ns: int
+    ) -> int | None:
+        """Return the input tokens above which a request is charged as this one, `None` for the base price.
+
+        Arguments are those of `price`; it never raises. No request up to `least_cliff` passes one.
+        """
+        try:
+            kept = self._tiered.get((provider, model, tier, when_ns // _DAY_NS))
+            rates = (kept or self._resolve(provider, model, ServiceTier(tier), when_ns)).rates
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.cliff", error)
+            return None
+        passed = None
+        while rates is not None and rates.cliff_tokens is not None and input_tokens > rates.cliff_tokens:
+            passed, rates = rates.cliff_tokens, rates.above
+        return passed
+
+    def cheaper_model(self, provider: str, model: str, *, when_ns: int) -> str | None:
+        """Return the next smaller model of the same family and generation; it never raises.
+
+        It is priced below this one for input and for output, and is not deprecated. `None` where
+        there is none, or where the family is not known: see `families`.
+        """
+        key = (provider, model, when_ns // _DAY_NS)
+        try:
+            return self._cheaper[key]
+        except KeyError:
+            pass
+        try:
+            found = self._find_cheaper(provider, model, when_ns)
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.cheaper_model", error)
+            found = None
+        if len(self._cheaper) >= MAX_QUOTES:
+            self._cheaper.clear()
+        self._cheaper[key] = found
+        return found
+
+    def _find_cheaper(self, provider: str, model: str, when_ns: int) -> str | None:
+        if is_tuned(model) or provider_id(provider) not in (None, GOOGLE) or families.member(model) is None:
+            return None
+        from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
+
+        own = self.quote(provider, model, when_ns=when_ns).rates
+        for name in families.next_smaller(model, (*catalog.current_models(), *self.own_models)):
+            rates = self.quote(provider, name, when_ns=when_ns).rates
+            if own is not None and rates is not None and _is_cheaper(rates, own):
+                return name
+        return None
 
     def _resolve(self, provider: str, model: str, tier: ServiceTier, when_ns: int) -> Quote:
         quote = self.quote(provider, model, tier, when_ns=when_ns)
@@ -186,6 +243,31 @@ class PriceBook:
         info = catalog.find_model(provider, name, when)
         return None if info is None else storage_rate(info.id, when.date())
 
+    def cache_minimum(self, provider: str, model: str, *, when_ns: int) -> int | None:
+        """Return from how many tokens the beginning of a prompt is served from Gemini's cache.
+
+        Args:
+            provider: as for `price`.
+            model: as for `price`.
+            when_ns: when the request was made, in Unix nanoseconds.
+
+        Returns:
+            The tokens, `None` where nothing is cached by itself; see `cache_minimums`.
+        """
+        key = (provider, model, when_ns // _DAY_NS)
+        try:
+            return self._minimums[key]
+        except KeyError:
+            pass
+        if len(self._minimums) >= MAX_QUOTES:
+            self._minimums.clear()
+        try:
+            day = _EPOCH + timedelta(days=key[2])
+        except OverflowError:  # a time that no clock gives
+            return None
+        found = self._minimums[key] = cache_minimums.cache_minimum(provider, model, day)
+        return found
+
     def service(self, name: str) -> ServiceRate | None:
         """Return the rate of a billed service, `None` if the settings have none of that name."""
         return self.services.get(name)
@@ -209,6 +291,11 @@ class PriceBook:
         if self._services.empty:
             return None
         return self._services.find(node, tool, span, host)
+
+
+def _is_cheaper(rates: Rates, than: Rates) -> bool:
+    pairs = ((rates.input, than.input), (rates.output, than.output))
+    return all(one is not None and other is not None and one < other for one, other in pairs)
 
 
 def _list_name(provider: str, model: str) -> str:

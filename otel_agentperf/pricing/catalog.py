@@ -81,6 +81,13 @@ def known_models(provider: str = "gcp.gemini") -> tuple[str, ...]:
     return tuple(sorted(info.id for info in known if not info.id.startswith("claude")))
 
 
+def current_models(provider: str = "gcp.gemini") -> tuple[str, ...]:
+    """Return those of `known_models` that the list does not call deprecated."""
+    known = _calculation(provider, "gemini-2.5-flash", datetime.now(UTC), None).provider.models
+    deprecated = {info.id for info in known if info.deprecated}
+    return tuple(model for model in known_models(provider) if model not in deprecated)
+
+
 def look_up(provider: str, model: str, tier: ServiceTier, when: datetime) -> Listing:
     """Find the prices of a model.
 
