@@ -68,7 +68,17 @@ class PriceBook:
         SettingsError: the table has a key, name or value that is not allowed.
     """
 
-    __slots__ = ("_minimums", "_models", "_services", "_standard", "_tiered", "own_models", "services")
+    __slots__ = (
+        "_cheaper",
+        "_minimums",
+        "_models",
+        "_services",
+        "_standard",
+        "_tiered",
+        "least_cliff",
+        "own_models",
+        "services",
+    )
 
     def __init__(self, prices: Mapping[str, object] | None = None) -> None:
         models, services = parse_prices(prices or {})
@@ -78,6 +88,9 @@ class PriceBook:
         self._services = ServiceIndex(services.values())
         self._standard: dict[tuple[str, str, int], Quote] = {}
         self._tiered: dict[tuple[str, str, ServiceTier, int], Quote] = {}
+        self._cheaper: dict[tuple[str, str, int], str | None] = {}
+        starts = (start for table in models.values() for price in table.values() for start, _ in price.steps)
+        self.least_cliff: int = min(LEAST_CLIFF, *starts, LEAST_CLIFF)
         self._minimums: dict[tuple[str, str, int], int | None] = {}
 
     def price(self, provider: str, model: str, usage: Usage, tier: ServiceTier = STANDARD, *, when_ns: int) -> Cost:
@@ -116,8 +129,7 @@ class PriceBook:
         Arguments are those of `price`; it never raises. No request up to `least_cliff` passes one.
         """
         try:
-            kept = self._tiered.get((provider, model, tier, when_ns // _DAY_NS))
-            rates = (kept or self._resolve(provider, model, ServiceTier(tier), when_ns)).rates
+            rates = self._kept(provider, model, ServiceTier(tier), when_ns).rates
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.cliff", error)
             return None
@@ -127,16 +139,13 @@ class PriceBook:
         return passed
 
     def cheaper_model(self, provider: str, model: str, *, when_ns: int) -> str | None:
-        """Return the next smaller model of the same family and generation; it never raises.
+        """Return the next smaller model of the same family and generation that is sold at lower prices.
 
-        It is priced below this one for input and for output, and is not deprecated. `None` where
-        there is none, or where the family is not known: see `families`.
+        `None` where there is none, or where the family is not known: see `families`. It never raises.
         """
         key = (provider, model, when_ns // _DAY_NS)
-        try:
+        if key in self._cheaper:
             return self._cheaper[key]
-        except KeyError:
-            pass
         try:
             found = self._find_cheaper(provider, model, when_ns)
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
@@ -152,12 +161,16 @@ class PriceBook:
             return None
         from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
 
-        own = self.quote(provider, model, when_ns=when_ns).rates
-        for name in families.next_smaller(model, (*catalog.current_models(), *self.own_models)):
-            rates = self.quote(provider, name, when_ns=when_ns).rates
-            if own is not None and rates is not None and _is_cheaper(rates, own):
-                return name
-        return None
+        known = (*catalog.current_models(), *self.own_models)
+        return families.cheaper(model, known, lambda name: self._kept(provider, name, STANDARD, when_ns).rates)
+
+    def _kept(self, provider: str, model: str, tier: ServiceTier, when_ns: int) -> Quote:
+        day = when_ns // _DAY_NS
+        if tier is STANDARD:
+            quote = self._standard.get((provider, model, day))
+        else:
+            quote = self._tiered.get((provider, model, tier, day))
+        return quote if quote is not None else self._resolve(provider, model, tier, when_ns)
 
     def _resolve(self, provider: str, model: str, tier: ServiceTier, when_ns: int) -> Quote:
         quote = self.quote(provider, model, tier, when_ns=when_ns)
@@ -291,11 +304,6 @@ class PriceBook:
         if self._services.empty:
             return None
         return self._services.find(node, tool, span, host)
-
-
-def _is_cheaper(rates: Rates, than: Rates) -> bool:
-    pairs = ((rates.input, than.input), (rates.output, than.output))
-    return all(one is not None and other is not None and one < other for one, other in pairs)
 
 
 def _list_name(provider: str, model: str) -> str:
