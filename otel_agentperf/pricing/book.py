@@ -16,7 +16,7 @@ import msgspec
 
 from otel_agentperf import guard
 from otel_agentperf.model import Cost, CostStatus, ServiceTier, Usage
-from otel_agentperf.pricing import cache_minimums, tiers
+from otel_agentperf.pricing import cache_minimums, families, tiers
 from otel_agentperf.pricing.names import (
     GOOGLE,
     TUNED_REASON,
