@@ -12,6 +12,7 @@ from otel_agentperf.model import (
     Cost,
     CostStatus,
     Inference,
+    ModalityTokens,
     NodeStep,
     Operation,
     OperationKind,
@@ -34,6 +35,12 @@ class Clock:
     def __init__(self) -> None:
         self._now_ns = BEGIN_NS
         self._ids = count(1)
+        self._traces = count(1)
+        self._trace_id = ""
+
+    def begin_run(self) -> None:
+        """Give the operations from now on a trace of their own."""
+        self._trace_id = format(next(self._traces), "032x")
 
     def operation(self, words: dict[str, Any]) -> Operation:
         """Make one operation; the keys are those of the YAML files beside this one.
@@ -52,6 +59,7 @@ class Clock:
             start_ns=start_ns,
             end_ns=self._now_ns,
             parent_id=format(words["in"], "016x") if "in" in words else ROOT_ID,
+            trace_id=self._trace_id,
             agent=words.get("for", ""),
             is_agent=words.get("agent", False),
             error_type=words.get("error"),
@@ -69,7 +77,15 @@ def _usage(words: dict[str, Any]) -> Usage | None:
     if words["kind"] not in BILLED_BY_TOKEN or words.get("no_usage"):
         return None
     fresh, output = words.get("input", 10), words.get("output", 5)
-    return Usage(fresh, output, cache_read_tokens=words.get("cached", 0), reasoning_tokens=words.get("thoughts", 0))
+    images = words.get("images")
+    return Usage(
+        fresh,
+        output,
+        cache_read_tokens=words.get("cached", 0),
+        reasoning_tokens=words.get("thoughts", 0),
+        tool_use_tokens=words.get("tool_use", 0),
+        input_modalities=ModalityTokens(text=fresh - images, image=images) if images is not None else None,
+    )
 
 
 def _inference(words: dict[str, Any]) -> Inference | None:
@@ -132,6 +148,7 @@ def _tool(words: dict[str, Any]) -> ToolCall:
         no_arguments=prints.no_arguments,
         result_hash=FINGERPRINTER.value(result) if result is not None else None,
         error_hash=FINGERPRINTER.error(error, words["message"]) if error is not None else None,
+        result_size=words.get("result_size"),
     )
 
 

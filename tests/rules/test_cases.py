@@ -37,6 +37,7 @@ def final_suggestions(code: str, case: dict[str, Any]) -> list[Suggestion]:
     final: dict[tuple[str, str], Suggestion] = {}
     for words in case["runs"] if "runs" in case else [case["operations"]]:
         run = engine.begin("graph", case.get("session"), 0)
+        clock.begin_run()
         operations = [clock.operation(word) for word in words]
         for operation in sorted(operations, key=lambda each: each.end_ns):
             engine.observe(run, operation)
