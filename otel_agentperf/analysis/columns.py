@@ -15,6 +15,7 @@ from otel_agentperf.model import Operation, OperationKind
 from otel_agentperf.rules.base import Row
 
 _FORMAT = Struct("<QQqqdIIIIIBB")
+_PACK = _FORMAT.pack
 _KINDS = tuple(OperationKind)
 _PLACES = {kind: place for place, kind in enumerate(_KINDS)}
 _IS_ERROR, _IS_AGENT, _HAS_COST = 1, 2, 4
@@ -58,10 +59,7 @@ class Columns:
             if cost.total_usd is not None:
                 cost_usd = float(cost.total_usd)
         labels = self._labels
-        label = (operation.name, operation.agent, operation.outcome)
-        place = labels.get(label)
-        if place is None:
-            place = labels[label] = len(labels)
+        place = labels.setdefault((operation.name, operation.agent, operation.outcome), len(labels))
         usage = operation.usage
         fresh = output = cached = thoughts = 0
         if usage is not None:
@@ -71,7 +69,7 @@ class Columns:
                 fresh, output, cached, thoughts = (min(n, _MOST_TOKENS) for n in (fresh, output, cached, thoughts))
         parent_id = operation.parent_id
         try:
-            self._packed += _FORMAT.pack(
+            self._packed += _PACK(
                 int_of(operation.span_id),
                 int_of(parent_id) if parent_id is not None else 0,
                 operation.start_ns,

@@ -110,7 +110,16 @@ class Engine:
             process = self._new_process() if alone else self._process
             view = View(Scope.RUN, name, prices=self.prices)
             rules = len(self._slots[Scope.RUN])
-            run = Run(next(self._ids), view, session, process, start_ns, rules, self.limits.run_operations)
+            run = Run(
+                next(self._ids),
+                view,
+                session,
+                process,
+                start_ns,
+                rules,
+                self.limits.run_operations,
+                shares_view=alone or session_id is None,
+            )
             self._runs[run.id] = run
             if len(self._runs) > self.limits.live_runs:
                 _, oldest = self._runs.popitem(last=False)
@@ -186,8 +195,10 @@ class Engine:
                 state = scope.rule_states[place]
                 if state is None:
                     state = scope.rule_states[place] = rule.start()
-                for suggestion in rule.observe(state, operation, scope.view):
-                    self._keep(run, scope, suggestion, news)
+                said = rule.observe(state, operation, scope.view)
+                if said:
+                    for suggestion in said:
+                        self._keep(run, scope, suggestion, news)
             except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                 self._report(rule, error)
         return news

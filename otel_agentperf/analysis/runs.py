@@ -72,7 +72,18 @@ class Session(ScopeState):
 
 
 class Run(ScopeState):
-    """One outermost execution and all beneath it."""
+    """One outermost execution and all beneath it.
+
+    Args:
+        run_id: tells it from other live runs.
+        view: what its rules see.
+        session: the session that it belongs to.
+        process: the state of the rules over the process.
+        start_ns: when it began, Unix nanoseconds.
+        rules: how many rules look at single runs.
+        limit: the most operations whose shape is kept.
+        shares_view: whether the session has no other run, so that one set of sums serves both.
+    """
 
     __slots__ = (
         "columns",
@@ -82,13 +93,23 @@ class Run(ScopeState):
         "process",
         "score",
         "session",
+        "shares_view",
         "start_ns",
         "success",
         "suggestions",
     )
 
     def __init__(
-        self, run_id: int, view: View, session: Session, process: ScopeState, start_ns: int, rules: int, limit: int
+        self,
+        run_id: int,
+        view: View,
+        session: Session,
+        process: ScopeState,
+        start_ns: int,
+        rules: int,
+        limit: int,
+        *,
+        shares_view: bool,
     ) -> None:
         super().__init__(view, [None] * rules)
         self.id = run_id
@@ -96,6 +117,9 @@ class Run(ScopeState):
         self.process = process
         self.start_ns = start_ns
         self.columns = view.columns = Columns(limit)
+        self.shares_view = shares_view
+        if shares_view:
+            session.view.totals, session.view.contributors = view.totals, view.contributors
         self.suggestions: dict[tuple[str, str], Suggestion] = {}
         self.success: bool | None = None
         self.score: float | None = None
@@ -115,22 +139,26 @@ class Run(ScopeState):
 
 def count(run: Run, operation: Operation) -> None:
     """Add one operation to the sums of its run and of its session."""
-    views = (run.view, run.session.view)
-    for view in views:
-        add_to_totals(view.totals, operation)
     cost = operation.cost
-    if cost is not None and cost.total_usd is not None:
-        contributor = contributor_of(operation)
-        cost_usd = float(cost.total_usd)
-        for view in views:
-            spending = view.contributors.get(contributor)
-            if spending is None:
-                if len(view.contributors) >= MAX_CONTRIBUTORS:
-                    contributor = OTHER_CONTRIBUTOR
-                spending = view.contributors.setdefault(contributor, Spending())
-            spending.cost_usd += cost_usd
-            spending.operations += 1
+    contributor = contributor_of(operation) if cost is not None and cost.total_usd is not None else None
+    _add(run.view, operation, contributor)
+    if not run.shares_view:
+        _add(run.session.view, operation, contributor)
     run.columns.add(operation)
+
+
+def _add(view: View, operation: Operation, contributor: str | None) -> None:
+    add_to_totals(view.totals, operation)
+    cost = operation.cost
+    if contributor is not None and cost is not None and cost.total_usd is not None:
+        contributors = view.contributors
+        spending = contributors.get(contributor)
+        if spending is None:
+            if len(contributors) >= MAX_CONTRIBUTORS:
+                contributor = OTHER_CONTRIBUTOR
+            spending = contributors.setdefault(contributor, Spending())
+        spending.cost_usd += float(cost.total_usd)
+        spending.operations += 1
 
 
 def add_to_totals(totals: Totals, operation: Operation) -> None:
@@ -139,13 +167,10 @@ def add_to_totals(totals: Totals, operation: Operation) -> None:
     if operation.error_type is not None:
         totals.errors += 1
     kind = operation.kind
-    if kind is not OperationKind.NODE:
-        _add_call(totals, operation, kind)
-
-
-def _add_call(totals: Totals, operation: Operation, kind: OperationKind) -> None:
     if kind is OperationKind.INFERENCE:
         totals.inference_calls += 1
+    elif kind is OperationKind.NODE:
+        return
     elif kind is OperationKind.TOOL:
         totals.tool_calls += 1
     elif kind is OperationKind.EMBEDDINGS:
@@ -156,8 +181,10 @@ def _add_call(totals: Totals, operation: Operation, kind: OperationKind) -> None
     if usage is not None:
         totals.input_tokens += usage.input_tokens
         totals.output_tokens += usage.output_tokens
-        totals.cache_read_tokens += usage.cache_read_tokens
-        totals.reasoning_tokens += usage.reasoning_tokens
+        if usage.cache_read_tokens:
+            totals.cache_read_tokens += usage.cache_read_tokens
+        if usage.reasoning_tokens:
+            totals.reasoning_tokens += usage.reasoning_tokens
     cost = operation.cost
     if cost is not None:
         if cost.total_usd is None:

@@ -66,7 +66,7 @@ class SessionOverBudget(Rule[_State]):
         if step == state.announced:
             return ()
         state.announced = step
-        state.next_usd = budget * next((s for s in STEPS if s > step), step)
+        state.next_usd = next((budget * s for s in STEPS if s > step), Decimal("Infinity"))
         return (self._suggestion(step, view, (operation.span_id,)),)
 
     def merge(self, state: _State, other: _State) -> _State:
@@ -81,9 +81,10 @@ class SessionOverBudget(Rule[_State]):
 
     def _suggestion(self, step: int, view: View, span_ids: tuple[str, ...]) -> Suggestion:
         spent = float(view.totals.cost_usd)
-        largest = sorted(view.contributors.items(), key=lambda item: (-round(item[1].cost_usd, 9), item[0]))[
-            :CONTRIBUTORS
-        ]
+        largest = sorted(
+            (each for each in view.contributors.items() if each[1].cost_usd),
+            key=lambda item: (-round(item[1].cost_usd, 9), item[0]),
+        )[:CONTRIBUTORS]
         named = ", ".join(f"{name} ${spending.cost_usd:.4f}" for name, spending in largest)
         passed = "its budget" if step == 1 else f"{step} times its budget"
         evidence: dict[str, float | int] = {
