@@ -210,12 +210,17 @@ class Fingerprinter:
         if simhash is not None:
             others = [f"{path}\x1f{text}" for index, (path, text) in enumerate(leaves) if index != longest]
             digits = sorted(word for word in words if any(c.isdigit() for c in word))
-            context = self.digest("\x1e".join([leaves[longest][0], *others, "\x1d", *digits]).encode())
-        return ArgumentPrints(self.digest(joined.encode()), simhash, context)
+            context = self.digest(_bytes("\x1e".join([leaves[longest][0], *others, "\x1d", *digits])))
+        return ArgumentPrints(self.digest(_bytes(joined)), simhash, context)
 
     def error(self, error_type: str, message: str) -> str:
         """Fingerprint of an error: its type and its message without quoted parts and digits."""
-        return self.digest(f"{error_type}\x1f{_fold(_QUOTED_OR_DIGITS.sub('', message[:_MAX_TEXT]))}".encode())
+        return self.digest(_bytes(f"{error_type}\x1f{_fold(_QUOTED_OR_DIGITS.sub('', message[:_MAX_TEXT]))}"))
+
+
+def _bytes(text: str) -> bytes:
+    """Also where the text holds half of a surrogate pair, as text that was cut may."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 _ASCII_ZEROS = int.from_bytes(b"0" * 64, "big")

@@ -163,3 +163,10 @@ def test_a_large_state_is_told_by_its_ends_and_its_length() -> None:
     assert PRINTS.state({"m": long}) != PRINTS.state({"m": [*long[:-1], "other"]})
     text = "x" * 900_000
     assert PRINTS.state({"t": text}) != PRINTS.state({"t": text + "y"})
+
+
+@pytest.mark.parametrize("arguments", ["half a pair: \ud800", {"half \ud800": 1}, ["\ud800" * 3]])
+def test_text_that_is_no_unicode_has_a_fingerprint_too(arguments: object) -> None:
+    prints = Fingerprinter("key")
+    assert prints.arguments(arguments).arguments_hash == prints.arguments(arguments).arguments_hash
+    assert len(prints.error("Error", "half a pair: \ud800")) == 16

@@ -26,15 +26,16 @@ from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import Tracer
 
 from otel_agentperf import reading, semconv
+from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live import frames
 from otel_agentperf.live.answers import Pieces
 from otel_agentperf.live.attributes import Attributes, add_cost, add_operation
 from otel_agentperf.live.frames import Frame, Mark, put_mark
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import BILLED_BY_TOKEN, Cost, Operation, OperationKind, ServiceTier
+from otel_agentperf.reading.sdk import events_of
 
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
-_OPENINFERENCE_KIND = "openinference.span.kind"
 _HOST_KEYS = (semconv.SERVER_ADDRESS, "http.host", "net.peer.name")
 _URL_KEYS = ("url.full", "http.url")
 RECORD_METRICS = "opentelemetry.instrumentation."
@@ -83,7 +84,7 @@ def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Con
 
 def _is_known(span: Span) -> bool:
     attributes = span.attributes
-    return bool(attributes) and (semconv.OPERATION_NAME in attributes or _OPENINFERENCE_KIND in attributes)
+    return bool(attributes) and any(key in attributes for key in reading.KEYS)
 
 
 def _name(span: Span) -> str:
@@ -95,7 +96,8 @@ def _attributes(span: Span) -> Mapping[str, object]:
     return cast("Mapping[str, object]", span.attributes or {})
 
 
-def _read(span: Span, end_ns: int) -> Operation:
+def _read(span: Span, end_ns: int, fingerprinter: Fingerprinter | None = None) -> Operation:
+    """Read a span; its content, which is fingerprinted at its end, is left alone without a fingerprinter."""
     context = span.get_span_context()
     scope = span.instrumentation_scope
     parent = span.parent
@@ -109,6 +111,10 @@ def _read(span: Span, end_ns: int) -> Operation:
         start_ns=span.start_time or 0,
         end_ns=end_ns,
         is_error=span.status.status_code is trace.StatusCode.ERROR,
+        events=events_of(span.events) if span.events else (),
+        status_message=span.status.description or "",
+        fingerprinter=fingerprinter,
+        with_content=fingerprinter is not None,
     )
 
 
@@ -122,7 +128,7 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
         pipeline.bill_service(service, mark.tracer, at, start_ns, end_ns)
     if mark.owns_frame and frame is not None:
         frame.ended = True
-        operation = _read(span, end_ns)
+        operation = _read(span, end_ns, pipeline.fingerprinter)
         if operation.kind in BILLED_BY_TOKEN:
             _end_inference(pipeline, span, mark, operation)
         elif frame.run is not None:
@@ -130,7 +136,7 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
         return
     if not _is_known(span):
         return
-    operation = _read(span, end_ns)
+    operation = _read(span, end_ns, pipeline.fingerprinter)
     if operation.kind in BILLED_BY_TOKEN:
         _end_inference(pipeline, span, mark, operation)
     elif operation.kind is OperationKind.TOOL and not (
@@ -207,7 +213,7 @@ def _settle(
     run = frame.run
     operation = msgspec.structs.replace(
         operation,
-        agent=frame.agent,
+        agent=frame.agent or operation.agent,
         is_agent=frame.is_agent,
         cost=cost if cost is not None else operation.cost,
         session_id=(run.session.id or None) if run is not None else None,

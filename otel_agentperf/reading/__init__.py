@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from otel_agentperf.reading.place import TracedRun, runs_of
-from otel_agentperf.reading.span import read
+from otel_agentperf.reading.span import KEYS, read
 
-__all__ = ["TracedRun", "read", "runs_of"]
+__all__ = ["KEYS", "TracedRun", "read", "runs_of"]

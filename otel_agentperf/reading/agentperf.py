@@ -19,6 +19,8 @@ from otel_agentperf.model import (
 from otel_agentperf.reading import values
 from otel_agentperf.reading.values import Attributes
 
+_KINDS_WITHOUT_CALLS = ("text", "media", "blocked", "empty")
+_LOGFIRE_COST = "operation.cost"
 _TIERS = {tier.value: tier for tier in ServiceTier}
 
 
@@ -27,7 +29,9 @@ def cost(attributes: Attributes) -> Cost | None:
     status = attributes.get(semconv.COST_STATUS)
     total = values.money(attributes, semconv.USAGE_COST)
     if status is None:
-        return None if total is None else Cost(CostStatus.PRICED, total)
+        total = total or values.money(attributes, _LOGFIRE_COST)
+        # OpenLIT writes 0 where it knows no price.
+        return Cost(CostStatus.PRICED, total) if total else None
     fresh = values.money(attributes, semconv.COST_INPUT)
     output = values.money(attributes, semconv.COST_OUTPUT)
     has_lines = fresh is not None and output is not None
@@ -75,6 +79,19 @@ def hex_digits(attributes: Attributes, key: str) -> str | None:
     except ValueError:
         return None
     return value
+
+
+def function_calls(attributes: Attributes) -> int | None:
+    """The functions that an answer asks for: where it asks for none, its kind says so alone."""
+    number = values.whole(attributes, semconv.RESPONSE_FUNCTION_CALLS)
+    if number is None and attributes.get(semconv.RESPONSE_KIND) in _KINDS_WITHOUT_CALLS:
+        return 0
+    return number
+
+
+def uses(attributes: Attributes) -> tuple[str, ...] | None:
+    """The spans of earlier answers that stand in a request; an empty list says that none does."""
+    return values.texts(attributes, semconv.REQUEST_USES) if semconv.REQUEST_USES in attributes else None
 
 
 def outcome(attributes: Attributes) -> str | None:

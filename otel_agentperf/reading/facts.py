@@ -11,13 +11,32 @@ PROVIDERS = {
     "gcp.gen_ai": semconv.PROVIDER_GEMINI,
     "gemini": semconv.PROVIDER_GEMINI,
     "google": semconv.PROVIDER_GEMINI,
+    "google-gla": semconv.PROVIDER_GEMINI,
     "google_genai": semconv.PROVIDER_GEMINI,
     "google_generativeai": semconv.PROVIDER_GEMINI,
+    "google_ai_studio": semconv.PROVIDER_GEMINI,
+    "google-cloud": semconv.PROVIDER_VERTEX,
+    "google-vertex": semconv.PROVIDER_VERTEX,
     "google_vertexai": semconv.PROVIDER_VERTEX,
     "vertex_ai": semconv.PROVIDER_VERTEX,
     "vertexai": semconv.PROVIDER_VERTEX,
+    "openai": "openai",
+    "az.ai.openai": "azure.ai.openai",
+    "azure": "azure.ai.openai",
+    "azure_openai": "azure.ai.openai",
+    "anthropic": "anthropic",
+    "aws": "aws.bedrock",
+    "bedrock": "aws.bedrock",
+    "aws_bedrock": "aws.bedrock",
+    "cohere": "cohere",
+    "deepseek": "deepseek",
+    "groq": "groq",
+    "mistral": "mistral_ai",
+    "mistralai": "mistral_ai",
+    "perplexity": "perplexity",
+    "xai": "x_ai",
 }
-"""What instrumentations call Google's two endpoints, by the names of the conventions."""
+"""What instrumentations call the endpoints, in lower case, by the names of the conventions."""
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -30,8 +49,12 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     inference: Inference | None = None
     tool: ToolCall | None = None
     node: NodeStep | None = None
+    agent: str = ""
+    """The agent for which it ran, by its own word."""
 
 
 def provider(name: str | None) -> str:
     """The conventions' name of a provider."""
-    return "" if name is None else PROVIDERS.get(name, name)
+    if name is None:
+        return ""
+    return PROVIDERS.get(name) or PROVIDERS.get(name.lower(), name)

@@ -1,23 +1,38 @@
 """The GenAI semantic conventions, in both generations that are about, and our own spans on top.
 
+OpenLIT, Logfire and Pydantic AI, and OpenLLMetry's newer spans follow them as well.
+
 Usage on workflow, agent and node spans is left alone: it repeats what the model requests
 beneath them say. Operations that do no billed or repeatable work (`create_agent`, `plan`,
 memory, `fetch_response`) are `OTHER`.
 
-Limit: the official google-genai instrumentation leaves reasoning out of the output of
-`interactions.create` (measured, 1.3b0); it is added back there, unless we corrected the span
-already.
+An operation name that nobody knows says little, so the rest of the span decides: with a model and
+tokens it is a model request (which does not count where others stand beneath it), with a
+tool's name a tool, else `OTHER`.
 """
 
 from __future__ import annotations
 
 from otel_agentperf import semconv
-from otel_agentperf.model import BILLED_BY_TOKEN, Inference, ModalityTokens, NodeStep, OperationKind, Usage
-from otel_agentperf.reading import agentperf, values
+from otel_agentperf.model import BILLED_BY_TOKEN, Inference, NodeStep, OperationKind
+from otel_agentperf.reading import agentperf, openllmetry, usages, values
 from otel_agentperf.reading.facts import Facts, provider
 from otel_agentperf.reading.values import Attributes
 
 KEY = semconv.OPERATION_NAME
+
+_NO_WORK = (
+    "create_agent",
+    "plan",
+    "fetch_response",
+    "create_memory_store",
+    "delete_memory_store",
+    "create_memory",
+    "update_memory",
+    "upsert_memory",
+    "search_memory",
+    "delete_memory",
+)
 
 KINDS = {
     "chat": OperationKind.INFERENCE,
@@ -32,38 +47,52 @@ KINDS = {
     semconv.OP_INVOKE_WORKFLOW: OperationKind.WORKFLOW,
     semconv.OP_INVOKE_NODE: OperationKind.NODE,
     semconv.OP_USE_SERVICE: OperationKind.SERVICE,
+    **dict.fromkeys(_NO_WORK, OperationKind.OTHER),
 }
 
 _NAME_KEYS = {
     OperationKind.WORKFLOW: (semconv.WORKFLOW_NAME, semconv.AGENT_NAME),
     OperationKind.AGENT: (semconv.AGENT_NAME,),
     OperationKind.NODE: (semconv.NODE_NAME,),
-    OperationKind.TOOL: (semconv.TOOL_NAME,),
+    OperationKind.TOOL: (semconv.TOOL_NAME, "tool.name"),
     OperationKind.SERVICE: (semconv.SERVICE_NAME,),
     OperationKind.INFERENCE: (semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL),
     OperationKind.EMBEDDINGS: (semconv.REQUEST_MODEL, semconv.RESPONSE_MODEL),
     OperationKind.RETRIEVAL: ("gen_ai.data_source.id",),
     OperationKind.OTHER: (),
 }
-_MODALITIES = ("text", "image", "audio", "video", "document")
-_INPUT_KEYS, _OUTPUT_KEYS, _CACHE_KEYS = (
-    tuple((modality, key.format(modality=modality)) for modality in _MODALITIES)
-    for key in (semconv.USAGE_MODALITY_INPUT, semconv.USAGE_MODALITY_OUTPUT, semconv.USAGE_MODALITY_CACHE_READ)
-)
 
 
 def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:
     """Read a span that has `gen_ai.operation.name`; `None` where that is no text."""
-    del scope, parent_id
     operation = attributes.get(KEY)
     if not isinstance(operation, str):
         return None
-    kind = KINDS.get(operation, OperationKind.OTHER)
+    kind = KINDS.get(operation)
+    if kind is None:
+        if openllmetry.KEY in attributes:
+            return openllmetry.read(name, attributes, scope, parent_id)
+        kind = _unknown(attributes)
+    elif kind is OperationKind.AGENT:
+        kind = openllmetry.graph(attributes)
     named = values.text(attributes, *_NAME_KEYS[kind]) or name.removeprefix(operation).strip() or name
     if kind in BILLED_BY_TOKEN:
-        return Facts(kind, named, usage(attributes, operation), agentperf.cost(attributes), _inference(attributes))
+        return Facts(
+            kind,
+            named,
+            usages.usage(attributes, operation, scope),
+            agentperf.cost(attributes),
+            _inference(attributes),
+            agent=values.text(attributes, semconv.AGENT_NAME) or "",
+        )
     if kind is OperationKind.TOOL:
-        return Facts(kind, named, cost=agentperf.cost(attributes), tool=agentperf.tool_call(attributes))
+        return Facts(
+            kind,
+            named,
+            cost=agentperf.cost(attributes),
+            tool=agentperf.tool_call(attributes),
+            agent=values.text(attributes, semconv.AGENT_NAME) or "",
+        )
     if kind is OperationKind.NODE:
         return Facts(kind, named, node=_node(attributes))
     if kind is OperationKind.SERVICE:
@@ -71,35 +100,21 @@ def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -
     return Facts(kind, named)
 
 
-def usage(attributes: Attributes, operation: str = "") -> Usage | None:
-    """The tokens of a model request, or `None` where it says nothing of them."""
-    fresh = values.whole(attributes, semconv.USAGE_INPUT_TOKENS)
-    output = values.whole(attributes, semconv.USAGE_OUTPUT_TOKENS)
-    if fresh is None and output is None:
-        return None
-    reasoning = values.whole(attributes, semconv.USAGE_REASONING_TOKENS) or 0
-    if operation == "interactions.create" and semconv.COST_STATUS not in attributes:
-        output = (output or 0) + reasoning
-    return Usage(
-        input_tokens=fresh or 0,
-        output_tokens=output or 0,
-        cache_read_tokens=values.whole(attributes, semconv.USAGE_CACHE_READ_TOKENS) or 0,
-        reasoning_tokens=reasoning,
-        tool_use_tokens=values.whole(attributes, semconv.USAGE_TOOL_USE_TOKENS) or 0,
-        input_modalities=_modalities(attributes, _INPUT_KEYS),
-        cache_modalities=_modalities(attributes, _CACHE_KEYS),
-        output_modalities=_modalities(attributes, _OUTPUT_KEYS),
-        grounding_queries=values.whole(attributes, semconv.GROUNDING_QUERIES) or 0,
+def read_workflow(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:
+    """Read a span that names its workflow and no operation: OpenLIT's graphs that failed."""
+    del scope, parent_id
+    return Facts(OperationKind.WORKFLOW, values.text(attributes, semconv.WORKFLOW_NAME) or name)
+
+
+def _unknown(attributes: Attributes) -> OperationKind:
+    """What an operation is whose name is nobody's: told by what else it says."""
+    if values.text(attributes, semconv.REQUEST_MODEL) is not None:
+        tokens = usages.usage(attributes)
+        if tokens is not None and tokens.input_tokens + tokens.output_tokens > 0:
+            return OperationKind.INFERENCE
+    return (
+        OperationKind.OTHER if values.text(attributes, *_NAME_KEYS[OperationKind.TOOL]) is None else OperationKind.TOOL
     )
-
-
-def _modalities(attributes: Attributes, keys: tuple[tuple[str, str], ...]) -> ModalityTokens | None:
-    found: dict[str, int] = {}
-    for modality, key in keys:
-        tokens = values.whole(attributes, key)
-        if tokens:
-            found[modality] = tokens
-    return ModalityTokens(**found) if found else None
 
 
 def _inference(attributes: Attributes) -> Inference:
@@ -115,6 +130,10 @@ def _inference(attributes: Attributes) -> Inference:
         prefix_hashes=values.texts(attributes, semconv.REQUEST_PREFIX_HASHES),
         response_hash=values.text(attributes, semconv.RESPONSE_HASH),
         response_kind=values.text(attributes, semconv.RESPONSE_KIND),
+        prefix_sizes=values.wholes(attributes, semconv.REQUEST_PREFIX_SIZES),
+        request_size=values.whole(attributes, semconv.REQUEST_SIZE),
+        function_calls=agentperf.function_calls(attributes),
+        uses=agentperf.uses(attributes),
     )
 
 

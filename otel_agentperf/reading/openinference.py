@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.model import BILLED_BY_TOKEN, Cost, CostStatus, Inference, NodeStep, OperationKind, Usage
-from otel_agentperf.reading import agentperf, genai, values
+from otel_agentperf.reading import agentperf, usages, values
 from otel_agentperf.reading.facts import Facts, provider
 from otel_agentperf.reading.values import Attributes
 
@@ -65,7 +65,7 @@ def _chain(name: str, attributes: Attributes, parent_id: str | None) -> Facts:
 
 def _usage(attributes: Attributes) -> Usage | None:
     # Where our processor completed the span, the conventions' names hold the exact figures.
-    exact = genai.usage(attributes)
+    exact = usages.usage(attributes)
     if exact is not None:
         return exact
     prompt = values.whole(attributes, "llm.token_count.prompt")
@@ -85,7 +85,7 @@ def _cost(attributes: Attributes) -> Cost | None:
     if ours is not None:
         return ours
     total = values.money(attributes, "llm.cost.total")
-    return None if total is None else Cost(CostStatus.PRICED, total)
+    return None if not total else Cost(CostStatus.PRICED, total)
 
 
 def _inference(attributes: Attributes, model: str | None) -> Inference:
@@ -99,4 +99,8 @@ def _inference(attributes: Attributes, model: str | None) -> Inference:
         prefix_hashes=values.texts(attributes, semconv.REQUEST_PREFIX_HASHES),
         response_hash=values.text(attributes, semconv.RESPONSE_HASH),
         response_kind=values.text(attributes, semconv.RESPONSE_KIND),
+        prefix_sizes=values.wholes(attributes, semconv.REQUEST_PREFIX_SIZES),
+        request_size=values.whole(attributes, semconv.REQUEST_SIZE),
+        function_calls=agentperf.function_calls(attributes),
+        uses=agentperf.uses(attributes),
     )

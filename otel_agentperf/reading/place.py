@@ -7,7 +7,9 @@ process and decides as the live pipeline does when it opens them:
 - work outside any of them belongs to its topmost span (the local root);
 - the agent is the innermost `invoke_agent`, else the node right beneath the run's root;
 - spans that are no agent work stand aside: what is beneath them hangs on the next one above;
-- where two instrumentations report one graph, agent or tool, the inner span is not counted.
+- where two instrumentations report one graph, agent or tool, the inner span is not counted;
+  where they report one model request, `twice` tells which counts;
+- a request or a tool beneath no agent ran for the agent that its span names, if it names one.
 
 It errs towards more runs: a parent that is absent makes its children local roots.
 """
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 import msgspec
 
 from otel_agentperf.model import NodeStep, Operation, OperationKind
+from otel_agentperf.reading.twice import told_twice
 
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 
@@ -56,6 +59,7 @@ class _Placing:
 
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = operations
+        self._told_twice = told_twice(operations)
         self._places: dict[str, _Place] = {}
         self.placed: dict[str, list[tuple[int, Operation]]] = defaultdict(list)
 
@@ -75,7 +79,7 @@ class _Placing:
     def _beneath(self, operation: Operation, parent: _Place | None) -> _Place:
         kind = operation.kind
         if parent is None:
-            place = _Place(operation, operation, 0)
+            place = _Place(operation, operation, 0, operation.agent)
         elif kind is OperationKind.OTHER:
             return parent
         elif _is_said_twice(operation, parent.operation):
@@ -83,11 +87,14 @@ class _Placing:
             return parent
         else:
             is_root = kind in _AGENTIC and not parent.within_agentic
-            place = _Place(operation, operation if is_root else parent.root, parent.depth + 1, parent.agent)
+            place = _Place(
+                operation, operation if is_root else parent.root, parent.depth + 1, parent.agent or operation.agent
+            )
         if _is_agent(operation, parent):
             place.agent, place.is_agent = operation.name, True
         if kind is not OperationKind.OTHER:
-            self._keep(operation, place, counted=operation.counted, parent=parent)
+            counted = operation.counted and operation.span_id not in self._told_twice
+            self._keep(operation, place, counted=counted, parent=parent)
         return place
 
     def _keep(self, operation: Operation, place: _Place, *, counted: bool, parent: _Place | None = None) -> None:
@@ -117,7 +124,10 @@ def _is_said_twice(operation: Operation, above: Operation) -> bool:
     if operation.name != above.name:
         return False
     if operation.kind in _AGENTIC:
-        return above.kind in _AGENTIC
+        # An agent in a graph of its name says more than the graph: the graph is its shell.
+        return above.kind in _AGENTIC and not (
+            operation.kind is OperationKind.AGENT and above.kind is not operation.kind
+        )
     return operation.kind is OperationKind.TOOL and above.kind is OperationKind.TOOL
 
 

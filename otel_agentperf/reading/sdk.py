@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import msgspec
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from otel_agentperf import semconv
+from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.model import Operation, Suggestion
 from otel_agentperf.reading import values, verdicts
 from otel_agentperf.reading.span import read
@@ -33,8 +34,18 @@ class SpanRecord(msgspec.Struct, frozen=True):
     """It bears the mark of our processor."""
 
 
-def read_span(span: ReadableSpan) -> SpanRecord | None:
-    """Read a finished span; `None` where it has no identity to place it by."""
+def events_of(events: Iterable[Event]) -> list[tuple[str, Mapping[str, object]]]:
+    """Events of the SDK by name, as `read` takes them."""
+    return [(event.name, cast("Mapping[str, object]", event.attributes or _NO_ATTRIBUTES)) for event in events]
+
+
+def read_span(span: ReadableSpan, fingerprinter: Fingerprinter | None = None) -> SpanRecord | None:
+    """Read a finished span; `None` where it has no identity to place it by.
+
+    Args:
+        span: the span.
+        fingerprinter: makes the fingerprints of its content; one for this process when absent.
+    """
     context, parent = span.context, span.parent
     if context is None or not context.is_valid:
         return None
@@ -51,6 +62,9 @@ def read_span(span: ReadableSpan) -> SpanRecord | None:
         start_ns=start_ns,
         end_ns=span.end_time if span.end_time is not None else start_ns,
         is_error=span.status.status_code is StatusCode.ERROR,
+        events=events_of(span.events) if span.events else (),
+        status_message=span.status.description or "",
+        fingerprinter=fingerprinter,
     )
     suggestions: list[tuple[int, Suggestion]] = []
     attempts = limited = waited_ns = 0

@@ -1,22 +1,41 @@
 """One finished span -> one operation, whoever wrote the span.
 
-A convention is a module with the key by which its spans are told and a `read`; the first one
-whose key a span carries reads it. A span without any such key is `OTHER`, and telling so costs
-a look-up for each convention, since the live processor asks at the end of every foreign span.
+A convention is a key by which its spans are told and a `read`; the first one whose key a span
+carries reads it. A span without any such key is `OTHER`, and telling so costs a look-up for
+each convention, since the live processor asks at the end of every foreign span.
+
+Where a span carries content and no fingerprints of ours, `contents` makes them.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from otel_agentperf import semconv
-from otel_agentperf.model import Operation, OperationKind
-from otel_agentperf.reading import agentperf, genai, openinference, values
-from otel_agentperf.reading.facts import Facts
+from otel_agentperf.model import Inference, Operation, OperationKind
+from otel_agentperf.reading import agentperf, contents, genai, openinference, openllmetry, values
 from otel_agentperf.reading.values import Attributes
 
-CONVENTIONS = (genai, openinference)
-_READERS = tuple((convention.KEY, convention.read) for convention in CONVENTIONS)
+if TYPE_CHECKING:
+    from otel_agentperf.fingerprint import Fingerprinter
+    from otel_agentperf.reading.carriers import Events
+
+_READERS = (
+    (genai.KEY, genai.read),
+    (openinference.KEY, openinference.read),
+    (openllmetry.KEY, openllmetry.read),
+    (openllmetry.REQUEST_TYPE, openllmetry.read_request),
+    (openllmetry.SYSTEM, openllmetry.read_request),
+    (semconv.WORKFLOW_NAME, genai.read_workflow),
+)
+KEYS = tuple(key for key, _ in _READERS)
+"""A span without any of these is no agent work."""
 UNKNOWN_ERROR = "_OTHER"
 """What the conventions say for an error without a class."""
+_OPENLIT_TIME_TO_FIRST_CHUNK = "gen_ai.server.time_to_first_token"
+_ENUM = "FinishReason."
 
 
 def read(
@@ -30,6 +49,10 @@ def read(
     start_ns: int,
     end_ns: int,
     is_error: bool,
+    events: Events = (),
+    status_message: str = "",
+    fingerprinter: Fingerprinter | None = None,
+    with_content: bool = True,
 ) -> Operation:
     """Read a span as an operation. Never raises; what it cannot read is absent.
 
@@ -45,6 +68,11 @@ def read(
         start_ns: Unix nanoseconds.
         end_ns: Unix nanoseconds.
         is_error: whether its status is an error.
+        events: its events by name, where content or an exception may stand.
+        status_message: the description of its status.
+        fingerprinter: makes the fingerprints of recorded content; one for this process when
+            absent. Values under different keys are never equal.
+        with_content: False leaves recorded content alone, where only the kind is of interest.
 
     Returns:
         The operation; its kind is `OTHER` where the span is no agent work.
@@ -57,39 +85,61 @@ def read(
     else:
         error = UNKNOWN_ERROR if is_error else None
         return Operation(OperationKind.OTHER, name, span_id, start_ns, end_ns, parent_id, trace_id, error_type=error)
-    return _operation(facts, attributes, span_id, parent_id, trace_id, start_ns, end_ns, is_error=is_error)
-
-
-def _operation(
-    facts: Facts,
-    attributes: Attributes,
-    span_id: str,
-    parent_id: str | None,
-    trace_id: str,
-    start_ns: int,
-    end_ns: int,
-    *,
-    is_error: bool,
-) -> Operation:
-    outcome = agentperf.outcome(attributes)
-    error = values.text(attributes, semconv.ERROR_TYPE)
-    if error is None and is_error:
-        error = UNKNOWN_ERROR
+    kind, inference, tool = facts.kind, facts.inference, facts.tool
+    error = _error_type(attributes, events) if is_error else values.text(attributes, semconv.ERROR_TYPE)
+    if inference is not None and inference.request_hash is None:
+        inference = _completed(inference, attributes)
+        if with_content and kind is OperationKind.INFERENCE:
+            inference = contents.inference(
+                inference, attributes, events, fingerprinter or contents.default_fingerprinter()
+            )
+    elif tool is None and with_content and kind is OperationKind.TOOL:
+        tool = contents.tool_call(
+            attributes, events, error, status_message, fingerprinter or contents.default_fingerprinter()
+        )
     return Operation(
-        kind=facts.kind,
-        name=facts.name,
-        span_id=span_id,
-        start_ns=start_ns,
-        end_ns=end_ns,
-        parent_id=parent_id,
-        trace_id=trace_id,
-        error_type=error,
-        outcome=outcome,
-        usage=facts.usage,
-        cost=facts.cost,
-        inference=facts.inference,
-        tool=facts.tool,
-        node=facts.node,
-        session_id=values.text(attributes, semconv.CONVERSATION_ID, semconv.SESSION_ID),
-        counted=values.flag(attributes, semconv.COUNTED) is not False,
+        kind,
+        facts.name,
+        span_id,
+        start_ns,
+        end_ns,
+        parent_id,
+        trace_id,
+        facts.agent,
+        error,
+        agentperf.outcome(attributes),
+        facts.usage,
+        facts.cost,
+        inference,
+        tool,
+        facts.node,
+        session_id=_session(attributes),
+        counted=semconv.COUNTED not in attributes or values.flag(attributes, semconv.COUNTED) is not False,
     )
+
+
+def _error_type(attributes: Attributes, events: Events) -> str:
+    said = values.text(attributes, semconv.ERROR_TYPE)
+    if said is not None:
+        return said
+    raised = (values.text(event, "exception.type") for name, event in events if name == contents.EXCEPTION)
+    return next((one for one in raised if one is not None), UNKNOWN_ERROR)
+
+
+def _session(attributes: Attributes) -> str | None:
+    session_id = values.text(attributes, semconv.CONVERSATION_ID, semconv.SESSION_ID)
+    if session_id is None and openllmetry.WORKFLOW in attributes:
+        return values.text(attributes, *openllmetry.SESSION_KEYS)
+    return session_id
+
+
+def _completed(inference: Inference, attributes: Attributes) -> Inference:
+    """What OpenLIT says in its own way."""
+    reasons = inference.finish_reasons
+    if reasons and reasons[0].startswith(_ENUM):
+        reasons = tuple(reason.removeprefix(_ENUM) for reason in reasons)
+        inference = msgspec.structs.replace(inference, finish_reasons=reasons)
+    if inference.streamed and inference.time_to_first_chunk_ns is None:
+        first_ns = values.seconds_as_ns(attributes, _OPENLIT_TIME_TO_FIRST_CHUNK)
+        inference = msgspec.structs.replace(inference, time_to_first_chunk_ns=first_ns)
+    return inference

@@ -7,7 +7,7 @@ digits counts as one. Nothing here raises.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -22,7 +22,7 @@ def text(attributes: Attributes, *keys: str) -> str | None:
     """The first of these attributes that is text and not empty."""
     for key in keys:
         value = attributes.get(key)
-        if isinstance(value, str) and value:
+        if value and isinstance(value, str):
             return value
     return None
 
@@ -61,6 +61,8 @@ def money(attributes: Attributes, *keys: str) -> Decimal | None:
     """The first of these attributes that is an amount, exactly as it was written."""
     for key in keys:
         value = attributes.get(key)
+        if value.__class__ is float and 0 <= cast("float", value) < math.inf:
+            return Decimal(repr(value))
         if value is not None and _number(value) is not None:
             return Decimal(value if isinstance(value, (int, str)) else repr(value))
     return None
@@ -90,8 +92,18 @@ def texts(attributes: Attributes, key: str) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if isinstance(value, (tuple, list)):
-        return tuple(item for item in cast("tuple[object, ...]", value) if isinstance(item, str))
+        items = cast("tuple[object, ...]", value)
+        return tuple([item for item in items if isinstance(item, str)])
     return ()
+
+
+def wholes(attributes: Attributes, key: str) -> tuple[int, ...]:
+    """A list of whole numbers, each 0 or more; none where one of them is something else."""
+    value = attributes.get(key)
+    if not isinstance(value, (tuple, list)):
+        return ()
+    numbers = [_number(item) for item in cast("tuple[object, ...]", value)]
+    return tuple(int(number) for number in numbers if number is not None) if None not in numbers else ()
 
 
 def decoded(value: object) -> object:
@@ -102,6 +114,16 @@ def decoded(value: object) -> object:
         return msgspec.json.decode(value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return value
+
+
+def as_table(value: object) -> Mapping[str, object] | None:
+    """The value, where it is an object with names."""
+    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else None
+
+
+def as_list(value: object) -> Sequence[object] | None:
+    """The value, where it is a list."""
+    return cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else None
 
 
 def table(attributes: Attributes, key: str) -> Mapping[str, object]:

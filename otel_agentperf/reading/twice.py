@@ -1,0 +1,93 @@
+"""Requests that several spans of a trace report, told so that each is counted once.
+
+A framework's span for a model call stands around the SDK's span for the same call, and around
+several where functions are called automatically: what stands beneath is the bill. Where only the
+outer one knows the tokens, it counts and the inner ones do not. A tool in between parts them:
+the request in a tool is one of its own.
+
+A framework whose spans are never current (OpenInference's LangChain, measured) leaves the
+SDK's span beside or above its own: within its time, with the same model and the same tokens, on
+a higher span of the same trace. There the framework's counts, since it stands at its place.
+
+It errs towards counting twice: a pair in two traces is not seen, nor one that differs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind
+
+_MAX_STEPS_UP = 64
+_MAX_LOOKED_AT = 8
+
+
+def told_twice(operations: Mapping[str, Operation]) -> frozenset[str]:
+    """The spans of requests that another span of the trace reports as well.
+
+    Args:
+        operations: all operations of one trace by the ids of their spans.
+
+    Returns:
+        Ids of the spans that are not to be counted.
+    """
+    requests = [op for op in operations.values() if op.kind in BILLED_BY_TOKEN and op.counted]
+    if len(requests) < 2:  # noqa: PLR2004 - one alone is told once
+        return frozenset()
+    beneath: dict[str, list[Operation]] = defaultdict(list)
+    for request in requests:
+        for above in _above(request, operations):
+            if above.kind is OperationKind.TOOL:
+                break
+            if above.kind is request.kind and above.counted:
+                beneath[above.span_id].append(request)
+    found: set[str] = set()
+    for span_id, inner in beneath.items():
+        if operations[span_id].usage is None or any(one.usage is not None for one in inner):
+            found.add(span_id)
+        else:
+            found.update(one.span_id for one in inner)
+    rest = [request for request in requests if request.span_id not in found]
+    return frozenset(found.union(_beside(rest, operations)))
+
+
+def _above(operation: Operation, operations: Mapping[str, Operation]) -> Iterable[Operation]:
+    above = operation
+    for _ in range(_MAX_STEPS_UP):
+        parent = operations.get(above.parent_id) if above.parent_id is not None else None
+        if parent is None or parent is operation:
+            return
+        yield parent
+        above = parent
+
+
+def _beside(requests: Sequence[Operation], operations: Mapping[str, Operation]) -> Iterable[str]:
+    alike: dict[tuple[object, ...], list[Operation]] = defaultdict(list)
+    for request in requests:
+        usage = request.usage
+        if usage is not None:
+            alike[request.kind, request.name, usage.input_tokens, usage.output_tokens].append(request)
+    for group in alike.values():
+        if len(group) > 1:
+            yield from _within(sorted(group, key=lambda one: one.start_ns), operations)
+
+
+def _within(group: list[Operation], operations: Mapping[str, Operation]) -> Iterable[str]:
+    """Those that ran within the time of another one of the group, on a span above the other's."""
+    starts = [one.start_ns for one in group]
+    taken: set[str] = set()
+    for inner in group:
+        if inner.parent_id is None:
+            continue
+        last = bisect_right(starts, inner.start_ns)
+        for outer in reversed(group[max(0, last - _MAX_LOOKED_AT) : last]):
+            if outer is inner or outer.end_ns < inner.end_ns or outer.span_id in taken:
+                continue
+            if outer.parent_id != inner.parent_id and any(
+                one.span_id == inner.parent_id for one in _above(outer, operations)
+            ):
+                taken.add(outer.span_id)
+                yield inner.span_id
+                break
