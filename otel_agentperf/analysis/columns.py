@@ -6,13 +6,11 @@ combination is kept once. What comes beyond the limit is counted and left out.
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
 from math import isnan, nan
 from struct import Struct, error
 
 from otel_agentperf.model import Operation, OperationKind
-from otel_agentperf.rules.base import Row
+from otel_agentperf.rules.base import Row, int_of
 
 _FORMAT = Struct("<QQqqdIIIIIBB")
 _PACK = _FORMAT.pack
@@ -20,7 +18,6 @@ _KINDS = tuple(OperationKind)
 _PLACES = {kind: place for place, kind in enumerate(_KINDS)}
 _IS_ERROR, _IS_AGENT, _HAS_COST = 1, 2, 4
 _MOST_TOKENS = 2**32 - 1
-_ID_BITS = 64
 
 
 class Columns:
@@ -135,20 +132,6 @@ class Columns:
 
 def _by_start(row: Row) -> tuple[int, int, int]:
     return row.start_ns, -row.end_ns, row.span_id
-
-
-def int_of(span_id: str) -> int:
-    """A span's id as a number; one that is no 64-bit hexadecimal number is hashed to one."""
-    try:
-        number = int(span_id, 16)
-    except ValueError:
-        return _hashed(span_id)
-    return number if 0 <= number < 1 << _ID_BITS else _hashed(span_id)
-
-
-@lru_cache(maxsize=4096)
-def _hashed(span_id: str) -> int:
-    return int.from_bytes(hashlib.blake2b(span_id.encode(), digest_size=8).digest(), "big")
 
 
 def known(cost_usd: float) -> float:

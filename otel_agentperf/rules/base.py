@@ -10,16 +10,19 @@ A rule over a session or the process judges alike whether one state has seen all
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from otel_agentperf.model import Complexity, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 
 S = TypeVar("S")
+_ID_BITS = 64
 
 
 class Scope(StrEnum):
@@ -84,6 +87,20 @@ class Row(NamedTuple):
 def span_hex(span_id: int) -> str:
     """A span's id as 16 hex digits."""
     return f"{span_id:016x}"
+
+
+def int_of(span_id: str) -> int:
+    """A span's id as a number; one that is no 64-bit hexadecimal number is hashed to one."""
+    try:
+        number = int(span_id, 16)
+    except ValueError:
+        return _hashed(span_id)
+    return number if 0 <= number < 1 << _ID_BITS else _hashed(span_id)
+
+
+@lru_cache(maxsize=4096)
+def _hashed(span_id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(span_id.encode(), digest_size=8).digest(), "big")
 
 
 class Shape(Protocol):
