@@ -8,12 +8,23 @@ from typing import Any, cast
 from otel_agentperf.config import wrong
 from otel_agentperf.rules.base import Rule
 from otel_agentperf.rules.caching.cache001_uncached_prefix import UncachedPrefix
+from otel_agentperf.rules.caching.cache002_cacheable_tool import CacheableTool
+from otel_agentperf.rules.context_growth.ctx001_growing_context import GrowingContext
+from otel_agentperf.rules.context_growth.ctx002_oversized_tool_output import OversizedToolOutput
 from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
 from otel_agentperf.rules.latency.lat001_slow_agent import SlowAgent
 from otel_agentperf.rules.repetition.rep001_repeated_action import RepeatedAction
 
 AnyRule = Rule[Any]
-RULES: tuple[type[AnyRule], ...] = (SessionOverBudget, SlowAgent, RepeatedAction, UncachedPrefix)
+RULES: tuple[type[AnyRule], ...] = (
+    SessionOverBudget,
+    SlowAgent,
+    RepeatedAction,
+    UncachedPrefix,
+    CacheableTool,
+    GrowingContext,
+    OversizedToolOutput,
+)
 
 
 def make_rules(
