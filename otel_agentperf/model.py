@@ -192,6 +192,8 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     session_id: str | None = None
     counted: bool = True
     """False where another span reports the same work."""
+    scope: str = ""
+    """The instrumentation that reported a model request, where it is not ours."""
 
     @property
     def duration_ns(self) -> int:

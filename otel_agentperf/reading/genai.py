@@ -86,12 +86,13 @@ def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -
             agent=values.text(attributes, semconv.AGENT_NAME) or "",
         )
     if kind is OperationKind.TOOL:
+        agent = values.text(attributes, semconv.AGENT_NAME)
         return Facts(
             kind,
             named,
             cost=agentperf.cost(attributes),
             tool=agentperf.tool_call(attributes),
-            agent=values.text(attributes, semconv.AGENT_NAME) or "",
+            agent="" if agent is None or agent == named else agent,  # some call a tool an agent
         )
     if kind is OperationKind.NODE:
         return Facts(kind, named, node=_node(attributes))

@@ -153,7 +153,11 @@ def runs_of(operations: Iterable[Operation]) -> list[TracedRun]:
     placing = _Placing(by_id)
     for operation in by_id.values():
         placing.place(operation)
-    runs = [_run(by_id[root_id], placed) for root_id, placed in placing.placed.items()]
+    runs = [
+        _run(by_id[root_id], placed)
+        for root_id, placed in placing.placed.items()
+        if any(operation.counted for _, operation in placed)  # else another run has all of it
+    ]
     return sorted(runs, key=lambda run: run.root.start_ns)
 
 

@@ -5,9 +5,10 @@ several where functions are called automatically: what stands beneath is the bil
 outer one knows the tokens, it counts and the inner ones do not. A tool in between parts them:
 the request in a tool is one of its own.
 
-A framework whose spans are never current (OpenInference's LangChain, measured) leaves the
-SDK's span beside or above its own: within its time, with the same model and the same tokens, on
-a higher span of the same trace. There the framework's counts, since it stands at its place.
+A framework whose spans are never current (OpenLLMetry's and OpenInference's LangChain, measured)
+leaves the SDK's span beside its own or higher up: within its time, by another instrumentation,
+with the same model and the same tokens. Beside it the SDK's counts; higher up the framework's,
+since only that stands at its place. Of reasoning, which some leave out, the one with more counts.
 
 It errs towards counting twice: a pair in two traces is not seen, nor one that differs.
 """
@@ -66,28 +67,46 @@ def _above(operation: Operation, operations: Mapping[str, Operation]) -> Iterabl
 def _beside(requests: Sequence[Operation], operations: Mapping[str, Operation]) -> Iterable[str]:
     alike: dict[tuple[object, ...], list[Operation]] = defaultdict(list)
     for request in requests:
-        usage = request.usage
-        if usage is not None:
-            alike[request.kind, request.name, usage.input_tokens, usage.output_tokens].append(request)
+        if request.usage is not None:
+            alike[request.kind, request.usage.input_tokens].append(request)
     for group in alike.values():
-        if len(group) > 1:
+        if len({one.scope for one in group}) > 1:
             yield from _within(sorted(group, key=lambda one: one.start_ns), operations)
 
 
 def _within(group: list[Operation], operations: Mapping[str, Operation]) -> Iterable[str]:
-    """Those that ran within the time of another one of the group, on a span above the other's."""
+    """One of each two, where one ran within the other's time and hangs on a span above it."""
     starts = [one.start_ns for one in group]
-    taken: set[str] = set()
+    paired: set[str] = set()
     for inner in group:
-        if inner.parent_id is None:
-            continue
         last = bisect_right(starts, inner.start_ns)
         for outer in reversed(group[max(0, last - _MAX_LOOKED_AT) : last]):
-            if outer is inner or outer.end_ns < inner.end_ns or outer.span_id in taken:
+            if outer.span_id in paired or inner.span_id in paired or not _is_same(outer, inner):
                 continue
-            if outer.parent_id != inner.parent_id and any(
-                one.span_id == inner.parent_id for one in _above(outer, operations)
-            ):
-                taken.add(outer.span_id)
-                yield inner.span_id
+            if any(above.span_id == inner.parent_id for above in _above(outer, operations)):
+                paired.update((outer.span_id, inner.span_id))
+                outer_stays = outer.parent_id != inner.parent_id or _output(outer) > _output(inner)
+                yield inner.span_id if outer_stays else outer.span_id
                 break
+
+
+def _is_same(outer: Operation, inner: Operation) -> bool:
+    if outer.scope == inner.scope or outer.end_ns < inner.end_ns:
+        return False
+    one, other = _output(outer), _output(inner)
+    alike = one == other or one - _reasoning(outer) == other or one == other - _reasoning(inner)
+    return alike and not _models(outer).isdisjoint(_models(inner))
+
+
+def _output(operation: Operation) -> int:
+    return operation.usage.output_tokens if operation.usage is not None else 0
+
+
+def _reasoning(operation: Operation) -> int:
+    return operation.usage.reasoning_tokens if operation.usage is not None else 0
+
+
+def _models(operation: Operation) -> set[str]:
+    inference = operation.inference
+    named = () if inference is None else (inference.request_model, inference.response_model or "")
+    return {name.rpartition("/")[2] for name in named if name}

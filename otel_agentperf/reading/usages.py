@@ -3,9 +3,10 @@
 Corrections, each measured on the version that it names:
 - the official google-genai instrumentation (1.3b0) leaves reasoning out of the output of
   `interactions.create`;
-- OpenLIT (1.45) leaves it out of the output of google-genai.
-It is added back there, unless we corrected the span already. What is no part of either
-is not guessed: automatic function calling that one span reports shows its last request only.
+- OpenLIT (1.45) leaves it out of the output of google-genai;
+- OpenLLMetry's google-generativeai (0.62) leaves it out too, and says it only in the total.
+It is added back there, unless we corrected the span already. What no attribute says is not
+guessed: automatic function calling that one span reports shows its last request only.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _OLDER_REASONING = (
     "gen_ai.usage.details.reasoning_tokens",
 )
 _REASONING_LEFT_OUT = frozenset({"openlit.instrumentation.google_ai_studio"})
+_REASONING_IN_TOTAL = frozenset({"opentelemetry.instrumentation.google_generativeai"})
+_TOTAL = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens")
 
 
 def usage(attributes: Attributes, operation: str = "", scope: str = "") -> Usage | None:
@@ -44,7 +47,11 @@ def usage(attributes: Attributes, operation: str = "", scope: str = "") -> Usage
             cached = values.whole(attributes, *_OLDER_CACHE)
         if reasoning is None:
             reasoning = values.whole(attributes, *_OLDER_REASONING)
-        if operation == "interactions.create" or scope in _REASONING_LEFT_OUT:
+        if reasoning is None and scope in _REASONING_IN_TOTAL:
+            total = values.whole(attributes, *_TOTAL) or 0
+            reasoning = max(0, total - (fresh or 0) - (output or 0))
+            output = (output or 0) + reasoning
+        elif operation == "interactions.create" or scope in _REASONING_LEFT_OUT:
             output = (output or 0) + (reasoning or 0)
     return Usage(
         fresh or 0,
