@@ -63,6 +63,10 @@ class Fold:
             own = states.get(rule.code)
             states[rule.code] = state if own is None else rule.merge(own, state)
 
+    def digest(self) -> Digest:
+        """All that was added, to be added to another fold; this one must not be used again."""
+        return Digest(self.view.totals, self.view.contributors, self._states)
+
     def judge(self) -> list[Suggestion]:
         """What the rules of the scope say of all of it, the weightiest first."""
         said = [

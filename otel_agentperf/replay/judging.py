@@ -1,0 +1,151 @@
+"""The records of a trace -> its runs, each judged alone, as the live engine would have.
+
+The rules are run anew over the spans, also where our processor was there: what it wrote on the
+root of a run only tells how many calls have no span here, and how the run went.
+
+A span whose parent is of its own process and is not here was beneath something that was lost.
+What hangs on one lost parent is one run beneath a root that stands for it. A parent in another
+process is no loss: its children are roots of their own, as they were live.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from otel_agentperf.analysis.engine import Engine, Limits
+from otel_agentperf.analysis.fold import Digest, digest
+from otel_agentperf.analysis.summary import RunSummary
+from otel_agentperf.config import Settings
+from otel_agentperf.model import Operation, OperationKind
+from otel_agentperf.pricing.book import PriceBook
+from otel_agentperf.reading import TracedRun, runs_of
+from otel_agentperf.reading.judge import MISSING_ROOT_NAME, priced
+from otel_agentperf.replay.records import Process, Record
+from otel_agentperf.replay.reducing import Trace
+from otel_agentperf.rules import make_rules
+
+_AGENTIC = (OperationKind.WORKFLOW, OperationKind.AGENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A run with what is to be said of it."""
+
+    run: TracedRun
+    summary: RunSummary
+    digest: Digest
+    service: str
+    root_seen: bool
+    notes: tuple[str, ...] = ()
+    is_blind: bool = False
+    """It has tool calls that carry no fingerprints."""
+
+
+class TraceJudge:
+    """Judges the runs of traces, one trace after another.
+
+    Args:
+        settings: rules, prices and limits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.rule_errors: Counter[str] = Counter()
+        self.prices = PriceBook(settings.prices)
+        self.rules = make_rules(settings.rules, settings.rules_select, settings.rules_ignore)
+        limits = Limits(settings.max_live_runs, settings.max_sessions, settings.max_run_operations)
+        self._engine = Engine(self.rules, limits, self._on_error, prices=self.prices)
+
+    def _on_error(self, site: str, error: Exception) -> None:
+        self.rule_errors[f"{site}: {error.__class__.__name__}"] += 1
+
+    def judge(self, trace: Trace) -> Iterator[Judged]:
+        """Judge the runs of a trace, process by process."""
+        processes: dict[Process, list[Record]] = defaultdict(list)
+        for record in trace.records:
+            processes[record.process].append(record)
+        ids = {record.operation.span_id for record in trace.records} if len(processes) > 1 else None
+        note = (f"{trace.left_out:,} spans of its trace are left out: it has too many.",) if trace.left_out else ()
+        for process, records in processes.items():
+            yield from self._judge_process(process, records, ids, note)
+
+    def _judge_process(
+        self, process: Process, records: Sequence[Record], ids: set[str] | None, notes: tuple[str, ...]
+    ) -> Iterator[Judged]:
+        operations = [record.operation for record in records]
+        if all(operation.kind is OperationKind.OTHER for operation in operations):
+            return
+        stand_ins = _stand_ins(records, ids)
+        said = {
+            record.operation.span_id: record
+            for record in records
+            if record.recorded is not None or record.success is not None or record.score is not None
+        }
+        lost = {operation.span_id for operation in stand_ins}
+        for run in runs_of([*stand_ins, *operations]):
+            yield self._judge_run(run, process.service, said, notes, root_seen=run.root.span_id not in lost)
+
+    def _judge_run(
+        self, run: TracedRun, service: str, said: dict[str, Record], notes: tuple[str, ...], *, root_seen: bool
+    ) -> Judged:
+        prices, engine = self.prices, self._engine
+        operations = tuple(priced(operation, prices) for operation in run.operations)
+        last = operations[-1] if operations else run.root
+        root = last if last.span_id == run.root.span_id else run.root
+        live = engine.begin(root.name, root.session_id, root.start_ns, alone=True)
+        for operation in operations:
+            if operation.span_id != root.span_id:
+                engine.observe(live, operation)
+        if said:
+            for operation in (*operations, root):
+                record = said.get(operation.span_id)
+                if record is not None:
+                    live.success = record.success if record.success is not None else live.success
+                    live.score = record.score if record.score is not None else live.score
+        own = said.get(root.span_id)
+        recorded = own.recorded if own is not None else None
+        if recorded is not None:
+            live.success, live.score = recorded.success, recorded.score
+        summary, _ = engine.finish(live, root)
+        if recorded is not None:
+            totals = summary.totals
+            calls = recorded.totals.inference_calls
+            missing = calls - totals.inference_calls - totals.embedding_calls
+            if missing > 0:
+                notes = (*notes, f"{missing} of {calls} model calls have no span here: not sampled, or lost.")
+        is_blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
+        return Judged(
+            TracedRun(root, operations), summary, digest(engine, live), service, root_seen, notes, is_blind
+        )
+
+
+def _stand_ins(records: Sequence[Record], ids: set[str] | None) -> list[Operation]:
+    """Roots that stand for lost ones.
+
+    Args:
+        records: the spans of one process.
+        ids: of all spans of the trace, where there are other processes.
+    """
+    own = {record.operation.span_id for record in records}
+    lost: dict[str, list[Operation]] = defaultdict(list)
+    for record in records:
+        operation = record.operation
+        parent_id = operation.parent_id
+        if parent_id is None or parent_id in own or (ids is not None and parent_id in ids):
+            continue
+        is_node = operation.kind is OperationKind.NODE
+        if record.parent_is_near or (record.parent_is_near is None and is_node):
+            lost[parent_id].append(operation)
+    return [
+        Operation(
+            OperationKind.WORKFLOW,
+            MISSING_ROOT_NAME,
+            parent_id,
+            min(operation.start_ns for operation in children),
+            max(operation.end_ns for operation in children),
+            trace_id=children[0].trace_id,
+        )
+        for parent_id, children in lost.items()
+        if any(operation.kind not in (*_AGENTIC, OperationKind.OTHER) for operation in children)
+    ]

@@ -1,0 +1,162 @@
+"""The engine for one machine: worker processes, and packs on disk between the rounds.
+
+Memory is bounded: a worker holds one piece or one bucket, and a bucket that grew too large is
+parted again before it is read. With one worker everything is done in this process.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from otel_agentperf.replay.engines import Watcher, WorkerDiedError
+from otel_agentperf.replay.mapping import Mapped, map_piece
+from otel_agentperf.replay.packing import parted
+from otel_agentperf.replay.pieces import Piece
+from otel_agentperf.replay.plan import Joined, Plan, Reduced
+from otel_agentperf.replay.rounds import join_sessions, reduce_spans
+from otel_agentperf.replay.spilling import Spill
+
+T = TypeVar("T")
+Submit = Callable[[Callable[..., T], tuple[object, ...]], "Future[T]"]
+
+MAX_BUCKET_BYTES = 64 << 20
+"""A larger bucket is parted again."""
+_AHEAD = 2
+"""Pieces of work for each worker that wait their turn."""
+_SPANS, _AGAIN, _SESSIONS = "spans", "again", "sessions"
+
+
+class LocalEngine:
+    """Runs the rounds in processes of this machine.
+
+    Args:
+        workers: how many processes; as many as there are cores where absent.
+        folder: where packs are laid down; the folder for temporary files where absent.
+    """
+
+    def __init__(self, workers: int | None = None, folder: Path | None = None) -> None:
+        self._workers = workers or _cores()
+        self._folder = folder
+
+    def run(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher) -> None:
+        """Carry out a plan; see `ReplayEngine`."""
+        folder = Path(tempfile.mkdtemp(prefix="agentperf-", dir=self._folder))
+        try:
+            with self._pool() as submit:
+                self._rounds(pieces, plan, watcher, folder, submit)
+        except BrokenProcessPool:
+            raise WorkerDiedError("a worker process was killed; there may be too little memory") from None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _rounds(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher, folder: Path, submit: Submit) -> None:
+        for mapped in self._in_turn(submit, _map, ((piece, plan.buckets, folder) for piece in pieces)):
+            watcher.mapped(mapped)
+        spans = Spill(folder / _SPANS).buckets()
+        work = ((bucket, plan, folder) for bucket in spans)
+        for done, reduced in enumerate(self._in_turn(submit, _reduce, work), 1):
+            watcher.reduced(reduced, done, len(spans))
+        sessions = Spill(folder / _SESSIONS).buckets()
+        work = ((bucket, plan, folder) for bucket in sessions)
+        for done, joined in enumerate(self._in_turn(submit, _join, work), 1):
+            watcher.joined(joined, done, len(sessions))
+
+    def _in_turn(
+        self, submit: Submit, function: Callable[..., T], work: Iterable[tuple[object, ...]]
+    ) -> Iterator[T]:
+        """The results in the order of the work, of which little is taken in advance."""
+        waiting: deque[Future[T]] = deque()
+        for arguments in work:
+            waiting.append(submit(function, arguments))
+            if len(waiting) > self._workers * _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    @contextmanager
+    def _pool(self) -> Iterator[Submit]:
+        if self._workers == 1:
+            yield _at_once
+            return
+        # Not `fork`: the calling program may have threads.
+        methods = multiprocessing.get_all_start_methods()
+        method = "forkserver" if "forkserver" in methods else "spawn"
+        context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            context.set_forkserver_preload([__name__])
+        pool = ProcessPoolExecutor(self._workers, context, initializer=_prepare)
+        try:
+            yield lambda function, arguments: pool.submit(function, *arguments)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _at_once(function: Callable[..., T], arguments: tuple[object, ...]) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(function(*arguments))
+    return future
+
+
+def _prepare() -> None:
+    """Spare the collector what lives as long as the worker; spans hold no cycles."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _map(piece: Piece, buckets: int, folder: Path) -> Mapped:
+    mapped = map_piece(piece, buckets)
+    Spill(folder / _SPANS).write(mapped.packs)
+    return msgspec.structs.replace(mapped, packs={})
+
+
+def _reduce(bucket: int, plan: Plan, folder: Path) -> Reduced:
+    spill = Spill(folder / _SPANS)
+    size = spill.size(bucket)
+    if size <= MAX_BUCKET_BYTES:
+        reduced = _reduced(spill, bucket, plan, folder)
+    else:
+        again = Spill(folder / f"{_AGAIN}-{bucket}")
+        parts = size // MAX_BUCKET_BYTES + 1
+        for pack in spill.read(bucket):
+            again.write(parted(pack, plan.buckets, parts))
+        spill.drop(bucket)
+        reduced = Reduced()
+        reduced.standouts.top = plan.top
+        for part in again.buckets():
+            reduced.merge(_reduced(again, part, plan, folder))
+    return reduced
+
+
+def _reduced(spill: Spill, bucket: int, plan: Plan, folder: Path) -> Reduced:
+    reduced = reduce_spans(spill.read(bucket), plan)
+    spill.drop(bucket)
+    Spill(folder / _SESSIONS).write(reduced.packs)
+    reduced.packs = {}
+    return reduced
+
+
+def _join(bucket: int, plan: Plan, folder: Path) -> Joined:
+    spill = Spill(folder / _SESSIONS)
+    joined = join_sessions(spill.read(bucket), plan)
+    spill.drop(bucket)
+    return joined

@@ -1,0 +1,182 @@
+"""What is kept of a span on file: the operation, who reported it, and what was said of its run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from otel_agentperf import semconv
+from otel_agentperf.fingerprint import Fingerprinter
+from otel_agentperf.model import Operation
+from otel_agentperf.reading import read, values
+from otel_agentperf.reading.carriers import Events
+from otel_agentperf.reading.verdicts import RecordedRun, recorded_run
+
+_HEX = re.compile(r"[0-9a-f]{16}\Z")
+_TOO_MANY_REQUESTS = 429
+_KNOWS_REMOTE, _IS_REMOTE = 0x100, 0x200
+"""Bits of a span's flags in OTLP."""
+_LATEST_NS = 2**63 - 1
+_PASS = frozenset({"pass", "passed", "success", "succeeded", "correct", "true", "relevant"})
+_FAIL = frozenset({"fail", "failed", "failure", "incorrect", "false", "error"})
+_IDENTITY = (
+    "service.namespace",
+    "service.name",
+    "service.instance.id",
+    "host.id",
+    "host.name",
+    "container.id",
+    "k8s.pod.uid",
+    "process.pid",
+)
+"""Attributes of a resource that tell one process from another."""
+UNKNOWN_SERVICE = "unknown_service"
+
+
+class Process(msgspec.Struct, frozen=True, gc=False):
+    """Who reported a span."""
+
+    service: str = UNKNOWN_SERVICE
+    identity: tuple[str, ...] = ()
+
+
+class Record(msgspec.Struct, frozen=True):
+    """All that is kept of a span."""
+
+    operation: Operation
+    process: Process
+    parent_is_near: bool | None = None
+    """Whether its parent is of the same process, where the span says so."""
+    recorded: RecordedRun | None = None
+    """What our processor wrote on the root of a run."""
+    success: bool | None = None
+    """What an evaluation result on it says."""
+    score: float | None = None
+
+
+class BadSpanError(ValueError):
+    """A span without an identity that it could be placed by."""
+
+
+def process_of(attributes: Mapping[str, object]) -> Process:
+    """Who a resource is."""
+    identity = tuple(f"{key}={attributes[key]}" for key in _IDENTITY if key in attributes)
+    return Process(values.text(attributes, "service.name") or UNKNOWN_SERVICE, identity)
+
+
+def span_id_of(text: object) -> str:
+    """A span's id in its canonical form.
+
+    Raises:
+        BadSpanError: it is none.
+    """
+    if isinstance(text, str):
+        if _HEX.match(text) and text != _NO_ID:
+            return text
+        lowered = text.strip().lower().zfill(16)
+        if _HEX.match(lowered) and lowered != _NO_ID:
+            return lowered
+    raise BadSpanError("a span without a valid id")
+
+
+_NO_ID = "0" * 16
+
+
+def time_of(value: object) -> int:
+    """Unix nanoseconds; 0 where it is no time."""
+    if value.__class__ is str:
+        text: str = value  # pyright: ignore[reportAssignmentType]
+        if text.isdecimal() and len(text) < 20:  # noqa: PLR2004 - the digits of 2**63
+            return min(int(text), _LATEST_NS)
+        return 0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0
+    return int(min(max(value, 0), _LATEST_NS)) if value == value else 0  # noqa: PLR0124 - not a number
+
+
+def near(flags: int) -> bool | None:
+    """Whether a span's parent is of its own process, as its flags say; `None` where they do not."""
+    return not flags & _IS_REMOTE if flags & _KNOWS_REMOTE else None
+
+
+class Reader:
+    """Reads spans as records.
+
+    Args:
+        fingerprinter: makes the fingerprints of recorded content.
+    """
+
+    def __init__(self, fingerprinter: Fingerprinter) -> None:
+        self._fingerprinter = fingerprinter
+
+    def record(
+        self,
+        name: str,
+        attributes: Mapping[str, object],
+        process: Process,
+        *,
+        scope: str,
+        span_id: str,
+        parent_id: str | None,
+        trace_id: str,
+        start_ns: int,
+        end_ns: int,
+        is_error: bool,
+        events: Events = (),
+        status_message: str = "",
+        parent_is_near: bool | None = None,
+    ) -> Record:
+        """Read one span; most arguments are those of `reading.read`.
+
+        Args:
+            process: who reported it.
+            parent_is_near: whether its parent is of the same process, where that is known.
+        """
+        operation = read(
+            name,
+            attributes,
+            scope=scope,
+            span_id=span_id,
+            parent_id=parent_id,
+            trace_id=trace_id,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            is_error=is_error,
+            events=events,
+            status_message=status_message,
+            fingerprinter=self._fingerprinter,
+        )
+        recorded = recorded_run(attributes)
+        if not events:
+            return Record(operation, process, parent_is_near, recorded)
+        return Record(_with_attempts(operation, events), process, parent_is_near, recorded, *_evaluation(events))
+
+
+def _with_attempts(operation: Operation, events: Events) -> Operation:
+    inference = operation.inference
+    if inference is None:
+        return operation
+    attempts = limited = waited_ns = 0
+    for name, said in events:
+        if name == semconv.EVENT_ATTEMPT:
+            attempts = max(attempts, values.whole(said, semconv.ATTEMPT_NUMBER) or 0)
+            limited += values.whole(said, semconv.HTTP_STATUS_CODE) == _TOO_MANY_REQUESTS
+            waited_ns += values.seconds_as_ns(said, semconv.ATTEMPT_WAIT_S) or 0
+    if not attempts:
+        return operation
+    inference = msgspec.structs.replace(inference, attempts=attempts, rate_limited=limited, retry_wait_ns=waited_ns)
+    return msgspec.structs.replace(operation, inference=inference)
+
+
+def _evaluation(events: Events) -> tuple[bool | None, float | None]:
+    success: bool | None = None
+    score: float | None = None
+    for name, said in events:
+        if name == semconv.EVENT_EVALUATION:
+            given = values.signed(said, semconv.EVALUATION_SCORE)
+            score = given if given is not None else score
+            label = str(said.get(semconv.EVALUATION_LABEL, "")).strip().lower()
+            success = True if label in _PASS else False if label in _FAIL else success
+    return success, score

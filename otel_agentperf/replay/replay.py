@@ -1,0 +1,100 @@
+"""One replay from end to end: sources in, what came of them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from otel_agentperf.config import Settings
+from otel_agentperf.replay import opening
+from otel_agentperf.replay.engines import ReplayEngine
+from otel_agentperf.replay.outcome import Outcome
+from otel_agentperf.replay.pieces import Piece, UnknownFormError, pieces_of
+from otel_agentperf.replay.plan import Plan
+from otel_agentperf.replay.sources import Source
+from otel_agentperf.replay.troubles import Trouble, Troubles
+
+_BUCKET_BYTES = 6 << 20
+_MIN_BUCKETS, _MAX_BUCKETS = 8, 512
+_COMPRESSED_TO = 8
+"""How many times smaller compressed traces are, about."""
+
+
+def plan_for(
+    sources: Sequence[Source], settings: Settings, *, top: int = 10, session_id: str | None = None
+) -> Plan:
+    """Plan a replay.
+
+    Args:
+        sources: what is read; its size decides the number of buckets.
+        settings: rules, prices and limits.
+        top: how many runs and sessions to tell in detail.
+        session_id: the session that is asked for.
+    """
+    size = sum(source.size * (_COMPRESSED_TO if source.is_compressed else 1) for source in sources)
+    return Plan(
+        settings={field.name: _plain(getattr(settings, field.name)) for field in fields(settings)},
+        buckets=min(_MAX_BUCKETS, max(_MIN_BUCKETS, size // _BUCKET_BYTES)),
+        top=top,
+        session_id=session_id,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if hasattr(value, "items") else value
+
+
+def pieces_in(sources: Iterable[Source], on_troubles: Callable[[Troubles], None]) -> Iterator[Piece]:
+    """The pieces of all sources.
+
+    Args:
+        sources: what to read, in order.
+        on_troubles: takes what cannot be read; the sources after it go on.
+    """
+    for source in sources:
+        if source.pieces is not None:
+            yield from source.pieces
+            continue
+        try:
+            yield from pieces_of(source.name)
+        except (OSError, EOFError, UnknownFormError) as error:
+            on_troubles(Troubles([Trouble(source.name, opening.reason(error))], 1))
+
+
+def replay(
+    sources: Sequence[Source],
+    settings: Settings,
+    engine: ReplayEngine,
+    *,
+    top: int = 10,
+    session_id: str | None = None,
+    on_troubles: Callable[[Troubles], None] | None = None,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> Outcome:
+    """Judge all runs of all sources.
+
+    Args:
+        sources: what to read.
+        settings: rules, prices and limits.
+        engine: carries the work out.
+        top: how many runs and sessions to tell in detail.
+        session_id: the session that is asked for; all of them where absent.
+        on_troubles: takes what could not be read, as it comes in.
+        on_progress: takes the round, how much of it is done, and of how much.
+
+    Raises:
+        WorkerDiedError: a worker was killed.
+        MissingExtraError: a library is absent.
+        OSError: there is no room for what must be laid down in between.
+    """
+    plan = plan_for(sources, settings, top=top, session_id=session_id)
+    tell = on_troubles or (lambda troubles: None)
+    outcome = Outcome(plan, settings, tell, on_progress or (lambda name, done, of: None))
+
+    def take(troubles: Troubles) -> None:
+        outcome.sums.troubles.merge(troubles)
+        tell(troubles)
+
+    engine.run(pieces_in(sources, take), plan, outcome)
+    return outcome

@@ -1,0 +1,188 @@
+"""The rounds of a replay, as pure functions: engines carry the packs from one to the next.
+
+1. `mapping.map_piece`: a piece of a source -> packed spans by bucket of traces.
+2. `reduce_spans`: the packs of a bucket -> its runs judged, their parts by bucket of sessions.
+3. `join_sessions`: the parts of a bucket -> its sessions and, in part, the services.
+
+What rounds 2 and 3 return adds up in any order.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pickle
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+from zlib import crc32
+
+from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, breakdown_of, pico
+from otel_agentperf.analysis.fold import Fold
+from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, SessionSummary, session_summary
+from otel_agentperf.config import Settings
+from otel_agentperf.fingerprint import Fingerprinter
+from otel_agentperf.model import Suggestion
+from otel_agentperf.replay.judging import Judged, TraceJudge
+from otel_agentperf.replay.plan import MAX_SUGGESTED_IDS, Joined, Plan, Reduced, SessionPart, dearest_first
+from otel_agentperf.replay.records import Reader
+from otel_agentperf.replay.reducing import reduce_bucket
+from otel_agentperf.replay.standouts import Standouts
+from otel_agentperf.rules.base import Scope
+
+_KEY = "otel-agentperf analyze"
+"""Keys the fingerprints of recorded content where no key is set: they never leave a replay."""
+NO_TOOL_PRINTS = "Tool calls carry no fingerprints here: what would be found by comparing them is not."
+
+
+class _Workshop:
+    """What a worker makes once for all buckets of a plan."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.judge = TraceJudge(settings)
+        self.reader = Reader(Fingerprinter(settings.fingerprint_key or _KEY))
+        self.shared = frozenset(rule.code for rule in self.judge.rules if rule.scope is not Scope.RUN)
+
+    def fold(self, scope: Scope, name: str) -> Fold:
+        """What joins runs to a session or a service."""
+        return Fold(self.judge.rules, scope, name, self.judge.prices)
+
+
+@lru_cache(maxsize=1)
+def _workshop(settings: bytes) -> _Workshop:
+    return _Workshop(Settings(**pickle.loads(settings)))  # noqa: S301 - made by our own parent process
+
+
+def _workshop_of(plan: Plan) -> _Workshop:
+    return _workshop(pickle.dumps(dict(plan.settings)))
+
+
+# -- round 2 -------------------------------------------------------------------------------
+
+
+def reduce_spans(packs: Iterable[bytes], plan: Plan) -> Reduced:
+    """Judge the runs of a bucket of traces.
+
+    Args:
+        packs: all packs of the bucket, in any order.
+        plan: what is to be done.
+    """
+    shop = _workshop_of(plan)
+    shop.judge.rule_errors.clear()
+    reduced = Reduced(standouts=Standouts(plan.top))
+    parts: dict[int, list[SessionPart | str]] = defaultdict(list)
+    for trace in reduce_bucket(packs, shop.reader, reduced.troubles):
+        reduced.traces += 1
+        reduced.spans += len(trace.records) + trace.left_out
+        reduced.left_out += trace.left_out
+        for judged in shop.judge.judge(trace):
+            root, session_id = judged.run.root, judged.summary.session_id
+            listed = parts[_bucket_of(session_id or f"{root.trace_id}{root.span_id}", plan)]
+            if plan.session_id is None or session_id == plan.session_id:
+                listed.append(_take(judged, reduced, shop))
+            elif session_id is not None:
+                listed.append(session_id)
+    for bucket, listed in parts.items():
+        reduced.packs[bucket] = pickle.dumps(listed, pickle.HIGHEST_PROTOCOL)
+    reduced.rule_errors.update(shop.judge.rule_errors)
+    return reduced
+
+
+def _bucket_of(name: str, plan: Plan) -> int:
+    return crc32(name.encode("utf-8", "replace")) % plan.buckets
+
+
+def _take(judged: Judged, reduced: Reduced, shop: _Workshop) -> SessionPart:
+    summary = judged.summary
+    reduced.runs += 1
+    reduced.blind_runs += judged.is_blind
+    reduced.fired.update(_that_matter(shop, (item for item in summary.suggestions if item.rule not in shop.shared)))
+    notes = (*judged.notes, NO_TOOL_PRINTS) if judged.is_blind else judged.notes
+    reduced.standouts.add(judged.run, summary, root_seen=judged.root_seen, notes=notes)
+    return SessionPart(
+        summary.session_id,
+        judged.service,
+        judged.digest,
+        breakdown_of(summary, shared=shop.shared),
+        RunHead.of(summary, judged.run.root.trace_id),
+    )
+
+
+def _that_matter(shop: _Workshop, suggestions: Iterable[Suggestion]) -> list[str]:
+    threshold = shop.settings.optimization_threshold
+    return [suggestion.rule for suggestion in suggestions if suggestion.impact_score >= threshold]
+
+
+# -- round 3 -------------------------------------------------------------------------------
+
+
+def join_sessions(packs: Iterable[bytes], plan: Plan) -> Joined:
+    """Join the runs of a bucket to sessions, and in part to services.
+
+    Args:
+        packs: all packs of the bucket, in any order.
+        plan: what is to be done.
+    """
+    shop = _workshop_of(plan)
+    shop.judge.rule_errors.clear()
+    joined = Joined()
+    sessions: dict[str, list[SessionPart]] = defaultdict(list)
+    others: set[str] = set()
+    for pack in packs:
+        listed: list[SessionPart | str] = pickle.loads(pack)  # noqa: S301 - made by our own workers
+        for part in listed:
+            if isinstance(part, str):
+                others.add(part)
+            else:
+                sessions[part.session_id or ""].append(part)
+    services: dict[str, Fold] = {}
+    for session_id, parts in sorted(sessions.items()):
+        parts.sort(key=_place)
+        groups = [parts] if session_id else [[part] for part in parts]
+        for group in groups:
+            _join(group, session_id, joined, shop)
+        for part in parts:
+            fold = services.get(part.service)
+            if fold is None:
+                fold = services[part.service] = shop.fold(Scope.PROCESS, part.service)
+            fold.add(part.digest)
+    joined.sessions = sorted(joined.sessions, key=dearest_first)[: plan.top]
+    joined.services = {name: fold.digest() for name, fold in services.items()}
+    joined.session_count += len(others)
+    if plan.session_id is not None:
+        joined.close_ids = difflib.get_close_matches(plan.session_id, sorted(others), MAX_SUGGESTED_IDS, 0.5)
+    joined.rule_errors.update(shop.judge.rule_errors)
+    return joined
+
+
+def _place(part: SessionPart) -> tuple[int, int, str]:
+    head = part.head
+    return head.start_ns, head.end_ns, head.trace_id
+
+
+def _join(parts: list[SessionPart], session_id: str, joined: Joined, shop: _Workshop) -> None:
+    """Judge one session, and add it to the sums."""
+    fold = shop.fold(Scope.SESSION, session_id or parts[0].head.name)
+    own = Breakdown()
+    for part in parts:
+        fold.add(part.digest)
+        own.merge(part.breakdown)
+    suggestions = fold.judge()
+    joined.fired.update(_that_matter(shop, suggestions))
+    if session_id:
+        heads = sorted((part.head for part in parts), key=lambda head: (head.end_ns, head.trace_id))
+        summary = session_summary(session_id, own, heads[-MAX_HEADS:], suggestions)
+        joined.sessions.append(summary)
+        joined.session_count += 1
+    elif suggestions:
+        summary = session_summary("", own, (), suggestions)
+    else:
+        summary = None
+    if summary is not None:
+        saved = summary.figures.savings
+        own.saved_pico = max(own.saved_pico, pico(saved.cost_usd))
+        own.saved_ns = max(own.saved_ns, round(saved.time_s * NS_PER_S))
+        own.wasted_pico = max(own.wasted_pico, pico(summary.figures.costs.wasted_usd))
+        own.add_opportunities(Opportunity.of(item) for item in suggestions)
+    joined.whole.merge(own)
+
