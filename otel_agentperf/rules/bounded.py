@@ -1,0 +1,135 @@
+"""Bounded memory of rules: what is kept does not depend on the order in which it came or was merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+from heapq import heappush, heappushpop
+from typing import Generic, Protocol, Self, TypeVar
+from zlib import crc32
+
+from otel_agentperf.model import ZERO_USD, Claim
+
+MAX_TARGETS = 64
+"""Agents or models of one session."""
+MAX_PROCESS_TARGETS = 256
+"""Those of a service."""
+MAX_KEPT_CLAIMS = 64
+MAX_SPANS = 16
+"""Spans that a suggestion names."""
+
+_MOST_AT_STAKE = 0.5
+_EXACT = Context(prec=40, traps=[])
+_STEP_USD = Decimal("1e-12")
+
+
+class Mergeable(Protocol):
+    """What two of can be added up."""
+
+    def merge(self, other: Self) -> None:
+        """Take in the other one, which is left as it is."""
+        ...
+
+
+E = TypeVar("E", bound=Mergeable)
+
+
+@dataclass(slots=True)
+class Table(Generic[E]):
+    """Entries by name; beyond `most` of them, those whose names have the smallest checksums are kept.
+
+    An entry that is kept has never been away, so it is whole.
+    """
+
+    make: Callable[[], E]
+    most: int = MAX_TARGETS
+    entries: dict[str, E] = field(default_factory=dict[str, E])
+    _last: tuple[int, str] | None = None
+    """The name that would go first, once the table is full."""
+
+    def of(self, name: str) -> E | None:
+        """The entry of a name, made when it is new; `None` where there is no room for it."""
+        entry = self.entries.get(name)
+        if entry is None and self._admits(name):
+            entry = self.entries[name] = self.make()
+        return entry
+
+    def _admits(self, name: str) -> bool:
+        if len(self.entries) < self.most:
+            return True
+        last = self._last if self._last is not None else max(map(_order, self.entries))
+        if _order(name) > last:
+            self._last = last
+            return False
+        del self.entries[last[1]]
+        self._last = max(map(_order, (*self.entries, name)))
+        return True
+
+    def merge(self, other: Table[E]) -> None:
+        """Take in another table, which is left as it is."""
+        for name, entry in other.entries.items():
+            own = self.of(name)
+            if own is not None:
+                own.merge(entry)
+
+
+def _order(name: str) -> tuple[int, str]:
+    return crc32(name.encode(errors="replace")), name
+
+
+@dataclass(slots=True)
+class Claims:
+    """The largest claims of a suggestion, by money and then by time."""
+
+    most: int = MAX_KEPT_CLAIMS
+    kept: list[tuple[Decimal, int, str, int]] = field(default_factory=list[tuple[Decimal, int, str, int]])
+    """A heap of money, nanoseconds, span and start."""
+
+    def add(self, span_id: str, cost_usd: Decimal = ZERO_USD, start_ns: int = 0, end_ns: int = 0) -> None:
+        """Claim money on a span, a stretch of time, or both."""
+        self._push((cost_usd, max(0, end_ns - start_ns), span_id, start_ns))
+
+    def _push(self, claim: tuple[Decimal, int, str, int]) -> None:
+        if len(self.kept) < self.most:
+            heappush(self.kept, claim)
+        else:
+            heappushpop(self.kept, claim)
+
+    def merge(self, other: Claims) -> None:
+        """Take in other claims, which are left as they are."""
+        for claim in other.kept:
+            self._push(claim)
+
+    def largest(self) -> tuple[Claim, ...]:
+        """The claims, the largest first."""
+        return tuple(
+            Claim(span_id, cost_usd, start_ns, start_ns + length_ns)
+            for cost_usd, length_ns, span_id, start_ns in sorted(self.kept, reverse=True)
+        )
+
+    def spans(self) -> tuple[str, ...]:
+        """The spans of the largest claims, each once."""
+        return tuple(dict.fromkeys(claim[2] for claim in sorted(self.kept, reverse=True)))[:MAX_SPANS]
+
+
+def weighed(reference: float, part: float | Decimal, whole: float | Decimal) -> float:
+    """An impact in proportion to what is at stake.
+
+    Args:
+        reference: the impact where at least half of the money, time or calls is at stake.
+        part: what is at stake.
+        whole: all of it; where it is 0, the reference stands.
+    """
+    share = float(part) / float(whole) if whole else 1.0
+    return round(reference * min(1.0, share / _MOST_AT_STAKE), 3)
+
+
+def target_of(agent: str, model: str) -> str:
+    """Who a model request is charged to, as `kind:name`: its agent, else its model."""
+    return f"agent:{agent}" if agent else f"model:{model}"
+
+
+def part_of(cost_usd: Decimal, part: int, whole: int) -> Decimal:
+    """`cost * part / whole`, to the millionth of a micro-dollar, so that sums do not depend on their order."""
+    return _EXACT.quantize(_EXACT.divide(_EXACT.multiply(cost_usd, part), whole), _STEP_USD)

@@ -1,0 +1,127 @@
+"""COST006 unpriced_model
+
+What it finds: usage of a model whose price is not known.
+
+Why it costs: what it costs is in no total, no budget and no rating here, so all of them are too
+low, and no other rule can say what a change would save.
+
+Example: 40 calls of `my-gateway/large` used 120,000 input and 9,000 output tokens without a price.
+
+Instead: give its rates in the settings file, under `[prices.models."my-gateway/large"]`.
+
+Limits: provisioned throughput is paid by commitment, not by token: it has no price here by
+nature and is left alone, and so are answers that report no usage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from otel_agentperf.model import (
+    BILLED_BY_TOKEN,
+    Complexity,
+    Level,
+    Operation,
+    ServiceTier,
+    Suggestion,
+)
+from otel_agentperf.rules.base import Group, Rule, Scope, View
+from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Table, weighed
+
+REFERENCE_IMPACT = 0.6
+
+
+@dataclass(slots=True)
+class _Unpriced:
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reason: str = ""
+    rates_help: bool = False
+    """False where only the tier is unknown, which no rates in the settings can change."""
+
+    def merge(self, other: _Unpriced) -> None:
+        self.calls += other.calls
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.reason = max(self.reason, other.reason)
+        self.rates_help |= other.rates_help
+
+
+@dataclass(slots=True)
+class _State:
+    calls: int = 0
+    models: Table[_Unpriced] = field(default_factory=lambda: Table(_Unpriced, MAX_PROCESS_TARGETS))
+
+
+class UnpricedModel(Rule[_State]):
+    """Usage whose price is unknown, one suggestion a model.
+
+    It claims no saving. Impact: 0.6 where the model answers at least half of all model calls,
+    in proportion below.
+    """
+
+    code = "COST006"
+    name = "unpriced_model"
+    group = Group.COST
+    scope = Scope.PROCESS
+    watches = BILLED_BY_TOKEN
+    complexity = Complexity.LOW
+
+    def start(self) -> _State:
+        return _State()
+
+    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
+        state.calls += 1
+        cost = operation.cost
+        if cost is None or cost.total_usd is not None or cost.tier is ServiceTier.PROVISIONED:
+            return ()
+        call, usage = operation.inference, operation.usage
+        if call is None or usage is None or not (usage.input_tokens or usage.output_tokens):
+            return ()
+        model = state.models.of(call.request_model or call.response_model or operation.name)
+        if model is None:
+            return ()
+        model.calls += 1
+        model.input_tokens += usage.input_tokens
+        model.output_tokens += usage.output_tokens
+        model.reason = max(model.reason, cost.reason or "")
+        model.rates_help |= cost.tier is not ServiceTier.OTHER
+        return ()
+
+    def merge(self, state: _State, other: _State) -> _State:
+        state.calls += other.calls
+        state.models.merge(other.models)
+        return state
+
+    def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
+        return [self._suggestion(name, model, state.calls) for name, model in state.models.entries.items()]
+
+    def _suggestion(self, name: str, model: _Unpriced, calls: int) -> Suggestion:
+        number = "1 call" if model.calls == 1 else f"{model.calls:,} calls"
+        why = f" ({model.reason})" if model.reason else ""
+        do = (
+            f' Give its rates in the settings file under [prices.models."{name}"]: input_mtok, output_mtok, '
+            "and cache_read_mtok or web_searches_kcount where it charges for them."
+            if model.rates_help
+            else ""
+        )
+        return Suggestion(
+            rule=self.code,
+            type=self.name,
+            level=Level.NOTICE,
+            description=(
+                f"The price of {number} of {name} is unknown{why}: what {model.input_tokens:,} input and "
+                f"{model.output_tokens:,} output tokens cost is in no total.{do}"
+            ),
+            impact_score=weighed(REFERENCE_IMPACT, model.calls, calls),
+            complexity=self.complexity,
+            confidence=1.0,
+            applies_to=(f"model:{name}",),
+            evidence={
+                "calls": model.calls,
+                "input_tokens": model.input_tokens,
+                "output_tokens": model.output_tokens,
+            },
+        )
