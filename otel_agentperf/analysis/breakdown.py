@@ -219,7 +219,7 @@ def pico(usd: Decimal) -> int:
 
 def usd_of(picodollars: int) -> Decimal:
     """Whole picodollars in US dollars."""
-    return Decimal(picodollars).scaleb(-12)
+    return Decimal(picodollars).scaleb(-12).normalize()
 
 
 def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shared: Collection[str] = ()) -> Breakdown:

@@ -99,3 +99,47 @@ def recording() -> Story:
     agent = story.node("sequence_generator", 26, 34.2)
     story.model("gemini-2.5-pro", agent, 26.01, 34.1, "0.1377675", (45_230, 8_123))
     return story
+
+
+def large(branches: int = 12) -> Story:
+    """Some 200 operations: parallel branches, names of every kind, errors, calls without a price or a cost."""
+    names = [
+        "planner",
+        "a_node_whose_name_goes_on_and_on_because_somebody_generated_it_from_a_sentence_v2",
+        "وكيل البحث في الويب",
+        "סוכן הזמנות",
+        "研究エージェント・日本語",
+        "👩🏽‍🚀 crew 🛰️",
+        "<script>alert('node')</script>",
+        'a&b "quoted" {{ 7*7 }} ${x}',
+        "\u202egnol\x1b[31m\nnew line",
+    ]
+    story = Story("quarterly_research_graph", end=95, session="customer-4711")
+    for branch in range(branches):
+        start = 1 + branch % 4 * 0.7 + branch // 4 * 30
+        agent = story.node(names[branch % len(names)], start, start + 18 + branch * 0.9)
+        for turn in range(4):
+            at_s = start + 0.2 + turn * 4.3
+            model = ("gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.5-flash-lite", "my-tuned-model")[
+                (branch + turn) % 4
+            ]
+            usd = {"gemini-2.5-pro": "0.0312", "gemini-2.5-flash": "0.00187", "gemini-2.5-flash-lite": "0"}.get(model)
+            story.model(model, agent, at_s, at_s + 2.1, usd, (9000 + turn * 4000, 600))
+            for call in range(3):
+                failed = {"error_type": "TimeoutError"} if call == 2 and branch % 3 == 0 else {}
+                story.tool(
+                    ("fetch_page", "click", "read_table")[call],
+                    agent,
+                    at_s + 2.2 + call * 0.6,
+                    at_s + 2.7 + call * 0.6,
+                    **failed,
+                )
+        story.add(
+            OperationKind.SERVICE,
+            "steel_browser",
+            agent,
+            start,
+            start + 18,
+            cost=Cost(CostStatus.PRICED, Decimal("0.0003")),
+        )
+    return story
