@@ -25,12 +25,12 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from otel_agentperf import config, guard
 from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.model import OperationKind
+from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.reading.judge import Judge
 from otel_agentperf.reading.sdk import SpanRecord, read_span
 from otel_agentperf.reading.waiting import WaitingSpans
 from otel_agentperf.report import report_on
-from otel_agentperf.rules import make_rules
 
 if TYPE_CHECKING:
     from otel_agentperf.report.console import ReportWriter
@@ -156,9 +156,8 @@ def _judge(settings: config.Settings | None) -> tuple[config.Settings, Judge]:
 
 def _judge_by(settings: config.Settings) -> Judge:
     limits = Limits(settings.max_live_runs, settings.max_sessions, settings.max_run_operations)
-    rules = make_rules(settings.rules, settings.rules_select, settings.rules_ignore)
     prices = PriceBook(settings.prices)
-    return Judge(Engine(rules, limits, guard.report, prices), prices, settings.optimization_threshold)
+    return Judge(Engine(chosen_rules(settings), limits, guard.report, prices), prices, settings.optimization_threshold)
 
 
 def _writer(out: TextIO | None) -> ReportWriter | None:

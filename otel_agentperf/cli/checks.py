@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from otel_agentperf import config
 from otel_agentperf.config import SettingsError
+from otel_agentperf.plugins import users_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules import make_rules
 
@@ -207,12 +208,12 @@ def _wrong_settings(ours: Mapping[str, str]) -> Iterator[str]:
         return
     yield from _error(lambda: _use(config.load({file: path})))
     for code, table in document.get("rules", {}).items():
-        yield from _error(lambda code=code, table=table: make_rules({code: table}))
+        yield from _error(lambda code=code, table=table: make_rules({code: table}, extra=users_rules()))
     yield from _error(lambda: PriceBook(document.get("prices", {})))
 
 
 def _use(loaded: config.Settings) -> None:
-    make_rules({}, loaded.rules_select, loaded.rules_ignore)
+    make_rules({}, loaded.rules_select, loaded.rules_ignore, users_rules())
 
 
 def _error(check: Callable[[], object]) -> Iterator[str]:

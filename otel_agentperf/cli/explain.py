@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from difflib import get_close_matches
 from inspect import cleandoc
 
 import click
 
 from otel_agentperf.cli.rules import option_lines
-from otel_agentperf.rules import RULES, AnyRule
+from otel_agentperf.plugins import all_rules, doc_of
+from otel_agentperf.rules import AnyRule
 
 
 @click.command("explain")
@@ -19,7 +19,7 @@ def explain(code: str) -> None:
     rule = _find(code)
     if rule is None:
         raise click.ClickException(_unknown(code))
-    click.echo(cleandoc(sys.modules[rule.__module__].__doc__ or ""))
+    click.echo(doc_of(rule))
     click.echo(f"\nHow it judges: {cleandoc(rule.__doc__ or '')}")
     click.echo(f"\nGroup: {rule.group.value}. Scope: {rule.scope.value}. Effort to follow: {rule.complexity.value}.")
     lines = option_lines(rule)
@@ -31,11 +31,12 @@ def explain(code: str) -> None:
 
 def _find(code: str) -> type[AnyRule] | None:
     wanted = code.strip().lower()
-    return next((rule for rule in RULES if wanted in (rule.code.lower(), rule.name)), None)
+    return next((rule for rule in all_rules() if wanted in (rule.code.lower(), rule.name)), None)
 
 
 def _unknown(code: str) -> str:
-    known = {rule.code.lower(): rule.code for rule in RULES} | {rule.name: rule.code for rule in RULES}
+    rules = all_rules()
+    known = {rule.code.lower(): rule.code for rule in rules} | {rule.name: rule.code for rule in rules}
     close = dict.fromkeys(known[name] for name in get_close_matches(code.lower(), known, n=5, cutoff=0.5))
-    names = close or dict.fromkeys(rule.code for rule in RULES)
+    names = close or dict.fromkeys(rule.code for rule in rules)
     return f"no rule is called {code!r}. {'Close' if close else 'Known'}: {', '.join(names)}"

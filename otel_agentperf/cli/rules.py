@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from otel_agentperf.rules import RULES, AnyRule
+from otel_agentperf.plugins import all_rules
+from otel_agentperf.rules import AnyRule
 
 
 @click.command("rules")
 def rules() -> None:
     """List the rules: code, name, group, scope, and options with their defaults."""
-    for rule in RULES:
+    for rule in all_rules():
         click.echo(f"{rule.code}  {rule.name}  (group {rule.group.value}, scope {rule.scope.value})")
         for line in option_lines(rule):
             click.echo(f"    {line}")

@@ -46,8 +46,8 @@ from otel_agentperf.model import (
     ToolCall,
     Usage,
 )
+from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
-from otel_agentperf.rules import make_rules
 
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
@@ -89,8 +89,7 @@ class Pipeline:
         self.prices = PriceBook(self.settings.prices)
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)
-        rules = make_rules(self.settings.rules, self.settings.rules_select, self.settings.rules_ignore)
-        self.engine = Engine(rules, limits, guard.report, self.prices)
+        self.engine = Engine(chosen_rules(self.settings), limits, guard.report, self.prices)
         to_logs = self.settings.emit != "span_event"
         logger = get_logger(semconv.SCOPE_API, VERSION, logger_provider) if to_logs else None
         self._emitter = Emitter(self.settings.emit, logger)
