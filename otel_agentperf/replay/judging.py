@@ -19,12 +19,12 @@ from otel_agentperf.analysis.fold import Digest, digest
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.config import Settings
 from otel_agentperf.model import Operation, OperationKind
+from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.reading import TracedRun, runs_of
 from otel_agentperf.reading.judge import MISSING_ROOT_NAME, priced
 from otel_agentperf.replay.records import Process, Record
 from otel_agentperf.replay.reducing import Trace
-from otel_agentperf.rules import make_rules
 
 _AGENTIC = (OperationKind.WORKFLOW, OperationKind.AGENT)
 
@@ -53,7 +53,7 @@ class TraceJudge:
     def __init__(self, settings: Settings) -> None:
         self.rule_errors: Counter[str] = Counter()
         self.prices = PriceBook(settings.prices)
-        self.rules = make_rules(settings.rules, settings.rules_select, settings.rules_ignore)
+        self.rules = chosen_rules(settings)
         limits = Limits(settings.max_live_runs, settings.max_sessions, settings.max_run_operations)
         self._engine = Engine(self.rules, limits, self._on_error, prices=self.prices)
 

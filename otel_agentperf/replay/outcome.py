@@ -11,6 +11,7 @@ from otel_agentperf.analysis.breakdown import Breakdown
 from otel_agentperf.analysis.fold import Fold
 from otel_agentperf.analysis.ledger import SessionSummary
 from otel_agentperf.config import Settings
+from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.replay.mapping import Mapped
 from otel_agentperf.replay.plan import MAX_SUGGESTED_IDS, Joined, Plan, Reduced, dearest_first
@@ -19,7 +20,6 @@ from otel_agentperf.replay.troubles import Troubles
 from otel_agentperf.report.collection import By, Collector, ReportSet
 from otel_agentperf.report.session import SessionReport, session_report
 from otel_agentperf.report.text import counted
-from otel_agentperf.rules import make_rules
 from otel_agentperf.rules.base import Scope
 
 
@@ -55,7 +55,7 @@ class Outcome:
         self._settings = settings
         self._on_troubles = on_troubles
         self._on_progress = on_progress
-        self._rules = make_rules(settings.rules, settings.rules_select, settings.rules_ignore)
+        self._rules = chosen_rules(settings)
         self._prices = PriceBook(settings.prices)
         self._sessions: list[SessionSummary] = []
         self._close_ids: list[str] = []
