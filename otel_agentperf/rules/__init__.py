@@ -12,18 +12,36 @@ from otel_agentperf.rules.caching.cache002_cacheable_tool import CacheableTool
 from otel_agentperf.rules.context_growth.ctx001_growing_context import GrowingContext
 from otel_agentperf.rules.context_growth.ctx002_oversized_tool_output import OversizedToolOutput
 from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
+from otel_agentperf.rules.cost.cost003_thinking_dominates import ThinkingDominates
+from otel_agentperf.rules.cost.cost004_long_context_surcharge import LongContextSurcharge
+from otel_agentperf.rules.cost.cost005_paid_for_nothing import PaidForNothing
+from otel_agentperf.rules.cost.cost006_unpriced_model import UnpricedModel
+from otel_agentperf.rules.failures.err001_failing_agent import FailingAgent
+from otel_agentperf.rules.failures.err002_retry_storm import RetryStorm
+from otel_agentperf.rules.failures.err003_truncated_output import TruncatedOutput
 from otel_agentperf.rules.latency.lat001_slow_agent import SlowAgent
+from otel_agentperf.rules.latency.lat002_slow_first_token import SlowFirstToken
+from otel_agentperf.rules.model_choice.cost002_dear_model_for_simple_work import DearModelForSimpleWork
 from otel_agentperf.rules.repetition.rep001_repeated_action import RepeatedAction
 
 AnyRule = Rule[Any]
 RULES: tuple[type[AnyRule], ...] = (
     SessionOverBudget,
+    DearModelForSimpleWork,
+    ThinkingDominates,
+    LongContextSurcharge,
+    PaidForNothing,
+    UnpricedModel,
     SlowAgent,
+    SlowFirstToken,
     RepeatedAction,
     UncachedPrefix,
     CacheableTool,
     GrowingContext,
     OversizedToolOutput,
+    FailingAgent,
+    RetryStorm,
+    TruncatedOutput,
 )
 
 

@@ -16,6 +16,7 @@ from otel_agentperf.model import (
     NodeStep,
     Operation,
     OperationKind,
+    ServiceTier,
     ToolCall,
     Usage,
 )
@@ -84,6 +85,7 @@ def _usage(words: dict[str, Any]) -> Usage | None:
         cache_read_tokens=words.get("cached", 0),
         reasoning_tokens=words.get("thoughts", 0),
         tool_use_tokens=words.get("tool_use", 0),
+        grounding_queries=words.get("searches", 0),
         input_modalities=ModalityTokens(text=fresh - images, image=images) if images is not None else None,
     )
 
@@ -95,7 +97,7 @@ def _inference(words: dict[str, Any]) -> Inference | None:
     request = words.get("request", words.get("messages"))
     first = words.get("first_chunk")
     return Inference(
-        provider="gcp.gemini",
+        provider=words.get("provider", "gcp.gemini"),
         request_model=words["name"],
         response_model=words.get("answered_by"),
         streamed=words.get("streamed", first is not None),
@@ -128,14 +130,16 @@ def _node(words: dict[str, Any]) -> NodeStep | None:
 
 
 def _cost(words: dict[str, Any]) -> Cost | None:
-    """`usd` as given; `priced: true` takes the price list for the model's tokens."""
+    """`usd` as given; `priced: true` takes the price list for the tokens of the model that answered."""
+    tier = ServiceTier(words.get("tier", "standard"))
     if words.get("priced"):
         usage = _usage(words)
         assert usage is not None
-        return PRICES.price("gcp.gemini", words["name"], usage, when_ns=BEGIN_NS)
+        model = words.get("answered_by", words["name"])
+        return PRICES.price("gcp.gemini", model, usage, tier, when_ns=BEGIN_NS)
     if words.get("unpriced"):
-        return Cost(CostStatus.UNPRICED, reason="unknown model")
-    return Cost(CostStatus.PRICED, Decimal(words["usd"])) if "usd" in words else None
+        return Cost(CostStatus.UNPRICED, tier=tier, reason="unknown model")
+    return Cost(CostStatus.PRICED, Decimal(words["usd"]), tier=tier) if "usd" in words else None
 
 
 def _tool(words: dict[str, Any]) -> ToolCall:

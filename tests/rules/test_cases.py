@@ -38,7 +38,7 @@ def final_suggestions(code: str, case: dict[str, Any]) -> list[Suggestion]:
     for words in case["runs"] if "runs" in case else [case["operations"]]:
         run = engine.begin("graph", case.get("session"), 0)
         clock.begin_run()
-        operations = [clock.operation(word) for word in words]
+        operations = [clock.operation(word) for word in words for _ in range(word.get("times", 1))]
         for operation in sorted(operations, key=lambda each: each.end_ns):
             engine.observe(run, operation)
         start_ns = min(operation.start_ns for operation in operations)

@@ -166,6 +166,7 @@ class RetryStorm(Rule[_State]):
         lost_usd = sum((claim.cost_usd for claim in claims), ZERO_USD)
         impact = weighed(REFERENCE_IMPACT, lost_ns, root.duration_ns)
         limited = f", {agent.rate_limited} met a rate limit" if agent.rate_limited else ""
+        lost = f": {lost_ns / NS_PER_S:.1f} s lost" if lost_ns else ""
         hasty = f", {agent.unwaited} without a longer wait than before" if agent.unwaited else ""
         return Suggestion(
             rule=self.code,
@@ -173,7 +174,7 @@ class RetryStorm(Rule[_State]):
             level=Level.ALARM if alarm else Level.NOTICE,
             description=(
                 f"{target.partition(':')[2]} needed {agent.retries} retries, up to {agent.most_retries} in a row"
-                f"{limited}{hasty}: {lost_ns / NS_PER_S:.1f} s lost. "
+                f"{limited}{hasty}{lost}. "
                 "Wait longer after each refusal, send fewer requests at once, or ask for a higher quota."
             ),
             impact_score=max(ALARM_IMPACT, impact) if alarm else impact,
@@ -187,7 +188,9 @@ class RetryStorm(Rule[_State]):
                 "rate_limited": agent.rate_limited,
                 "retries_without_longer_wait": agent.unwaited,
             },
-            savings=Savings(SavingBasis.MEASURED, time_s=round(lost_ns / NS_PER_S, 6), cost_usd=lost_usd or None),
+            savings=Savings(SavingBasis.MEASURED, time_s=round(lost_ns / NS_PER_S, 6), cost_usd=lost_usd or None)
+            if claims
+            else None,
             claims=claims,
         )
 
