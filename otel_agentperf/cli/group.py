@@ -9,6 +9,7 @@ import click
 from otel_agentperf._version import VERSION
 
 _COMMANDS = {
+    "analyze": "Judge traces on file or in a backend, and report what to change.",
     "demo": "Run a LangGraph program on Gemini and see what it cost.",
     "doctor": "Check that everything is there and set up, and say what is not.",
     "explain": "Explain a rule: what it finds, why it costs, what to do.",

@@ -9,6 +9,7 @@ from otel_agentperf.replay.mapping import Mapped
 from otel_agentperf.replay.pieces import Piece
 from otel_agentperf.replay.plan import Joined, Plan, Reduced
 
+
 class Watcher(Protocol):
     """Is told how far a replay has come."""
 
@@ -24,8 +25,10 @@ class Watcher(Protocol):
         """A bucket of sessions has been joined."""
         ...
 
+
 class WorkerDiedError(RuntimeError):
     """A worker process ended before its work was done."""
+
 
 class ReplayEngine(Protocol):
     """Runs the three rounds."""
@@ -43,4 +46,3 @@ class ReplayEngine(Protocol):
             OSError: there is no room for what must be laid down in between.
         """
         ...
-

@@ -19,13 +19,15 @@ from otel_agentperf.replay.records import BadSpanError, Process, Reader, Record
 
 _TRACE_ID_BYTES = 16
 _NS_PER_US = 1_000
-_LISTS = frozenset({
-    semconv.RESPONSE_FINISH_REASONS,
-    semconv.REQUEST_PREFIX_HASHES,
-    semconv.REQUEST_PREFIX_SIZES,
-    semconv.REQUEST_USES,
-    semconv.RUN_CRITICAL_PATH,
-})
+_LISTS = frozenset(
+    {
+        semconv.RESPONSE_FINISH_REASONS,
+        semconv.REQUEST_PREFIX_HASHES,
+        semconv.REQUEST_PREFIX_SIZES,
+        semconv.REQUEST_USES,
+        semconv.RUN_CRITICAL_PATH,
+    }
+)
 
 
 class _Trace(msgspec.Struct, gc=False):

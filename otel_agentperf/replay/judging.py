@@ -115,9 +115,7 @@ class TraceJudge:
             if missing > 0:
                 notes = (*notes, f"{missing} of {calls} model calls have no span here: not sampled, or lost.")
         is_blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
-        return Judged(
-            TracedRun(root, operations), summary, digest(engine, live), service, root_seen, notes, is_blind
-        )
+        return Judged(TracedRun(root, operations), summary, digest(engine, live), service, root_seen, notes, is_blind)
 
 
 def _stand_ins(records: Sequence[Record], ids: set[str] | None) -> list[Operation]:

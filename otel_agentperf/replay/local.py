@@ -12,12 +12,12 @@ import os
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
@@ -29,14 +29,24 @@ from otel_agentperf.replay.plan import Joined, Plan, Reduced
 from otel_agentperf.replay.rounds import join_sessions, reduce_spans
 from otel_agentperf.replay.spilling import Spill
 
+P = ParamSpec("P")
 T = TypeVar("T")
-Submit = Callable[[Callable[..., T], tuple[object, ...]], "Future[T]"]
 
 MAX_BUCKET_BYTES = 64 << 20
 """A larger bucket is parted again."""
 _AHEAD = 2
 """Pieces of work for each worker that wait their turn."""
 _SPANS, _AGAIN, _SESSIONS = "spans", "again", "sessions"
+
+
+class _AtOnce(Executor):
+    """Does everything at once, in this process."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Do it."""
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
 
 
 class LocalEngine:
@@ -55,41 +65,39 @@ class LocalEngine:
         """Carry out a plan; see `ReplayEngine`."""
         folder = Path(tempfile.mkdtemp(prefix="agentperf-", dir=self._folder))
         try:
-            with self._pool() as submit:
-                self._rounds(pieces, plan, watcher, folder, submit)
+            with self._pool() as pool:
+                self._rounds(pieces, plan, watcher, folder, pool)
         except BrokenProcessPool:
             raise WorkerDiedError("a worker process was killed; there may be too little memory") from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _rounds(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher, folder: Path, submit: Submit) -> None:
-        for mapped in self._in_turn(submit, _map, ((piece, plan.buckets, folder) for piece in pieces)):
+    def _rounds(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher, folder: Path, pool: Executor) -> None:
+        for mapped in self._in_turn(pool, _map, ((piece, plan.buckets, folder) for piece in pieces)):
             watcher.mapped(mapped)
         spans = Spill(folder / _SPANS).buckets()
         work = ((bucket, plan, folder) for bucket in spans)
-        for done, reduced in enumerate(self._in_turn(submit, _reduce, work), 1):
+        for done, reduced in enumerate(self._in_turn(pool, _reduce, work), 1):
             watcher.reduced(reduced, done, len(spans))
         sessions = Spill(folder / _SESSIONS).buckets()
         work = ((bucket, plan, folder) for bucket in sessions)
-        for done, joined in enumerate(self._in_turn(submit, _join, work), 1):
+        for done, joined in enumerate(self._in_turn(pool, _join, work), 1):
             watcher.joined(joined, done, len(sessions))
 
-    def _in_turn(
-        self, submit: Submit, function: Callable[..., T], work: Iterable[tuple[object, ...]]
-    ) -> Iterator[T]:
+    def _in_turn(self, pool: Executor, function: Callable[..., T], work: Iterable[tuple[object, ...]]) -> Iterator[T]:
         """The results in the order of the work, of which little is taken in advance."""
         waiting: deque[Future[T]] = deque()
         for arguments in work:
-            waiting.append(submit(function, arguments))
+            waiting.append(pool.submit(function, *arguments))
             if len(waiting) > self._workers * _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
     @contextmanager
-    def _pool(self) -> Iterator[Submit]:
+    def _pool(self) -> Generator[Executor]:
         if self._workers == 1:
-            yield _at_once
+            yield _AtOnce()
             return
         # Not `fork`: the calling program may have threads.
         methods = multiprocessing.get_all_start_methods()
@@ -99,7 +107,7 @@ class LocalEngine:
             context.set_forkserver_preload([__name__])
         pool = ProcessPoolExecutor(self._workers, context, initializer=_prepare)
         try:
-            yield lambda function, arguments: pool.submit(function, *arguments)
+            yield pool
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -109,12 +117,6 @@ def _cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
-
-
-def _at_once(function: Callable[..., T], arguments: tuple[object, ...]) -> Future[T]:
-    future: Future[T] = Future()
-    future.set_result(function(*arguments))
-    return future
 
 
 def _prepare() -> None:

@@ -18,7 +18,7 @@ from otel_agentperf.replay.packing import Packer
 from otel_agentperf.replay.pieces import Layout, Piece, UnknownFormError, lines_in, messages_in
 from otel_agentperf.replay.troubles import Trouble, Troubles
 
-_documents = msgspec.json.Decoder(Document | list[Document])
+_documents: msgspec.json.Decoder[Document | list[Document]] = msgspec.json.Decoder(Document | list[Document])
 _NO_SPANS = "no spans here: it has none of resourceSpans, batches and data"
 
 
@@ -101,8 +101,10 @@ def _cut(data: bytes, packer: Packer, offset: int) -> str | None:
         return "it nests too deeply"
     if bad:
         return _without_id(bad)
-    is_known = isinstance(found, list) or len(data) <= len(b"{}") or any(
-        getattr(found, field) is not None for field in Document.__struct_fields__
+    is_known = (
+        isinstance(found, list)
+        or len(data) <= len(b"{}")
+        or any(getattr(found, field) is not None for field in Document.__struct_fields__)
     )
     return None if is_known else _NO_SPANS
 

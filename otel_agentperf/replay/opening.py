@@ -6,7 +6,7 @@ import gzip
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
@@ -23,7 +23,7 @@ def is_url(name: str) -> bool:
 
 
 @contextmanager
-def raw(name: str) -> Iterator[BinaryIO]:
+def raw(name: str) -> Generator[BinaryIO]:
     """Open a file as it is.
 
     Args:
@@ -75,7 +75,7 @@ def compression(start: bytes) -> str | None:
 
 
 @contextmanager
-def text(name: str, how: str | None) -> Iterator[BinaryIO]:
+def text(name: str, how: str | None) -> Generator[BinaryIO]:
     """Open a file decompressed.
 
     Args:
@@ -98,7 +98,7 @@ def text(name: str, how: str | None) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def unzstd(file: BinaryIO) -> Iterator[BinaryIO]:
+def unzstd(file: BinaryIO) -> Generator[BinaryIO]:
     """A Zstandard stream decompressed, damage told as `OSError`."""
     if sys.version_info >= _ZSTD_IN_STDLIB:
         zstd = needed("compression.zstd", "reading .zst")

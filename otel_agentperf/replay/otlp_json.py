@@ -144,7 +144,7 @@ def _cut(spans: Iterable[msgspec.Raw], packer: Packer, head: int) -> int:
         span = memoryview(raw)
         try:
             # What the Collector and most SDKs write begins just so; anything else is looked for.
-            if span[:_ID_FROM] == _START and span[_ID_TO] == _QUOTE:
+            if span[:_ID_FROM] == _START and span[_ID_TO] == _QUOTE:  # pyright: ignore[reportUnnecessaryComparison] - it compares bytes
                 trace_id = unhexlify(span[_ID_FROM:_ID_TO])
             else:
                 trace_id = id_bytes(_ids.decode(span).trace_id, _TRACE_ID_BYTES)

@@ -27,7 +27,7 @@ class UnknownSessionError(LookupError):
     """No run belongs to the session that is asked for. The message says what there is."""
 
 
-def _nothing(*_: object) -> None:
+def nothing(*_: object) -> None:
     """Told, and forgotten."""
 
 
@@ -45,8 +45,8 @@ class Outcome:
         self,
         plan: Plan,
         settings: Settings,
-        on_troubles: Callable[[Troubles], None] = _nothing,
-        on_progress: Callable[[str, int, int], None] = _nothing,
+        on_troubles: Callable[[Troubles], None] = nothing,
+        on_progress: Callable[[str, int, int], None] = nothing,
     ) -> None:
         self.plan = plan
         self.sums = Reduced(standouts=Standouts(plan.top))
@@ -144,9 +144,9 @@ class Outcome:
             notes.append(f"{counted(sums.left_out, 'span')} are left out: their traces have too many.")
         if sums.blind_runs:
             runs = counted(sums.blind_runs, "run")
-            notes.append(
-                f"Tool calls of {runs} carry no fingerprints: what would be found by comparing them is not."
-            )
-        notes.extend(f"{site} was raised {counted(n, 'time')}: that rule said nothing there."
-                     for site, n in sorted(sums.rule_errors.items()))
+            notes.append(f"Tool calls of {runs} carry no fingerprints: what would be found by comparing them is not.")
+        notes.extend(
+            f"{site} was raised {counted(n, 'time')}: that rule said nothing there."
+            for site, n in sorted(sums.rule_errors.items())
+        )
         return tuple(notes)

@@ -78,9 +78,7 @@ class Packer:
         parted: dict[int, dict[bytes, list[PackedSpan]]] = {}
         for trace_id, spans in self.traces.items():
             parted.setdefault(bucket_of(trace_id, buckets), {})[trace_id] = spans
-        return {
-            bucket: _encoder.encode(self._pack(traces)) for bucket, traces in parted.items()
-        }
+        return {bucket: _encoder.encode(self._pack(traces)) for bucket, traces in parted.items()}
 
     def _pack(self, traces: dict[bytes, list[PackedSpan]]) -> Pack:
         """A pack with the heads and resources that its spans need, numbered anew."""
@@ -99,9 +97,7 @@ class Packer:
                 for form, place, scope, offset in (self._heads[head] for head in heads)
             ],
             source=self._source,
-            traces={
-                trace_id: [(heads[head], span) for head, span in spans] for trace_id, spans in traces.items()
-            },
+            traces={trace_id: [(heads[head], span) for head, span in spans] for trace_id, spans in traces.items()},
         )
 
 

@@ -128,11 +128,10 @@ class Reader:
         status_message: str = "",
         parent_is_near: bool | None = None,
     ) -> Record:
-        """Read one span; most arguments are those of `reading.read`.
+        """Read one span.
 
-        Args:
-            process: who reported it.
-            parent_is_near: whether its parent is of the same process, where that is known.
+        The arguments are those of `reading.read`; `process` reported the span, `parent_is_near`
+        says whether its parent is of that process too, where it is known.
         """
         operation = read(
             name,

@@ -9,7 +9,7 @@ from typing import Any
 from otel_agentperf.config import Settings
 from otel_agentperf.replay import opening
 from otel_agentperf.replay.engines import ReplayEngine
-from otel_agentperf.replay.outcome import Outcome
+from otel_agentperf.replay.outcome import Outcome, nothing
 from otel_agentperf.replay.pieces import Piece, UnknownFormError, pieces_of
 from otel_agentperf.replay.plan import Plan
 from otel_agentperf.replay.sources import Source
@@ -21,9 +21,7 @@ _COMPRESSED_TO = 8
 """How many times smaller compressed traces are, about."""
 
 
-def plan_for(
-    sources: Sequence[Source], settings: Settings, *, top: int = 10, session_id: str | None = None
-) -> Plan:
+def plan_for(sources: Sequence[Source], settings: Settings, *, top: int = 10, session_id: str | None = None) -> Plan:
     """Plan a replay.
 
     Args:
@@ -69,8 +67,8 @@ def replay(
     *,
     top: int = 10,
     session_id: str | None = None,
-    on_troubles: Callable[[Troubles], None] | None = None,
-    on_progress: Callable[[str, int, int], None] | None = None,
+    on_troubles: Callable[[Troubles], None] = nothing,
+    on_progress: Callable[[str, int, int], None] = nothing,
 ) -> Outcome:
     """Judge all runs of all sources.
 
@@ -89,12 +87,11 @@ def replay(
         OSError: there is no room for what must be laid down in between.
     """
     plan = plan_for(sources, settings, top=top, session_id=session_id)
-    tell = on_troubles or (lambda troubles: None)
-    outcome = Outcome(plan, settings, tell, on_progress or (lambda name, done, of: None))
+    outcome = Outcome(plan, settings, on_troubles, on_progress)
 
     def take(troubles: Troubles) -> None:
         outcome.sums.troubles.merge(troubles)
-        tell(troubles)
+        on_troubles(troubles)
 
     engine.run(pieces_in(sources, take), plan, outcome)
     return outcome

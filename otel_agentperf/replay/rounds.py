@@ -18,7 +18,7 @@ from zlib import crc32
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, breakdown_of, pico
 from otel_agentperf.analysis.fold import Fold
-from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, SessionSummary, session_summary
+from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, session_summary
 from otel_agentperf.config import Settings
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.model import Suggestion
@@ -185,4 +185,3 @@ def _join(parts: list[SessionPart], session_id: str, joined: Joined, shop: _Work
         own.wasted_pico = max(own.wasted_pico, pico(summary.figures.costs.wasted_usd))
         own.add_opportunities(Opportunity.of(item) for item in suggestions)
     joined.whole.merge(own)
-

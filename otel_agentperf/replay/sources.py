@@ -69,7 +69,8 @@ def _local(name: str) -> Iterator[Source]:
     elif path.exists() or not _is_glob(name):
         paths = [path] if path.exists() else []
     else:
-        paths = sorted(item for item in map(Path, glob.glob(name, recursive=True)) if item.is_file())
+        names = glob.glob(name, recursive=True)  # noqa: PTH207 - a pattern may be absolute
+        paths = sorted(item for item in map(Path, names) if item.is_file())
     for item in paths:
         yield Source(str(item), item.stat().st_size)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.reading import TracedRun
@@ -19,8 +19,8 @@ Key = tuple[int, str, str]
 class Standout:
     """A run that may be shown in detail."""
 
-    run: TracedRun | None
-    summary: RunSummary | None
+    run: TracedRun
+    summary: RunSummary
     root_seen: bool = True
     notes: tuple[str, ...] = ()
     made: RunReport | None = None
@@ -31,16 +31,14 @@ class Standout:
         kept = cls(run, summary, root_seen, notes)
         if len(run.operations) <= _MAX_CARRIED:
             return kept
-        return cls(None, None, root_seen, notes, kept.report())
+        bare = TracedRun(run.root, ())
+        return cls(bare, replace(summary, rows=()), root_seen, notes, kept.report())
 
     def report(self) -> RunReport:
         """The report on it."""
-        if self.made is not None or self.run is None or self.summary is None:
-            assert self.made is not None
+        if self.made is not None:
             return self.made
-        return report_on(
-            self.run.root, self.run.operations, self.summary, root_seen=self.root_seen, notes=self.notes
-        )
+        return report_on(self.run.root, self.run.operations, self.summary, root_seen=self.root_seen, notes=self.notes)
 
 
 @dataclass(slots=True)

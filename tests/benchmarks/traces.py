@@ -46,6 +46,14 @@ def flag(key: str, *, value: bool) -> str:
     return f'{{"key":"{key}","value":{{"boolValue":{"true" if value else "false"}}}}}'
 
 
+def _span(
+    trace_id: str, span_id: str, parent: str, name: str, kind: int, begin: int, end: int, attributes: list[str]
+) -> str:
+    ids = f'{{"traceId":"{trace_id}","spanId":"{span_id}","parentSpanId":"{parent}","flags":256,"name":"{name}"'
+    times = f',"kind":{kind},"startTimeUnixNano":"{begin}","endTimeUnixNano":"{end}"'
+    return f'{ids}{times},"attributes":[{",".join(attributes)}],"status":{{}}}}'
+
+
 class Writer:
     """Makes the spans of one run after another."""
 
@@ -70,13 +78,7 @@ class Writer:
 
         def add(span_id: str, parent: str, name: str, kind: int, begin: int, end: int, attributes: list[str]) -> None:
             spans.append(
-                (
-                    end,
-                    service,
-                    f'{{"traceId":"{trace_id}","spanId":"{span_id}","parentSpanId":"{parent}","flags":256,"name":"{name}"'
-                    f',"kind":{kind},"startTimeUnixNano":"{begin}","endTimeUnixNano":"{end}"'
-                    f',"attributes":[{",".join(attributes)}],"status":{{}}}}',
-                )
+                (end, service, _span(trace_id, span_id, parent, name, kind, begin, end, attributes)),
             )
 
         for step, node in enumerate(NODES):

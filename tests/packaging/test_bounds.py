@@ -18,7 +18,12 @@ PROJECT: dict[str, Any] = PYPROJECT["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 OLDEST: list[str] = PYPROJECT["dependency-groups"]["env-oldest"]
 # These are released together with another of the oldest.
-BROUGHT_BY_ANOTHER = {"opentelemetry-api", "opentelemetry-exporter-otlp", "opentelemetry-instrumentation"}
+BROUGHT_BY_ANOTHER = {
+    "opentelemetry-api",
+    "opentelemetry-exporter-otlp",
+    "opentelemetry-instrumentation",
+    "opentelemetry-proto",
+}
 
 
 def lower_bounds() -> dict[str, set[str]]:

@@ -1,0 +1,269 @@
+"""`otel-agentperf analyze SOURCE...`: the rules over traces on file or in a backend.
+
+Exit codes: 0 nothing to complain of, 1 a suggestion that `--fail-on` names or a budget that was
+overrun, 2 wrong use or nothing that could be read.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from otel_agentperf import config
+from otel_agentperf.cli.progress import progress_bar
+from otel_agentperf.config import Settings, SettingsError
+from otel_agentperf.replay import backends
+from otel_agentperf.replay.engines import ReplayEngine, WorkerDiedError
+from otel_agentperf.replay.extras import MissingExtraError
+from otel_agentperf.replay.local import LocalEngine
+from otel_agentperf.replay.outcome import Outcome, UnknownSessionError
+from otel_agentperf.replay.places import LineNumbers
+from otel_agentperf.replay.replay import replay
+from otel_agentperf.replay.sources import NoSourceError, Source, files
+from otel_agentperf.replay.troubles import TroubleTeller
+from otel_agentperf.report.collection import TOP, By
+from otel_agentperf.report.console import ReportWriter
+from otel_agentperf.report.document import AnyReport
+from otel_agentperf.report.render import Format, render
+from otel_agentperf.report.render import MissingExtraError as FormatNeedsExtraError
+from otel_agentperf.rules import RULES
+
+FOUND, UNUSABLE = 1, 2
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])\Z")
+
+
+class Unusable(click.ClickException):
+    """Wrong use, or nothing that could be read."""
+
+    exit_code = UNUSABLE
+
+
+class Moment(click.ParamType):
+    """A time, as Unix seconds: so long ago (`90m`, `2d`), or ISO 8601."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        ago = _AGO.match(text)
+        if ago:
+            return time.time() - float(ago[1]) * _UNITS_S[ago[2]]
+        if text == "now":
+            return time.time()
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r} is neither a time ago, such as 90m, 6h or 2d, nor ISO 8601", param, ctx)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+class Codes(click.ParamType):
+    """Codes of rules, by commas."""
+
+    name = "code,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Read them."""
+        if isinstance(value, tuple):
+            return value  # pyright: ignore[reportUnknownVariableType] - what this very method returned
+        codes = tuple(part.strip().upper() for part in str(value).split(",") if part.strip())
+        known = [rule.code for rule in RULES]
+        for code in codes:
+            if code not in known:
+                self.fail(f"there is no rule {code}; there are {', '.join(known)}", param, ctx)
+        return codes
+
+
+class Header(click.ParamType):
+    """A header of HTTP."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Read it; its value may be a secret and is not told."""
+        if isinstance(value, tuple):
+            return value  # pyright: ignore[reportUnknownVariableType] - as above
+        name, equals, said = str(value).partition("=")
+        if not equals or not name.strip():
+            self.fail("a header is written NAME=VALUE", param, ctx)
+        return name.strip(), said.strip()
+
+
+@click.command("analyze")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--format", "form", type=click.Choice([f.value for f in Format]), default=Format.TERMINAL.value, show_default=True
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report there.")
+@click.option(
+    "--by", type=click.Choice([b.value for b in By]), default=By.RUN.value, show_default=True, help="What to list."
+)
+@click.option("--session", "session_id", help="Report on the session of this id alone.")
+@click.option("--top", type=click.IntRange(1, 1000), default=TOP, show_default=True, help="How many to list.")
+@click.option("--fail-on", type=Codes(), default=(), help="Exit with 1 where one of these rules finds something.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="Exit with 1 where all that is reported on cost more.",
+)
+@click.option("--since", type=Moment(), help="Ask a backend from then on: 90m, 6h, 2d or ISO 8601.  [default: 1h]")
+@click.option("--until", type=Moment(), help="Ask a backend until then.  [default: now]")
+@click.option("--query", help="Ask Tempo with this TraceQL.")
+@click.option("--service", help="Ask a backend for traces of this service.")
+@click.option("--limit", type=click.IntRange(1), help="Ask a backend for so many traces at most.  [default: 1000]")
+@click.option("--header", "headers", type=Header(), multiple=True, help="Send this to a backend, such as a token.")
+@click.option("--engine", type=click.Choice(["local", "dask"]), default="local", show_default=True)
+@click.option("--scheduler", metavar="ADDRESS", help="Where the Dask scheduler is, such as tcp://10.0.0.1:8786.")
+@click.option("--workers", type=click.IntRange(1), help="Processes of the local engine.  [default: one a core]")
+def analyze(
+    sources: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    by: str,
+    session_id: str | None,
+    top: int,
+    fail_on: tuple[str, ...],
+    budget: float | None,
+    engine: str,
+    scheduler: str | None,
+    workers: int | None,
+    **asked: Any,
+) -> None:
+    r"""Judge traces on file or in a backend, and report what to change.
+
+    SOURCE is a file, a folder, a glob or a URL that fsspec reads, holding OTLP as JSON, JSON lines or
+    protobuf, or Jaeger's JSON, plain, .gz or .zst; or the address of Tempo or Jaeger, such as
+    http://localhost:3200.
+
+    \b
+    Exits with
+      0  where nothing is to be complained of,
+      1  where a rule of --fail-on found something that matters, or --budget was overrun,
+      2  where it was used wrongly, or nothing could be read.
+    """
+    with _told_plainly():
+        settings = config.load()
+        chosen = _engine(engine, scheduler, workers)
+        found = _sources(sources, asked)
+        outcome = _replay(found, settings, chosen, top, session_id)
+        if not outcome.sums.spans:
+            raise Unusable("there is no span in " + _titled(sources))
+        report = outcome.report(_titled(sources), By(by)) if session_id is None else outcome.session()
+        _write(report, Format(form), output)
+    _judge(outcome, fail_on, budget)
+
+
+@contextmanager
+def _told_plainly() -> Generator[None]:
+    """What is not to be had, or wrong, in one line."""
+    try:
+        yield
+    except (
+        SettingsError,
+        NoSourceError,
+        MissingExtraError,
+        FormatNeedsExtraError,
+        UnknownSessionError,
+        WorkerDiedError,
+        OSError,
+    ) as error:
+        message = str(error.args[0]) if isinstance(error, LookupError) else str(error)
+        raise Unusable(message.removeprefix("otel-agentperf: ")) from None
+
+
+def _titled(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _engine(name: str, scheduler: str | None, workers: int | None) -> ReplayEngine:
+    if name == "local":
+        if scheduler:
+            raise click.UsageError("--scheduler goes with --engine dask")
+        return LocalEngine(workers)
+    if not scheduler:
+        raise click.UsageError("--engine dask needs --scheduler ADDRESS")
+    if workers:
+        raise click.UsageError("--workers goes with --engine local; a Dask cluster has its own")
+    from otel_agentperf.replay.on_dask import DaskEngine  # noqa: PLC0415 - needs an extra
+
+    return DaskEngine(scheduler)
+
+
+def _sources(names: Sequence[str], asked: dict[str, Any]) -> list[Source]:
+    addresses = [name for name in names if backends.is_backend(name)]
+    if not addresses:
+        for option, value in asked.items():
+            if value:
+                raise click.UsageError(f"--{option.removesuffix('s')} goes with the address of a backend")
+    if asked["query"] and asked["service"]:
+        raise click.UsageError("--service is not added to --query; name the service in the query")
+    until_s = asked["until"] if asked["until"] is not None else time.time()
+    since_s = asked["since"] if asked["since"] is not None else until_s - _UNITS_S["h"]
+    if since_s >= until_s:
+        raise click.UsageError("--since must lie before --until")
+    wanted = backends.Filter(
+        since_s,
+        until_s,
+        asked["query"] or "",
+        asked["service"] or "",
+        asked["limit"] or backends.Filter.limit,
+        dict(asked["headers"]),
+    )
+    return [*files(name for name in names if name not in addresses), *(backends.source(n, wanted) for n in addresses)]
+
+
+def _replay(
+    sources: Sequence[Source], settings: Settings, engine: ReplayEngine, top: int, session_id: str | None
+) -> Outcome:
+    with progress_bar(sum(source.size for source in sources)) as bar:
+        teller = TroubleTeller(bar.say, LineNumbers())
+        outcome = replay(
+            sources,
+            settings,
+            engine,
+            top=top,
+            session_id=session_id,
+            on_troubles=teller.take,
+            on_progress=bar.update,
+        )
+        teller.finish()
+    return outcome
+
+
+def _write(report: AnyReport, form: Format, output: Path | None) -> None:
+    if output is None and form is Format.TERMINAL:
+        ReportWriter(sys.stdout).report(report)
+        return
+    text = render(report, form)
+    if output is None:
+        sys.stdout.write(text)
+        return
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"written to {output}", err=True)
+
+
+def _judge(outcome: Outcome, fail_on: Sequence[str], budget: float | None) -> None:
+    """End with 1 where there is something to complain of."""
+    fired = outcome.fired()
+    complaints = [f"{code} found something {fired[code]:,} times" for code in fail_on if fired[code]]
+    cost_usd = outcome.whole.totals.cost_usd
+    if budget is not None and cost_usd > Decimal(str(budget)):
+        complaints.append(f"${cost_usd:,.4f} is more than the budget of ${budget:,.4f}")
+    for complaint in complaints:
+        click.echo(complaint, err=True)
+    if complaints:
+        raise SystemExit(FOUND)
