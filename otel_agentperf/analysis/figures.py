@@ -7,7 +7,7 @@ those of the JSON form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -300,6 +300,20 @@ def _findings(opportunities: Iterable[Opportunity]) -> tuple[Finding, ...]:
         key=lambda item: (-item.suggestion.impact_score, -(item.cost_pico or 0), item.suggestion.key),
     )
     return tuple(_finding(f"S{place}", item) for place, item in enumerate(ordered, 1))
+
+
+def best(findings: Sequence[Finding], number: int) -> list[Finding]:
+    """The findings to tell first: the weightiest of each rule, then whatever weighs most.
+
+    Args:
+        findings: all of them, the weightiest first.
+        number: how many to tell.
+    """
+    rules: set[str] = set()
+    of_each = [each for each in findings if each.rule not in rules and not rules.add(each.rule)]
+    chosen = of_each[:number]
+    chosen += [each for each in findings if each not in chosen][: number - len(chosen)]
+    return [each for each in findings if each in chosen]
 
 
 def _finding(identity: str, opportunity: Opportunity) -> Finding:

@@ -12,8 +12,9 @@ import shutil
 import sys
 from typing import TextIO
 
+from otel_agentperf.report.layout import SIGNS_NEEDED
 from otel_agentperf.report.run import RunReport
-from otel_agentperf.report.terminal import SIGNS_NEEDED, render
+from otel_agentperf.report.terminal import render
 
 PLAIN_WIDTH = 80
 MAX_WIDTH = 120

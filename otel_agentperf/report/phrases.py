@@ -6,71 +6,70 @@ from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
-from otel_agentperf.model import SavingBasis, Savings, Suggestion
+from otel_agentperf.analysis.figures import Figures, Finding
 from otel_agentperf.report.run import RunReport
-from otel_agentperf.report.text import UNKNOWN, clean, counted, duration, tokens, usd
+from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, duration, tokens, usd
 from otel_agentperf.report.tree import Spend, Step
 
 _SPAN_IDS = 2
-_BASES = {
-    SavingBasis.MEASURED: "measured: already spent",
-    SavingBasis.REPRICED: "the same tokens at another price",
-    SavingBasis.ESTIMATED: "estimated",
-}
 _RATING_STYLES = {"A": "green", "B": "green", "C": "yellow", "D": "red", "F": "bold red"}
 
 
-def state(report: RunReport) -> tuple[str, str]:
-    """How the run ended, in a word, and its style."""
-    if not report.root_seen:
-        return "root not seen", "yellow"
-    if report.error_type is not None:
-        return "failed", "bold red"
-    if report.outcome is not None:
-        return clean(report.outcome), "yellow"
-    return ("ok", "green") if report.success else ("failed", "bold red")
+def state_style(report: RunReport) -> str:
+    """The style of the word for how the run ended."""
+    if report.status == "ok":
+        return "green"
+    return "bold red" if report.status == "failed" else "yellow"
 
 
-def sums(report: RunReport) -> Iterator[Text]:
-    """What the run took, cost and called."""
-    totals = report.totals
-    yield Text(duration(report.duration_ns), "bold")
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
+def sums(figures: Figures) -> Iterator[Text]:
+    """What was taken, spent and called."""
+    calls, used = figures.calls, figures.tokens
+    yield Text(duration(round(figures.duration_s * 1e9)), "bold")
+    billed = calls.model + calls.embedding + calls.service
     if billed:
         spend = Spend(
-            cost_usd=totals.cost_usd,
-            priced_calls=max(0, billed - totals.unpriced_calls),
-            unpriced_calls=totals.unpriced_calls,
+            cost_usd=figures.costs.total_usd,
+            priced_calls=max(0, billed - calls.unpriced),
+            unpriced_calls=calls.unpriced,
         )
-        yield Text(cost(spend) or usd(totals.cost_usd), "bold")
-    if totals.input_tokens or totals.output_tokens:
-        yield Text(f"{tokens(totals.input_tokens)} tokens in, {tokens(totals.output_tokens)} out")
+        yield Text(cost(spend) or usd(figures.costs.total_usd), "bold")
+    if used.input or used.output:
+        yield Text(f"{tokens(used.input)} tokens in, {tokens(used.output)} out")
     for number, noun in (
-        (totals.inference_calls, "model call"),
-        (totals.embedding_calls, "embedding call"),
-        (totals.tool_calls, "tool call"),
-        (totals.service_calls, "service call"),
+        (calls.model, "model call"),
+        (calls.embedding, "embedding call"),
+        (calls.tool, "tool call"),
+        (calls.service, "service call"),
     ):
         if number:
             yield Text(counted(number, noun))
-    if totals.errors:
-        yield Text(counted(totals.errors, "error"), "red")
+    if calls.errors:
+        yield Text(counted(calls.errors, "error"), "red")
 
 
 def scores(report: RunReport) -> Iterator[Text]:
-    """The run's scores, where its root was seen."""
-    if not report.root_seen:
-        return
-    yield Text(f"efficiency {report.efficiency_score}/100")
-    totals = report.totals
-    is_billed = bool(totals.inference_calls + totals.embedding_calls + totals.service_calls)
-    if is_billed and report.rating is not None:
-        rating = clean(report.rating) + (" or worse" if totals.unpriced_calls else "")
-        yield Text.assemble("cost rating ", (rating, _RATING_STYLES.get(report.rating, "bold")))
-    elif is_billed:
-        yield Text(f"cost rating {UNKNOWN}", "yellow")
+    """The scores of a run, and what could be saved of it."""
+    yield from judged(report.figures, report.rating)
     if report.score is not None:
         yield Text(f"evaluation {report.score:g}")
+
+
+def judged(figures: Figures, rating: str | None) -> Iterator[Text]:
+    """The scores, and what could be saved."""
+    yield Text(f"efficiency {figures.efficiency_score}/100")
+    calls = figures.calls
+    is_billed = bool(calls.model + calls.embedding + calls.service)
+    if is_billed and rating is not None:
+        words = clean(rating) + (" or worse" if calls.unpriced else "")
+        yield Text.assemble("cost rating ", (words, _RATING_STYLES.get(rating, "bold")))
+    elif is_billed:
+        yield Text(f"cost rating {UNKNOWN}", "yellow")
+    savings = figures.savings
+    could = [usd(savings.cost_usd)] if savings.cost_usd else []
+    could += [duration(round(savings.time_s * 1e9))] if savings.time_s else []
+    if could:
+        yield Text(f"could save {' and '.join(could)}", "green")
 
 
 def repeats_folded(names: Iterable[str]) -> Iterator[str]:
@@ -118,17 +117,18 @@ def flags(step: Step) -> tuple[str, str]:
     return (f" ({', '.join(flags)})" if flags else "", style)
 
 
-def saves(savings: Savings) -> str:
+def saves(finding: Finding) -> str:
     """What following a suggestion would have saved, and what that rests on."""
     what: list[str] = []
-    if savings.time_s is not None:
-        what.append(duration(round(savings.time_s * 1e9)))
-    if savings.cost_usd is not None:
-        what.append(usd(savings.cost_usd))
-    return f"saves {' and '.join(what) or UNKNOWN} ({_BASES[savings.basis]})"
+    if finding.time_s is not None:
+        what.append(duration(round(finding.time_s * 1e9)))
+    if finding.cost_usd is not None:
+        what.append(usd(finding.cost_usd))
+    basis = f" ({BASES[finding.basis]})" if finding.basis is not None else ""
+    return f"saves {' and '.join(what) or UNKNOWN}{basis}"
 
 
-def where(suggestion: Suggestion) -> str:
+def where(suggestion: Finding) -> str:
     """What a suggestion applies to."""
     where = ", ".join(clean(target) for target in suggestion.applies_to)
     ids = suggestion.span_ids

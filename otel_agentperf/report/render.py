@@ -59,7 +59,7 @@ def render(
 
                 return to_html(report)
             case Format.TERMINAL:
-                from otel_agentperf.report.terminal import to_lines  # noqa: PLC0415 - needs an extra
+                from otel_agentperf.report.terminal import render as to_lines  # noqa: PLC0415 - needs an extra
 
                 return to_lines(report, width=width, color=color, ascii_only=ascii_only)
     except ModuleNotFoundError as error:

@@ -10,8 +10,16 @@ from __future__ import annotations
 import unicodedata
 from decimal import ROUND_HALF_UP, Context, Decimal
 
+from otel_agentperf.model import SavingBasis
+
 UNKNOWN = "?"
 REPLACEMENT = "?"
+BASES = {
+    SavingBasis.MEASURED: "measured: already spent",
+    SavingBasis.REPRICED: "the same tokens at another price",
+    SavingBasis.ESTIMATED: "estimated",
+}
+"""What a saving rests on, in words."""
 _SPACES = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SMALLEST_USD = Decimal("0.0001")
@@ -62,3 +70,20 @@ def tokens(number: int) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: `1 error`, `2 errors`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 in whole hundredths; `?` where it is unknown."""
+    return UNKNOWN if share is None else f"{share:.0%}"
+
+
+def seconds(number: float) -> str:
+    """A number of seconds with the unit that fits."""
+    return duration(round(number * _NS_PER_S))
+
+
+def money(amount: Decimal | None, unpriced_calls: int = 0) -> str:
+    """An amount, with a `?` for what is unknown of it."""
+    if amount is None:
+        return UNKNOWN
+    return usd(amount) + (f" + {UNKNOWN}" if unpriced_calls else "")

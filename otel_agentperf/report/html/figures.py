@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from markupsafe import Markup
 
@@ -12,7 +11,7 @@ from otel_agentperf.model import OperationKind
 from otel_agentperf.report.html.charts import Bar, Chart, draw, room_for
 from otel_agentperf.report.html.names import plain
 from otel_agentperf.report.spans import SpanLine
-from otel_agentperf.report.text import UNKNOWN, duration, tokens, usd
+from otel_agentperf.report.text import money, seconds, tokens
 
 ROWS_A_CHART = 25
 """Rows of a waterfall between two axes; printed, a page is broken there and holds two of them."""
@@ -32,18 +31,6 @@ CLASSES = {
 }
 WORDS = {OperationKind.INFERENCE: "model", OperationKind.EMBEDDINGS: "embedding"}
 MIX = ("fresh input", "cached input", "output", "thoughts")
-
-
-def seconds(number: float) -> str:
-    """A number of seconds with the unit that fits."""
-    return duration(round(number * 1e9))
-
-
-def money(amount: Decimal | None, unpriced_calls: int = 0) -> str:
-    """An amount, with a `?` for what is unknown."""
-    if amount is None:
-        return UNKNOWN
-    return usd(amount) + (f" + {UNKNOWN}" if unpriced_calls else "")
 
 
 def word(kind: OperationKind) -> str:

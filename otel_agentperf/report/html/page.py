@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from otel_agentperf.analysis.figures import Figures, Finding
-from otel_agentperf.model import SavingBasis
 from otel_agentperf.report.collection import By
 from otel_agentperf.report.document import GENERATOR, SCHEMA, AnyReport
 from otel_agentperf.report.heads import RunLine, line_of, moment
@@ -27,13 +26,7 @@ from otel_agentperf.report.html.names import plain
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.spans import SpanLine
-from otel_agentperf.report.text import UNKNOWN, counted, tokens
-
-BASES = {
-    SavingBasis.MEASURED: "measured: already spent",
-    SavingBasis.REPRICED: "the same tokens at another price",
-    SavingBasis.ESTIMATED: "estimated",
-}
+from otel_agentperf.report.text import BASES, UNKNOWN, counted, money, percent, seconds, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,20 +163,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalized,
     )
-    environment.filters.update(
-        {
-            "seconds": draws.seconds,
-            "money": draws.money,
-            "tokens": tokens,
-            "percent": _percent,
-            "word": draws.word,
-            "ended": draws.ended,
-            "moment": _moment,
-            "counted": counted,
-            "saves": _saves,
-        }
-    )
-    environment.globals.update({"bases": BASES, "unknown": UNKNOWN})  # pyright: ignore[reportUnknownMemberType]
+    filters: dict[str, Any] = {
+        "seconds": seconds,
+        "money": money,
+        "tokens": tokens,
+        "percent": percent,
+        "word": draws.word,
+        "ended": draws.ended,
+        "moment": _moment,
+        "counted": counted,
+    }
+    cast("Any", environment).filters.update(filters)
     return environment
 
 
@@ -195,18 +185,14 @@ def _finalized(value: Any) -> Any:
     return plain(value) if isinstance(value, str) else value
 
 
-def _percent(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{share:.0%}"
-
-
 def _moment(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time is not None else UNKNOWN
 
 
 def _saves(finding: Finding) -> str:
-    what = [draws.seconds(finding.time_s)] if finding.time_s is not None else []
+    what = [seconds(finding.time_s)] if finding.time_s is not None else []
     if finding.cost_usd is not None:
-        what.append(draws.money(finding.cost_usd))
+        what.append(money(finding.cost_usd))
     if finding.basis is None or not what:
         return ""
     return f"saves {' and '.join(what)} ({BASES[finding.basis]})"
@@ -254,9 +240,7 @@ def _advice(run_id: str, figures: Figures, spans: Sequence[SpanLine]) -> tuple[A
 def _link(run_id: str, span_id: str, span: SpanLine | None) -> Link:
     if span is None:
         return Link(span_id, None)
-    return Link(
-        f"{draws.word(span.kind)} {span.name} at {draws.seconds(max(0.0, span.start_s))}", f"{run_id}-{span_id}"
-    )
+    return Link(f"{draws.word(span.kind)} {span.name} at {seconds(max(0.0, span.start_s))}", f"{run_id}-{span_id}")
 
 
 def _best(figures: Figures, run_id: str) -> list[tuple[str, list[tuple[str, Finding]]]]:

@@ -1,0 +1,253 @@
+"""A report as Markdown that fits a pull request's comment: sums, the best fixes, tables to unfold.
+
+Names stand in code spans, where nothing in them is read as markup, a mention or a reference;
+other people's words are escaped. At most some 30 rows in all, whatever the size of the report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from otel_agentperf.analysis.figures import Figures, Finding, Part, best
+from otel_agentperf.report.collection import By, ReportSet
+from otel_agentperf.report.heads import RunLine, line_of
+from otel_agentperf.report.run import RunReport
+from otel_agentperf.report.session import SessionReport
+from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, money, percent, seconds, tokens
+
+MAX_FINDINGS = 5
+MAX_ROWS = 10
+MAX_WORDS = 600
+MAX_NAME = 80
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")
+_ADDRESS = re.compile(r"[@#](?=\w)|(?<=\w)(?=://)|www(?=\.)", re.IGNORECASE)
+"""Where a mention, a reference or an address would begin that is made a link without any markup."""
+_JOINER = "\u2060"
+
+
+def to_markdown(report: RunReport | SessionReport | ReportSet) -> str:
+    """A report as Markdown.
+
+    Args:
+        report: on a run, a session or many runs.
+    """
+    if isinstance(report, RunReport):
+        lines = _run(report)
+    elif isinstance(report, SessionReport):
+        lines = _session(report)
+    else:
+        lines = _set(report)
+    return "\n".join(lines) + "\n"
+
+
+def code(name: str, limit: int = MAX_NAME) -> str:
+    """A name as a code span."""
+    name = clean(name).replace("`", "'").replace("|", "¦").strip() or UNKNOWN
+    return f"`{name if len(name) <= limit else name[: limit - 1] + '…'}`"
+
+
+def words(text: str) -> str:
+    """Somebody's words, with nothing in them that is read as markup, an address or a mention."""
+    text = clean(text)
+    if len(text) > MAX_WORDS:
+        text = text[: MAX_WORDS - 1] + "…"
+    return _MARKUP.sub(r"\\\1", _ADDRESS.sub(rf"\g<0>{_JOINER}", text))
+
+
+def _run(report: RunReport) -> Iterator[str]:
+    yield f"### {code(report.name)}: {words(report.status)}"
+    yield ""
+    yield from _sums(report.figures, report.notes)
+    if report.critical_path:
+        path = " → ".join(
+            code(name) + (f" x {times}" if (times := len(list(same))) > 1 else "")
+            for name, same in groupby(report.critical_path)
+        )
+        yield f"Critical path: {path}"
+        yield ""
+    yield from _findings(report.figures.suggestions)
+    yield from _parts(report.figures)
+    where = [f"trace {code(report.trace_id)}"] if report.trace_id else []
+    where += [f"session {code(report.session_id)}"] if report.session_id else []
+    if where:
+        yield f"<sub>{', '.join(where)}</sub>"
+
+
+def _session(report: SessionReport) -> Iterator[str]:
+    yield f"### Session {code(report.id)}: {counted(report.figures.runs, 'run')}"
+    yield ""
+    yield from _sums(report.figures, [f"{counted(report.open_runs, 'run')} still open."] if report.open_runs else [])
+    yield from _findings(report.figures.suggestions)
+    yield from _parts(report.figures)
+    yield from _runs("Its last runs", report.runs[-MAX_ROWS:])
+
+
+def _set(report: ReportSet) -> Iterator[str]:
+    yield f"### {code(report.title)}: {counted(report.figures.runs, 'run')}"
+    yield ""
+    yield from _sums(report.figures, report.notes)
+    yield from _findings(report.figures.suggestions)
+    rows = min(report.top, MAX_ROWS)
+    match report.by:
+        case By.AGENT:
+            yield from _table_of("agent", report.figures.agents, rows)
+        case By.MODEL:
+            yield from _table_of("model", report.figures.models, rows)
+        case By.SESSION:
+            yield from _sessions(report, rows)
+        case By.RUN:
+            yield from _parts(report.figures)
+            yield from _runs("The dearest runs", [line_of(run) for run in report.dearest[:rows]])
+            yield from _runs("The slowest runs", [line_of(run) for run in report.slowest[:rows]])
+
+
+def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
+    calls, savings = figures.calls, figures.savings
+    billed = calls.model + calls.embedding + calls.service
+    facts = [f"**{seconds(figures.duration_s)}**"]
+    if billed:
+        known = None if calls.unpriced >= billed else figures.costs.total_usd
+        facts.append(f"**{_dollars(money(known, calls.unpriced))}**")
+        facts.append(
+            f"rating {words(figures.rating or UNKNOWN)}{' or worse' if calls.unpriced and figures.rating else ''}"
+        )
+    facts.append(f"efficiency {figures.efficiency_score}/100")
+    facts.append(f"{tokens(figures.tokens.input)} tokens in, {tokens(figures.tokens.output)} out")
+    facts.append(counted(calls.model + calls.embedding, "model call"))
+    if calls.tool:
+        facts.append(counted(calls.tool, "tool call"))
+    if calls.errors:
+        facts.append(counted(calls.errors, "error"))
+    if figures.runs != 1:
+        facts.append(f"{percent(figures.success_rate)} succeeded")
+    yield " · ".join(facts)
+    yield ""
+    if savings.cost_usd or savings.time_s:
+        could = [_dollars(money(savings.cost_usd))] if savings.cost_usd else []
+        could += [seconds(savings.time_s)] if savings.time_s else []
+        yield f"Following every suggestion would have saved **{' and '.join(could)}**."
+        yield ""
+    for note in notes:
+        yield f"> {words(note)}"
+        yield ""
+
+
+def _findings(findings: Sequence[Finding]) -> Iterator[str]:
+    if not findings:
+        yield "No rule found anything to change."
+        yield ""
+        return
+    chosen = best(findings, MAX_FINDINGS)
+    for number, each in enumerate(chosen, 1):
+        many = f", in {counted(each.runs, 'run')}" if each.runs > 1 else ""
+        yield f"{number}. **{words(each.rule)} {words(each.type.replace('_', ' '))}** ({each.level.value}) at {code(each.applies_to[0])}{many}  "
+        yield f"   {words(each.description)}{_saves(each)}"
+    rest = [each for each in findings if each not in chosen]
+    if rest:
+        named = ", ".join(f"{words(each.rule)} {code(each.applies_to[0], 40)}" for each in rest[:MAX_ROWS])
+        more = f" and {len(rest) - MAX_ROWS:,} more" if len(rest) > MAX_ROWS else ""
+        yield ""
+        yield f"Also: {named}{more}"
+    yield ""
+
+
+def _saves(finding: Finding) -> str:
+    what = [seconds(finding.time_s)] if finding.time_s is not None else []
+    what += [_dollars(money(finding.cost_usd))] if finding.cost_usd is not None else []
+    if not what or finding.basis is None:
+        return ""
+    return f" *Saves {' and '.join(what)} ({BASES[finding.basis]}).*"
+
+
+def _dollars(amount: str) -> str:
+    """An amount whose dollar sign begins no formula."""
+    return amount.replace("$", "\\$").replace("<", "&lt;")
+
+
+def _parts(figures: Figures) -> Iterator[str]:
+    for name, parts in (("agent", figures.agents), ("model", figures.models), ("tool", figures.tools)):
+        if parts:
+            yield f"<details><summary>By {name}</summary>"
+            yield ""
+            yield from _table_of(name, parts, MAX_ROWS)
+            yield "</details>"
+            yield ""
+
+
+def _table_of(name: str, parts: Sequence[Part], rows: int) -> Iterator[str]:
+    is_billed = name != "tool"
+    yield from _table(
+        (name, "calls", "errors", "time", *(("tokens in", "out", "cost") if is_billed else ())),
+        [
+            (
+                code(part.name),
+                f"{part.calls:,}",
+                f"{part.errors:,}",
+                seconds(part.busy_s),
+                *(_billed(part) if is_billed else ()),
+            )
+            for part in parts[:rows]
+        ],
+    )
+    if len(parts) > rows:
+        yield f"and {counted(len(parts) - rows, 'more ' + name)}"
+        yield ""
+
+
+def _billed(part: Part) -> tuple[str, str, str]:
+    cost = _dollars(money(part.cost_usd, part.unpriced_calls))
+    return tokens(part.tokens.input), tokens(part.tokens.output), cost
+
+
+def _runs(title: str, runs: Sequence[RunLine]) -> Iterator[str]:
+    if not runs:
+        return
+    yield f"<details><summary>{title}</summary>"
+    yield ""
+    yield from _table(
+        ("run", "ended", "time", "cost", "rating", "efficiency", "trace"),
+        [
+            (
+                code(run.name),
+                words(run.status),
+                seconds(run.duration_s),
+                _dollars(money(run.cost_usd, run.unpriced_calls)),
+                words(run.rating or ""),
+                str(run.efficiency_score),
+                code(run.trace_id),
+            )
+            for run in runs
+        ],
+    )
+    yield "</details>"
+    yield ""
+
+
+def _sessions(report: ReportSet, rows: int) -> Iterator[str]:
+    yield f"{counted(report.session_count, 'session')}, the dearest first:"
+    yield ""
+    yield from _table(
+        ("session", "runs", "succeeded", "time", "cost", "rating", "could save"),
+        [
+            (
+                code(session.id),
+                f"{session.figures.runs:,}",
+                percent(session.figures.success_rate),
+                seconds(session.figures.duration_s),
+                _dollars(money(session.figures.costs.total_usd, session.figures.calls.unpriced)),
+                session.figures.rating or "",
+                _dollars(money(session.figures.savings.cost_usd)),
+            )
+            for session in report.sessions[:rows]
+        ],
+    )
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(titles)} |"
+    yield f"|---|{'---:|' * (len(titles) - 1)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
