@@ -26,7 +26,7 @@ from otel_agentperf.model import (
     ServiceTier,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Rule, Scope, View
+from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Table, weighed
 
 REFERENCE_IMPACT = 0.6
@@ -68,6 +68,8 @@ class UnpricedModel(Rule[_State]):
     scope = Scope.PROCESS
     watches = BILLED_BY_TOKEN
     complexity = Complexity.LOW
+    options = {"min_calls": Option(1, "calls", "Fewest calls of a model that are worth a notice.", 1)}
+    min_calls: int
 
     def start(self) -> _State:
         return _State()
@@ -96,7 +98,11 @@ class UnpricedModel(Rule[_State]):
         return state
 
     def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
-        return [self._suggestion(name, model, state.calls) for name, model in state.models.entries.items()]
+        return [
+            self._suggestion(name, model, state.calls)
+            for name, model in state.models.entries.items()
+            if model.calls >= self.min_calls
+        ]
 
     def _suggestion(self, name: str, model: _Unpriced, calls: int) -> Suggestion:
         number = "1 call" if model.calls == 1 else f"{model.calls:,} calls"
