@@ -85,7 +85,8 @@ class SessionOverBudget(Rule[_State]):
             (each for each in view.contributors.items() if each[1].cost_usd),
             key=lambda item: (-round(item[1].cost_usd, 9), item[0]),
         )[:CONTRIBUTORS]
-        named = ", ".join(f"{name} ${spending.cost_usd:.4f}" for name, spending in largest)
+        # Rounded first: sums of floats differ in the last digit by the order of the runs.
+        named = ", ".join(f"{name} ${round(spending.cost_usd, 9):.4f}" for name, spending in largest)
         passed = "its budget" if step == 1 else f"{step} times its budget"
         evidence: dict[str, float | int] = {
             "cost_usd": round(spent, 6),
