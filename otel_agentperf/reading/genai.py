@@ -75,7 +75,8 @@ def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -
         kind = _unknown(attributes)
     elif kind is OperationKind.AGENT:
         kind = openllmetry.graph(attributes)
-    named = values.text(attributes, *_NAME_KEYS[kind]) or name.removeprefix(operation).strip() or name
+    keys = _NAME_KEYS[kind]
+    named = (values.text(attributes, *keys) if keys else None) or name.removeprefix(operation).strip() or name
     if kind in BILLED_BY_TOKEN:
         return Facts(
             kind,

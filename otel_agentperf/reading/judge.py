@@ -24,6 +24,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.reading import verdicts
+from otel_agentperf.reading.finished import Finished
 from otel_agentperf.reading.place import TracedRun, runs_of
 from otel_agentperf.reading.sdk import SpanRecord
 
@@ -80,13 +81,13 @@ class Judge:
     Args:
         engine: judges where the processor did not.
         prices: prices what has no cost yet.
-        threshold: the least impact of a suggestion of the engine's that is told.
+        finished: what was said of runs that ended in this process lately.
     """
 
-    def __init__(self, engine: Engine, prices: PriceBook, threshold: float) -> None:
+    def __init__(self, engine: Engine, prices: PriceBook, finished: Finished | None = None) -> None:
         self._engine = engine
         self._prices = prices
-        self._threshold = threshold
+        self._finished = finished
 
     def judge(self, records: Sequence[SpanRecord], *, root_seen: bool = True) -> list[JudgedRun]:
         """Judge what lies beneath a root, or what is left of a trace without one.
@@ -116,6 +117,9 @@ class Judge:
         run = TracedRun(root, operations)
         recorded = next((r.recorded for r in records if r.recorded and r.operation.span_id == root.span_id), None)
         said = verdicts.final([item for record in records for item in record.suggestions])
+        live = self._finished.get(root.trace_id, root.span_id) if self._finished is not None else None
+        if live is not None:
+            return JudgedRun(run, live, root_seen)
         if recorded is not None:
             return JudgedRun(
                 run, verdicts.summary(root, recorded, _totals(operations), said), root_seen, _silence(recorded, said)
@@ -123,9 +127,8 @@ class Judge:
         if any(record.is_judged for record in records):
             return JudgedRun(run, replace(observe(Engine(()), run), suggestions=said), root_seen)
         summary = observe(self._engine, run)
-        told = tuple(item for item in summary.suggestions if item.impact_score >= self._threshold)
         blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
-        return JudgedRun(run, replace(summary, suggestions=told), root_seen, (_NO_TOOL_PRINTS,) if blind else ())
+        return JudgedRun(run, summary, root_seen, (_NO_TOOL_PRINTS,) if blind else ())
 
 
 def _totals(operations: Iterable[Operation]) -> Totals:

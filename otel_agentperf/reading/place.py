@@ -158,11 +158,17 @@ def runs_of(operations: Iterable[Operation]) -> list[TracedRun]:
         for root_id, placed in placing.placed.items()
         if any(operation.counted for _, operation in placed)  # else another run has all of it
     ]
-    return sorted(runs, key=lambda run: run.root.start_ns)
+    return sorted(runs, key=lambda run: (run.root.start_ns, run.root.span_id))
+
+
+def _by_end(root: Operation, depth: int, operation: Operation) -> tuple[bool, int, int, int, str]:
+    """The order in which operations ended; what their times leave open is settled alike for any order of spans."""
+    is_root = operation.span_id == root.span_id
+    return is_root, operation.end_ns, -depth, operation.start_ns, operation.span_id
 
 
 def _run(root: Operation, placed: list[tuple[int, Operation]]) -> TracedRun:
-    placed.sort(key=lambda item: (item[1].span_id == root.span_id, item[1].end_ns, -item[0]))
+    placed.sort(key=lambda item: _by_end(root, *item))
     session_id = root.session_id or next((op.session_id for _, op in placed if op.session_id), None)
     kept = tuple(
         op if op.session_id == session_id else msgspec.structs.replace(op, session_id=session_id) for _, op in placed

@@ -17,10 +17,14 @@ from otel_agentperf.reading import values
 from otel_agentperf.reading.values import Attributes
 
 _MODALITIES = ("text", "image", "audio", "video", "document")
-_INPUT_KEYS, _OUTPUT_KEYS, _CACHE_KEYS = (
-    tuple((modality, key.format(modality=modality)) for modality in _MODALITIES)
-    for key in (semconv.USAGE_MODALITY_INPUT, semconv.USAGE_MODALITY_OUTPUT, semconv.USAGE_MODALITY_CACHE_READ)
-)
+_DIRECTIONS = (semconv.USAGE_MODALITY_INPUT, semconv.USAGE_MODALITY_CACHE_READ, semconv.USAGE_MODALITY_OUTPUT)
+_BY_MODALITY = {
+    key.format(modality=modality): (place, modality)
+    for place, key in enumerate(_DIRECTIONS)
+    for modality in _MODALITIES
+}
+_MODALITY_KEYS = frozenset(_BY_MODALITY)
+_NO_MODALITIES: tuple[ModalityTokens | None, ...] = (None, None, None)
 _INPUT = (semconv.USAGE_INPUT_TOKENS, "gen_ai.usage.prompt_tokens", "llm.usage.prompt_tokens")
 _OUTPUT = (semconv.USAGE_OUTPUT_TOKENS, "gen_ai.usage.completion_tokens", "llm.usage.completion_tokens")
 _OLDER_CACHE = ("gen_ai.usage.cache_read_input_tokens", "llm.usage.cache_read_input_tokens")
@@ -53,25 +57,29 @@ def usage(attributes: Attributes, operation: str = "", scope: str = "") -> Usage
             output = (output or 0) + reasoning
         elif operation == "interactions.create" or scope in _REASONING_LEFT_OUT:
             output = (output or 0) + (reasoning or 0)
+    by_input, by_cache, by_output = _modalities(attributes)
     return Usage(
         fresh or 0,
         output or 0,
         cached or 0,
         reasoning or 0,
         values.whole(attributes, semconv.USAGE_TOOL_USE_TOKENS) or 0,
-        _modalities(attributes, _INPUT_KEYS),
-        _modalities(attributes, _CACHE_KEYS),
-        _modalities(attributes, _OUTPUT_KEYS),
+        by_input,
+        by_cache,
+        by_output,
         values.whole(attributes, semconv.GROUNDING_QUERIES) or 0,
     )
 
 
-def _modalities(attributes: Attributes, keys: tuple[tuple[str, str], ...]) -> ModalityTokens | None:
-    found: dict[str, int] | None = None
-    for modality, key in keys:
-        if key in attributes:
-            tokens = values.whole(attributes, key)
-            if tokens:
-                found = {} if found is None else found
-                found[modality] = tokens
-    return None if found is None else ModalityTokens(**found)
+def _modalities(attributes: Attributes) -> tuple[ModalityTokens | None, ...]:
+    """The tokens by modality of the input, of what was cached of it, and of the output."""
+    present = _MODALITY_KEYS.intersection(attributes)
+    if not present:
+        return _NO_MODALITIES
+    found: tuple[dict[str, int], ...] = ({}, {}, {})
+    for key in present:
+        tokens = values.whole(attributes, key)
+        if tokens:
+            place, modality = _BY_MODALITY[key]
+            found[place][modality] = tokens
+    return tuple([ModalityTokens(**tokens) if tokens else None for tokens in found])

@@ -7,6 +7,7 @@ digits counts as one. Nothing here raises.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import cast
@@ -18,26 +19,36 @@ Attributes = Mapping[str, object]
 _LARGEST = 2**63
 
 
-def text(attributes: Attributes, *keys: str) -> str | None:
+def text(attributes: Attributes, key: str, *others: str) -> str | None:
     """The first of these attributes that is text and not empty."""
-    for key in keys:
-        value = attributes.get(key)
+    value = attributes.get(key)
+    if value and isinstance(value, str):
+        return value
+    for other in others:
+        value = attributes.get(other)
         if value and isinstance(value, str):
             return value
     return None
 
 
-def whole(attributes: Attributes, *keys: str) -> int | None:
+def whole(attributes: Attributes, key: str, *others: str) -> int | None:
     """The first of these attributes that is a whole number, 0 or more."""
-    for key in keys:
-        value = attributes.get(key)
-        if value.__class__ is int and 0 <= cast("int", value) < _LARGEST:
-            return cast("int", value)
-        if value is not None:
-            number = _number(value)
-            if number is not None and number < _LARGEST:
-                return int(number)
-    return None
+    value = attributes.get(key)
+    if type(value) is int and 0 <= value < _LARGEST:
+        return value
+    found = None if value is None else _whole(value)
+    if found is None:
+        for other in others:
+            value = attributes.get(other)
+            found = None if value is None else _whole(value)
+            if found is not None:
+                break
+    return found
+
+
+def _whole(value: object) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number < _LARGEST else None
 
 
 def _number(value: object) -> float | None:
@@ -57,15 +68,14 @@ def seconds_as_ns(attributes: Attributes, key: str) -> int | None:
     return None if number is None else round(number * 1e9)
 
 
-def money(attributes: Attributes, *keys: str) -> Decimal | None:
-    """The first of these attributes that is an amount, exactly as it was written."""
-    for key in keys:
-        value = attributes.get(key)
-        if value.__class__ is float and 0 <= cast("float", value) < math.inf:
-            return Decimal(repr(value))
-        if value is not None and _number(value) is not None:
-            return Decimal(value if isinstance(value, (int, str)) else repr(value))
-    return None
+def money(attributes: Attributes, key: str) -> Decimal | None:
+    """An amount, exactly as it was written."""
+    value = attributes.get(key)
+    if value is None:
+        return None
+    if type(value) is float and 0 <= value < math.inf:
+        return Decimal(repr(value))
+    return Decimal(value if isinstance(value, (int, str)) else repr(value)) if _number(value) is not None else None
 
 
 def number(attributes: Attributes, key: str) -> float | None:
@@ -89,21 +99,26 @@ def texts(attributes: Attributes, key: str) -> tuple[str, ...]:
     value = attributes.get(key)
     if value is None:
         return ()
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, (tuple, list)):
-        items = cast("tuple[object, ...]", value)
+    items = as_list(value)
+    if items is None:
+        return (value,) if isinstance(value, str) else ()
+    try:
+        "".join(cast("Sequence[str]", items))  # the cheapest way to ask whether all are text
+    except TypeError:
         return tuple([item for item in items if isinstance(item, str)])
-    return ()
+    return tuple(cast("Sequence[str]", items))
 
 
 def wholes(attributes: Attributes, key: str) -> tuple[int, ...]:
     """A list of whole numbers, each 0 or more; none where one of them is something else."""
-    value = attributes.get(key)
-    if not isinstance(value, (tuple, list)):
+    items = as_list(attributes.get(key))
+    if items is None:
         return ()
-    numbers = [_number(item) for item in cast("tuple[object, ...]", value)]
-    return tuple(int(number) for number in numbers if number is not None) if None not in numbers else ()
+    try:
+        return tuple(array("Q", cast("Sequence[int]", items)))
+    except (TypeError, OverflowError):
+        numbers = [_whole(item) for item in items]
+        return () if None in numbers else tuple(cast("list[int]", numbers))
 
 
 def decoded(value: object) -> object:
