@@ -21,8 +21,15 @@ from otel_agentperf.rules.failures.err002_retry_storm import RetryStorm
 from otel_agentperf.rules.failures.err003_truncated_output import TruncatedOutput
 from otel_agentperf.rules.latency.lat001_slow_agent import SlowAgent
 from otel_agentperf.rules.latency.lat002_slow_first_token import SlowFirstToken
+from otel_agentperf.rules.latency.lat003_bottleneck import Bottleneck
+from otel_agentperf.rules.latency.lat004_idle_time import IdleTime
+from otel_agentperf.rules.latency.lat005_straggler import Straggler
 from otel_agentperf.rules.model_choice.cost002_dear_model_for_simple_work import DearModelForSimpleWork
+from otel_agentperf.rules.parallelism.par001_serial_independent_calls import SerialIndependentCalls
 from otel_agentperf.rules.repetition.rep001_repeated_action import RepeatedAction
+from otel_agentperf.rules.repetition.rep002_repeated_prompt import RepeatedPrompt
+from otel_agentperf.rules.repetition.rep003_node_cycle import NodeCycle
+from otel_agentperf.rules.repetition.rep004_batchable_calls import BatchableCalls
 
 AnyRule = Rule[Any]
 RULES: tuple[type[AnyRule], ...] = (
@@ -34,9 +41,16 @@ RULES: tuple[type[AnyRule], ...] = (
     UnpricedModel,
     SlowAgent,
     SlowFirstToken,
+    Bottleneck,
+    IdleTime,
+    Straggler,
     RepeatedAction,
+    RepeatedPrompt,
+    NodeCycle,
+    BatchableCalls,
     UncachedPrefix,
     CacheableTool,
+    SerialIndependentCalls,
     GrowingContext,
     OversizedToolOutput,
     FailingAgent,

@@ -8,9 +8,11 @@ Nothing recurses, and all of it takes O(n log n).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from math import isnan
 from typing import NamedTuple
 
-from otel_agentperf.model import Operation, OperationKind
+from otel_agentperf.model import ZERO_USD, Operation, OperationKind
 from otel_agentperf.rules.base import Row, int_of
 
 NS_PER_S = 1_000_000_000
@@ -26,8 +28,6 @@ class Stretch(NamedTuple):
 
     row: Row
     """The innermost operation that ran then."""
-    unit: Row | None
-    """The outermost node or agent that it belongs to."""
     start_ns: int
     end_ns: int
 
@@ -67,23 +67,23 @@ class Tree:
         covers is the operation's own. Its stretches are disjoint and add up to the run's time.
         """
         root = self._root
-        pending = [] if root is None else [Stretch(root, None, root.start_ns, root.end_ns)]
+        pending = [] if root is None else [Stretch(root, root.start_ns, root.end_ns)]
         for stretch in pending:
-            self.windows[stretch.row.span_id] = stretch[2:]
+            self.windows[stretch.row.span_id] = stretch[1:]
         while pending:
-            row, unit, start_ns, cursor_ns = pending.pop()
+            row, start_ns, cursor_ns = pending.pop()
             for child in sorted(self.children.get(row.span_id, ()), key=_last_first):
                 end_ns = min(child.end_ns, cursor_ns)
                 begin_ns = max(child.start_ns, start_ns)
                 if begin_ns >= end_ns or child.span_id in self.windows:
                     continue
                 if end_ns < cursor_ns:
-                    self.path.append(Stretch(row, unit, end_ns, cursor_ns))
+                    self.path.append(Stretch(row, end_ns, cursor_ns))
                 self.windows[child.span_id] = (begin_ns, end_ns)
-                pending.append(Stretch(child, unit or (child if child.kind in _UNITS else None), begin_ns, end_ns))
+                pending.append(Stretch(child, begin_ns, end_ns))
                 cursor_ns = begin_ns
             if cursor_ns > start_ns:
-                self.path.append(Stretch(row, unit, start_ns, cursor_ns))
+                self.path.append(Stretch(row, start_ns, cursor_ns))
         return self
 
     def on_path_ns(self, row: Row, start_ns: int, end_ns: int) -> tuple[int, int]:
@@ -91,6 +91,20 @@ class Tree:
         begin_ns, until_ns = self.windows.get(row.span_id, (0, 0))
         begin_ns = max(begin_ns, start_ns)
         return begin_ns, max(begin_ns, min(until_ns, end_ns))
+
+    def units(self) -> list[Row]:
+        """The outermost nodes and agents beneath the root."""
+        found: list[Row] = []
+        pending = [] if self._root is None else [self._root.span_id]
+        seen = set(pending)
+        while pending:
+            for child in self.children.get(pending.pop(), ()):
+                if child.kind in _UNITS:
+                    found.append(child)
+                elif child.span_id not in seen:
+                    seen.add(child.span_id)
+                    pending.append(child.span_id)
+        return found
 
     def beneath(self, tops: Iterable[int]) -> list[Row]:
         """All operations beneath those with these ids, each once."""
@@ -144,3 +158,38 @@ def asked_together(rows: Sequence[Row], asked: Mapping[int, int]) -> list[tuple[
 def target_of_row(row: Row) -> str:
     """Who an operation is, as `kind:name`."""
     return f"agent:{row.name}" if row.is_agent else f"{row.kind}:{row.name}"
+
+
+def spared(calls: Sequence[Row], tree: Tree) -> list[tuple[Row, int, int]]:
+    """The stretches that would vanish if these calls ran at once: all but the longest call.
+
+    What really overlapped is left out, and so is what is not on the run's critical path.
+
+    Args:
+        calls: at least one, in order of start.
+        tree: of their run, walked.
+
+    Returns:
+        Calls with disjoint stretches of their time.
+    """
+    longest = max(calls, key=lambda row: row.duration_ns)
+    found: list[tuple[Row, int, int]] = []
+    covered_ns = 0
+    for call in calls:
+        if call is longest:
+            continue
+        start_ns = max(call.start_ns, covered_ns)
+        covered_ns = max(covered_ns, call.end_ns)
+        for begin_ns, end_ns in (
+            (start_ns, min(call.end_ns, longest.start_ns)),
+            (max(start_ns, longest.end_ns), call.end_ns),
+        ):
+            begun_ns, ended_ns = tree.on_path_ns(call, begin_ns, end_ns)
+            if ended_ns > begun_ns:
+                found.append((call, begun_ns, ended_ns))
+    return found
+
+
+def usd_of(row: Row) -> Decimal:
+    """What an operation cost, 0 where that is unknown."""
+    return ZERO_USD if isnan(row.cost_usd) else Decimal(repr(row.cost_usd))

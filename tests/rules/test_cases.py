@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from otel_agentperf.analysis.engine import Engine
-from otel_agentperf.model import Suggestion
+from otel_agentperf.model import Operation, Suggestion
 from otel_agentperf.rules import RULES, make_rules
-from tests.rules.operations import PRICES, Clock, root
+from tests.rules.operations import BEGIN_NS, PRICES, SECOND_NS, Clock, root
 
 CASES = Path(__file__).parent / "cases"
 KINDS = ("fires", "just below", "silent")
@@ -41,12 +41,18 @@ def final_suggestions(code: str, case: dict[str, Any]) -> list[Suggestion]:
         operations = [clock.operation(word) for word in words for _ in range(word.get("times", 1))]
         for operation in sorted(operations, key=lambda each: each.end_ns):
             engine.observe(run, operation)
-        start_ns = min(operation.start_ns for operation in operations)
-        end_ns = max(operation.end_ns for operation in operations)
-        summary, _ = engine.finish(run, root(start_ns, end_ns))
+        summary, _ = engine.finish(run, root(*span_of(case, operations)))
         final.update({suggestion.key: suggestion for suggestion in summary.suggestions})
     assert errors == []
     return list(final.values())
+
+
+def span_of(case: dict[str, Any], operations: list[Operation]) -> tuple[int, int]:
+    """When the root begins and ends: with its operations, or `root` as seconds on the clock."""
+    if "root" in case:
+        begin, end = case["root"]
+        return BEGIN_NS + begin * SECOND_NS, BEGIN_NS + end * SECOND_NS
+    return min(operation.start_ns for operation in operations), max(operation.end_ns for operation in operations)
 
 
 @pytest.mark.parametrize(("code", "kind", "case"), all_cases())

@@ -1,0 +1,189 @@
+"""REP002 repeated_prompt
+
+What it finds: a model request, or a request for embeddings, that is the same in every character
+and setting as an earlier one of the same run, which had been answered.
+
+Why it costs: the answer was there already. The tokens are charged in full again, and somebody
+waits for them again.
+
+Example: `planner` sent 3 requests that the run had had answered before: 4.2 s and $0.0180.
+
+Instead: keep the first answer in the state and read it from there, or cache it by its prompt. Where
+the answer was not good enough, say in the prompt what was wrong with it.
+
+Limits: what may be sampling on purpose says nothing: requests that overlap in time, and a request
+to a model that an operation makes again at once. So does a request whose earlier answer failed,
+was blocked, empty, cut or abandoned. The last 512 different requests of a run are remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from otel_agentperf.model import (
+    BILLED_BY_TOKEN,
+    ZERO_USD,
+    Complexity,
+    Inference,
+    Level,
+    Operation,
+    OperationKind,
+    SavingBasis,
+    Savings,
+    Suggestion,
+)
+from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, int_of
+from otel_agentperf.rules.bounded import Claims, target_of, weighed
+from otel_agentperf.rules.finish import TOKEN_LIMIT
+from otel_agentperf.rules.shape import NS_PER_S
+
+MAX_REQUESTS = 512
+MAX_REPEATS = 1_024
+REFERENCE_IMPACT = 0.7
+_NO_ANSWERS = frozenset({"blocked", "empty"})
+
+
+@dataclass(slots=True)
+class _Repeat:
+    target: str
+    span_id: str
+    start_ns: int
+    end_ns: int
+    cost_usd: Decimal
+
+
+@dataclass(slots=True)
+class _Request:
+    end_ns: int
+    """When it was last answered."""
+    is_sampled: bool = False
+    repeats: list[_Repeat] | None = None
+
+
+@dataclass(slots=True)
+class _State:
+    requests: dict[int, _Request] = field(default_factory=dict[int, _Request])
+    repeats: int = 0
+    last: tuple[int, str | None] = (0, None)
+    """The last request and the operation that it was made beneath."""
+
+
+@dataclass(slots=True)
+class _Repeated:
+    requests: int = 0
+    time_ns: int = 0
+    cost_usd: Decimal = ZERO_USD
+    claims: Claims = field(default_factory=Claims)
+
+
+class RepeatedPrompt(Rule[_State]):
+    """The same request again in a run, after it had been answered; told at the run's end, by agent.
+
+    Alarm from 3 repeats on, else a notice. Saving, measured: the cost and the time of the repeats.
+    Impact: 0.7 (the reference point of a repeated action) where they make up at least half of the
+    run's money or time, in proportion below.
+    """
+
+    code = "REP002"
+    name = "repeated_prompt"
+    group = Group.REPETITION
+    scope = Scope.RUN
+    watches = BILLED_BY_TOKEN
+    complexity = Complexity.LOW
+    options = {
+        "notice_repeats": Option(1, "requests", "Repeated requests of an agent that are worth a notice.", 1),
+        "alarm_repeats": Option(3, "requests", "Repeated requests of an agent that raise an alarm.", 1),
+    }
+    notice_repeats: int
+    alarm_repeats: int
+
+    def start(self) -> _State:
+        return _State()
+
+    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
+        inference = operation.inference
+        if inference is None or inference.request_hash is None:
+            return ()
+        key = int_of(inference.request_hash)
+        is_at_once = state.last == (key, operation.parent_id) and operation.kind is OperationKind.INFERENCE
+        state.last = (key, operation.parent_id)
+        if not _is_usable(operation, inference):
+            return ()
+        request = state.requests.get(key)
+        if request is None:
+            state.requests[key] = _Request(operation.end_ns)
+            if len(state.requests) > MAX_REQUESTS:
+                del state.requests[next(iter(state.requests))]
+            return ()
+        if operation.start_ns < request.end_ns:
+            request.is_sampled = True
+        elif not is_at_once and state.repeats < MAX_REPEATS:
+            state.repeats += 1
+            request.repeats = [*(request.repeats or ()), _repeat(operation, inference)]
+        request.end_ns = max(request.end_ns, operation.end_ns)
+        return ()
+
+    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
+        by_target: dict[str, _Repeated] = {}
+        for request in state.requests.values():
+            for repeat in () if request.is_sampled else request.repeats or ():
+                found = by_target.setdefault(repeat.target, _Repeated())
+                found.requests += 1
+                found.time_ns += max(0, repeat.end_ns - repeat.start_ns)
+                found.cost_usd += repeat.cost_usd
+                found.claims.add(repeat.span_id, repeat.cost_usd, repeat.start_ns, repeat.end_ns)
+        return [
+            self._suggestion(target, found, root, view)
+            for target, found in by_target.items()
+            if found.requests >= self.notice_repeats
+        ]
+
+    def _suggestion(self, target: str, found: _Repeated, root: Operation, view: View) -> Suggestion:
+        time_s = found.time_ns / NS_PER_S
+        money = f" and ${found.cost_usd:.4f}" if found.cost_usd else ""
+        what = "a request that this run had" if found.requests == 1 else f"{found.requests} requests that this run had"
+        shares = ((found.cost_usd, view.totals.cost_usd), (found.time_ns, root.duration_ns))
+        return Suggestion(
+            rule=self.code,
+            type=self.name,
+            level=Level.ALARM if found.requests >= self.alarm_repeats else Level.NOTICE,
+            description=(
+                f"{target.partition(':')[2]} sent {what} had answered before, character for character: "
+                f"{time_s:.1f} s{money}. Keep the first answer in the state or in a cache; where it was not good "
+                "enough, say in the prompt what was wrong with it."
+            ),
+            impact_score=max((weighed(REFERENCE_IMPACT, part, whole) for part, whole in shares if whole), default=0.0),
+            complexity=self.complexity,
+            confidence=0.9,
+            applies_to=(target,),
+            span_ids=found.claims.spans(),
+            evidence={
+                "repeated_requests": found.requests,
+                "time_s": round(time_s, 3),
+                "cost_usd": float(found.cost_usd),
+            },
+            savings=Savings(SavingBasis.MEASURED, time_s=round(time_s, 6), cost_usd=found.cost_usd or None),
+            claims=found.claims.largest(),
+        )
+
+
+def _is_usable(operation: Operation, inference: Inference) -> bool:
+    return (
+        operation.error_type is None
+        and operation.outcome is None
+        and inference.response_kind not in _NO_ANSWERS
+        and TOKEN_LIMIT.isdisjoint(inference.finish_reasons)
+    )
+
+
+def _repeat(operation: Operation, inference: Inference) -> _Repeat:
+    cost_usd = operation.cost.total_usd if operation.cost is not None else None
+    return _Repeat(
+        target_of(operation.agent, inference.request_model),
+        operation.span_id,
+        operation.start_ns,
+        operation.end_ns,
+        cost_usd if cost_usd is not None else ZERO_USD,
+    )
