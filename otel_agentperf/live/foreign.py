@@ -84,7 +84,7 @@ def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Con
 
 def _is_known(span: Span) -> bool:
     attributes = span.attributes
-    return bool(attributes) and any(key in attributes for key in reading.KEYS)
+    return bool(attributes) and not reading.KEYS.isdisjoint(attributes)
 
 
 def _name(span: Span) -> str:
@@ -103,7 +103,7 @@ def _read(span: Span, end_ns: int, fingerprinter: Fingerprinter | None = None) -
     parent = span.parent
     return reading.read(
         span.name,
-        _attributes(span),
+        dict(_attributes(span)),  # many look-ups follow, and each of the SDK's takes long
         scope=scope.name if scope is not None else "",
         span_id=format(context.span_id, "016x"),
         parent_id=format(parent.span_id, "016x") if parent is not None else None,

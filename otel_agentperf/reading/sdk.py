@@ -49,7 +49,7 @@ def read_span(span: ReadableSpan, fingerprinter: Fingerprinter | None = None) ->
     context, parent = span.context, span.parent
     if context is None or not context.is_valid:
         return None
-    attributes = cast("Mapping[str, object]", span.attributes or _NO_ATTRIBUTES)
+    attributes = dict(cast("Mapping[str, object]", span.attributes or _NO_ATTRIBUTES))  # faster to look things up in
     scope = span.instrumentation_scope
     start_ns = span.start_time or 0
     operation = read(

@@ -1,8 +1,8 @@
 """One finished span -> one operation, whoever wrote the span.
 
 A convention is a key by which its spans are told and a `read`; the first one whose key a span
-carries reads it. A span without any such key is `OTHER`, and telling so costs a look-up for
-each convention, since the live processor asks at the end of every foreign span.
+carries reads it. A span without any such key is `OTHER`, which is told with one comparison of
+sets, since the live processor asks at the end of every foreign span.
 
 Where a span carries content and no fingerprints of ours, `contents` makes them.
 """
@@ -21,6 +21,7 @@ from otel_agentperf.reading.values import Attributes
 if TYPE_CHECKING:
     from otel_agentperf.fingerprint import Fingerprinter
     from otel_agentperf.reading.carriers import Events
+    from otel_agentperf.reading.facts import Facts
 
 _READERS = (
     (genai.KEY, genai.read),
@@ -30,7 +31,7 @@ _READERS = (
     (openllmetry.SYSTEM, openllmetry.read_request),
     (semconv.WORKFLOW_NAME, genai.read_workflow),
 )
-KEYS = tuple(key for key, _ in _READERS)
+KEYS = frozenset(key for key, _ in _READERS)
 """A span without any of these is no agent work."""
 UNKNOWN_ERROR = "_OTHER"
 """What the conventions say for an error without a class."""
@@ -77,12 +78,8 @@ def read(
     Returns:
         The operation; its kind is `OTHER` where the span is no agent work.
     """
-    for key, reader in _READERS:
-        if key in attributes:
-            facts = reader(name, attributes, scope, parent_id)
-            if facts is not None:
-                break
-    else:
+    facts = None if KEYS.isdisjoint(attributes) else _facts(name, attributes, scope, parent_id)
+    if facts is None:
         error = UNKNOWN_ERROR if is_error else None
         return Operation(OperationKind.OTHER, name, span_id, start_ns, end_ns, parent_id, trace_id, error_type=error)
     kind, inference, tool = facts.kind, facts.inference, facts.tool
@@ -117,6 +114,15 @@ def read(
         counted=semconv.COUNTED not in attributes or values.flag(attributes, semconv.COUNTED) is not False,
         scope="" if inference is None or scope in semconv.OWN_SCOPES else scope,
     )
+
+
+def _facts(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:
+    for key, reader in _READERS:
+        if key in attributes:
+            facts = reader(name, attributes, scope, parent_id)
+            if facts is not None:
+                return facts
+    return None
 
 
 def _error_type(attributes: Attributes, events: Events) -> str:
