@@ -33,6 +33,11 @@ class WorkerDiedError(RuntimeError):
 class ReplayEngine(Protocol):
     """Runs the three rounds."""
 
+    @property
+    def piece_bytes(self) -> int:
+        """About how large a piece shall be."""
+        ...
+
     def run(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher) -> None:
         """Carry out a plan.
 

@@ -83,7 +83,7 @@ class _Process(msgspec.Struct, rename={"service": "serviceName"}, gc=False):
     tags: list[_Tag] | None = None
 
 
-_traces = msgspec.json.Decoder(list[_Trace] | _Trace)
+_traces: msgspec.json.Decoder[list[_Trace] | _Trace] = msgspec.json.Decoder(list[_Trace] | _Trace)
 _cuts = msgspec.json.Decoder(_Cut)
 _spans = msgspec.json.Decoder(_Span)
 _processes = msgspec.json.Decoder(_Process)
@@ -104,7 +104,7 @@ def cut(data: msgspec.Raw, packer: Packer, offset: int) -> int:
         msgspec.MsgspecError: it holds no traces.
     """
     found = _traces.decode(data)
-    bad = 0
+    bad, line = 0, packer.line(offset)
     for trace in found if isinstance(found, list) else [found]:
         processes = trace.processes or {}
         heads: dict[bytes, int] = {}
@@ -120,8 +120,8 @@ def cut(data: msgspec.Raw, packer: Packer, offset: int) -> int:
             resource = bytes(own) if own is not None else b""
             head = heads.get(resource)
             if head is None:
-                head = heads[resource] = packer.head(Form.JAEGER, resource, "", offset)
-            packer.add(trace_id, head, span)
+                head = heads[resource] = packer.head(Form.JAEGER, resource, "")
+            packer.add(trace_id, (head, line, span))
     return bad
 
 
@@ -158,12 +158,12 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
         said.name,
         tags,
         who,
-        scope=values.text(tags, "otel.scope.name", "otel.library.name") or "",
-        span_id=records.span_id_of(said.span_id),
-        parent_id=_parent_id(said),
-        trace_id=trace_id,
-        start_ns=start_ns,
-        end_ns=records.time_of((said.start + said.duration) * _NS_PER_US),
+        values.text(tags, "otel.scope.name", "otel.library.name") or "",
+        records.span_id_of(said.span_id),
+        _parent_id(said),
+        trace_id,
+        start_ns,
+        records.time_of((said.start + said.duration) * _NS_PER_US),
         is_error=tags.get("otel.status_code") == "ERROR" or values.flag(tags, "error") is True,
         events=[_event(log) for log in said.logs or ()],
         status_message=values.text(tags, "otel.status_description") or "",

@@ -24,7 +24,7 @@ import msgspec
 from otel_agentperf.replay.engines import Watcher, WorkerDiedError
 from otel_agentperf.replay.mapping import Mapped, map_piece
 from otel_agentperf.replay.packing import parted
-from otel_agentperf.replay.pieces import Piece
+from otel_agentperf.replay.pieces import PIECE_BYTES, Piece
 from otel_agentperf.replay.plan import Joined, Plan, Reduced
 from otel_agentperf.replay.rounds import join_sessions, reduce_spans
 from otel_agentperf.replay.spilling import Spill
@@ -56,6 +56,8 @@ class LocalEngine:
         workers: how many processes; as many as there are cores where absent.
         folder: where packs are laid down; the folder for temporary files where absent.
     """
+
+    piece_bytes = PIECE_BYTES
 
     def __init__(self, workers: int | None = None, folder: Path | None = None) -> None:
         self._workers = workers or _cores()

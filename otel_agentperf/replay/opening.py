@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
@@ -14,7 +13,6 @@ from otel_agentperf.replay.extras import needed
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_ZSTD_IN_STDLIB = (3, 14)
 
 
 def is_url(name: str) -> bool:
@@ -100,19 +98,14 @@ def text(name: str, how: str | None) -> Generator[BinaryIO]:
 @contextmanager
 def unzstd(file: BinaryIO) -> Generator[BinaryIO]:
     """A Zstandard stream decompressed, damage told as `OSError`."""
-    if sys.version_info >= _ZSTD_IN_STDLIB:
-        zstd = needed("compression.zstd", "reading .zst")
-        opened, error = zstd.ZstdFile(file, "rb"), zstd.ZstdError
-    else:
-        zstd = needed("zstandard", "reading .zst")
-        opened = zstd.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
-        error = zstd.ZstdError
+    zstd = needed("zstandard", "reading .zst")
+    opened = zstd.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
     with opened:
-        yield cast("BinaryIO", io.BufferedReader(_Zstd(opened, error), 1 << 18))
+        yield cast("BinaryIO", io.BufferedReader(_Zstd(opened, zstd.ZstdError), 1 << 18))
 
 
 class _Zstd(io.RawIOBase):
-    """Turns the errors of a Zstandard library into `OSError`."""
+    """Tells damage as `OSError`."""
 
     def __init__(self, opened: Any, error: type[Exception]) -> None:
         self._opened = opened

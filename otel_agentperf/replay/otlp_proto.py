@@ -40,14 +40,14 @@ def cut(message: bytes, packer: Packer, offset: int) -> int:
         MissingExtraError: the library that decodes it is absent.
     """
     batches = _parse(_messages("trace.v1.trace_pb2").TracesData, message).resource_spans
-    bad = 0
+    bad, line = 0, packer.line(offset)
     for batch in batches:
         resource: bytes = batch.resource.SerializeToString()
         for part in batch.scope_spans:
-            head = packer.head(Form.OTLP_PROTO, resource, part.scope.name, offset)
+            head = packer.head(Form.OTLP_PROTO, resource, part.scope.name)
             for span in part.spans:
                 if len(span.trace_id) == _TRACE_ID_BYTES and any(span.trace_id):
-                    packer.add(span.trace_id, head, memoryview(span.SerializeToString()))
+                    packer.add(span.trace_id, (head, line, memoryview(span.SerializeToString())))
                 else:
                     bad += 1
     return bad
@@ -91,12 +91,12 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
         said.name,
         _table(said.attributes),
         who,
-        scope=scope,
-        span_id=said.span_id.hex(),
-        parent_id=parent.hex() if len(parent) == _SPAN_ID_BYTES and any(parent) else None,
-        trace_id=trace_id,
-        start_ns=records.time_of(said.start_time_unix_nano),
-        end_ns=records.time_of(said.end_time_unix_nano),
+        scope,
+        said.span_id.hex(),
+        parent.hex() if len(parent) == _SPAN_ID_BYTES and any(parent) else None,
+        trace_id,
+        records.time_of(said.start_time_unix_nano),
+        records.time_of(said.end_time_unix_nano),
         is_error=said.status.code == _ERROR,
         events=[(event.name, _table(event.attributes)) for event in said.events],
         status_message=said.status.message,

@@ -22,18 +22,22 @@ class Form(IntEnum):
     JAEGER = 2
 
 
-PackedSpan = tuple[int, memoryview]
-"""Which head, and the bytes."""
+PackedSpan = tuple[int, int, memoryview]
+"""Which head, which line or message, and the bytes."""
 
 
 class Pack(msgspec.Struct, array_like=True, gc=False):
     """Spans of one bucket from one piece."""
 
-    resources: list[bytes]
-    heads: list[tuple[Form, int, str, int]]
-    """Form, which resource, scope, offset."""
     source: str
+    resources: list[bytes]
+    """Resources, or Jaeger's processes, as they stood in the source."""
+    heads: list[tuple[Form, int, str]]
+    """Form, which resource, and the name of the scope."""
+    offsets: list[int]
+    """Where each line or message begins, in bytes of the decompressed source."""
     traces: dict[bytes, list[PackedSpan]]
+    """By trace id."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -48,26 +52,34 @@ class Packer:
     """
 
     def __init__(self, source: str) -> None:
-        self.spans = 0
         self.traces: dict[bytes, list[PackedSpan]] = {}
         self._source = source
         self._resources: dict[bytes, int] = {}
-        self._heads: list[tuple[Form, int, str, int]] = []
+        self._heads: dict[tuple[Form, int, str], int] = {}
+        self._offsets: list[int] = []
 
-    def head(self, form: Form, resource: bytes, scope: str, offset: int) -> int:
+    @property
+    def spans(self) -> int:
+        """How many there are."""
+        return sum(map(len, self.traces.values()))
+
+    def line(self, offset: int) -> int:
+        """Begin a line or message; the number to add its spans under."""
+        self._offsets.append(offset)
+        return len(self._offsets) - 1
+
+    def head(self, form: Form, resource: bytes, scope: str) -> int:
         """Say what the spans that follow share; the number to add them under."""
-        place = self._resources.setdefault(resource, len(self._resources))
-        self._heads.append((form, place, scope, offset))
-        return len(self._heads) - 1
+        head = (form, self._resources.setdefault(resource, len(self._resources)), scope)
+        return self._heads.setdefault(head, len(self._heads))
 
-    def add(self, trace_id: bytes, head: int, span: memoryview) -> None:
+    def add(self, trace_id: bytes, span: PackedSpan) -> None:
         """Add one span."""
         spans = self.traces.get(trace_id)
         if spans is None:
-            self.traces[trace_id] = [(head, span)]
+            self.traces[trace_id] = [span]
         else:
-            spans.append((head, span))
-        self.spans += 1
+            spans.append(span)
 
     def packed(self, buckets: int) -> dict[int, bytes]:
         """All that was added, by bucket.
@@ -75,30 +87,14 @@ class Packer:
         Args:
             buckets: how many there are.
         """
-        parted: dict[int, dict[bytes, list[PackedSpan]]] = {}
+        parts: dict[int, dict[bytes, list[PackedSpan]]] = {}
         for trace_id, spans in self.traces.items():
-            parted.setdefault(bucket_of(trace_id, buckets), {})[trace_id] = spans
-        return {bucket: _encoder.encode(self._pack(traces)) for bucket, traces in parted.items()}
-
-    def _pack(self, traces: dict[bytes, list[PackedSpan]]) -> Pack:
-        """A pack with the heads and resources that its spans need, numbered anew."""
-        heads: dict[int, int] = {}
-        resources: dict[int, int] = {}
-        for spans in traces.values():
-            for head, _ in spans:
-                if head not in heads:
-                    heads[head] = len(heads)
-                    resources.setdefault(self._heads[head][1], len(resources))
-        by_place = list(self._resources)
-        return Pack(
-            resources=[by_place[place] for place in resources],
-            heads=[
-                (form, resources[place], scope, offset)
-                for form, place, scope, offset in (self._heads[head] for head in heads)
-            ],
-            source=self._source,
-            traces={trace_id: [(heads[head], span) for head, span in spans] for trace_id, spans in traces.items()},
-        )
+            parts.setdefault(bucket_of(trace_id, buckets), {})[trace_id] = spans
+        resources, heads = list(self._resources), list(self._heads)
+        return {
+            bucket: _encoder.encode(Pack(self._source, resources, heads, self._offsets, traces))
+            for bucket, traces in parts.items()
+        }
 
 
 def bucket_of(trace_id: bytes, buckets: int) -> int:
@@ -124,5 +120,6 @@ def parted(pack: bytes, buckets: int, parts: int) -> dict[int, bytes]:
     for trace_id, spans in whole.traces.items():
         traces.setdefault(crc32(trace_id) // buckets % parts, {})[trace_id] = spans
     return {
-        part: _encoder.encode(Pack(whole.resources, whole.heads, whole.source, own)) for part, own in traces.items()
+        part: _encoder.encode(Pack(whole.source, whole.resources, whole.heads, whole.offsets, own))
+        for part, own in traces.items()
     }

@@ -18,7 +18,7 @@ _HEX = re.compile(r"[0-9a-f]{16}\Z")
 _TOO_MANY_REQUESTS = 429
 _KNOWS_REMOTE, _IS_REMOTE = 0x100, 0x200
 """Bits of a span's flags in OTLP."""
-_LATEST_NS = 2**63 - 1
+LATEST_NS = 2**63 - 1
 _PASS = frozenset({"pass", "passed", "success", "succeeded", "correct", "true", "relevant"})
 _FAIL = frozenset({"fail", "failed", "failure", "incorrect", "false", "error"})
 _IDENTITY = (
@@ -73,15 +73,15 @@ def span_id_of(text: object) -> str:
         BadSpanError: it is none.
     """
     if isinstance(text, str):
-        if _HEX.match(text) and text != _NO_ID:
+        if _HEX.match(text) and text != NO_ID:
             return text
         lowered = text.strip().lower().zfill(16)
-        if _HEX.match(lowered) and lowered != _NO_ID:
+        if _HEX.match(lowered) and lowered != NO_ID:
             return lowered
     raise BadSpanError("a span without a valid id")
 
 
-_NO_ID = "0" * 16
+NO_ID = "0" * 16
 
 
 def time_of(value: object) -> int:
@@ -89,11 +89,11 @@ def time_of(value: object) -> int:
     if value.__class__ is str:
         text: str = value  # pyright: ignore[reportAssignmentType]
         if text.isdecimal() and len(text) < 20:  # noqa: PLR2004 - the digits of 2**63
-            return min(int(text), _LATEST_NS)
+            return min(int(text), LATEST_NS)
         return 0
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 0
-    return int(min(max(value, 0), _LATEST_NS)) if value == value else 0  # noqa: PLR0124 - not a number
+    return int(min(max(value, 0), LATEST_NS)) if value == value else 0  # noqa: PLR0124 - not a number
 
 
 def near(flags: int) -> bool | None:
@@ -116,13 +116,13 @@ class Reader:
         name: str,
         attributes: Mapping[str, object],
         process: Process,
-        *,
         scope: str,
         span_id: str,
         parent_id: str | None,
         trace_id: str,
         start_ns: int,
         end_ns: int,
+        *,
         is_error: bool,
         events: Events = (),
         status_message: str = "",
@@ -147,7 +147,7 @@ class Reader:
             status_message=status_message,
             fingerprinter=self._fingerprinter,
         )
-        recorded = recorded_run(attributes)
+        recorded = recorded_run(attributes) if semconv.RUN_EFFICIENCY_SCORE in attributes else None
         if not events:
             return Record(operation, process, parent_is_near, recorded)
         return Record(_with_attempts(operation, events), process, parent_is_near, recorded, *_evaluation(events))

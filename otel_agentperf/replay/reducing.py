@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 
 import msgspec
 
-from otel_agentperf.replay import jaeger, otlp_json, otlp_proto
+from otel_agentperf.replay import jaeger, otlp_json_span, otlp_proto
 from otel_agentperf.replay.packing import Form, Pack, PackedSpan, unpacked
 from otel_agentperf.replay.records import BadSpanError, Process, Reader, Record
 from otel_agentperf.replay.troubles import Trouble, Troubles
@@ -24,22 +23,22 @@ from otel_agentperf.replay.troubles import Trouble, Troubles
 MAX_TRACE_SPANS = 100_000
 
 _PROCESSES: dict[Form, Callable[[bytes], Process]] = {
-    Form.OTLP_JSON: otlp_json.process,
+    Form.OTLP_JSON: otlp_json_span.process,
     Form.OTLP_PROTO: otlp_proto.process,
     Form.JAEGER: jaeger.process,
 }
 _READ: dict[Form, Callable[[Reader, memoryview, str, Process, str], Record]] = {
-    Form.OTLP_JSON: otlp_json.read,
+    Form.OTLP_JSON: otlp_json_span.read,
     Form.OTLP_PROTO: otlp_proto.read,
     Form.JAEGER: jaeger.read,
 }
 
 
-class Trace(msgspec.Struct, frozen=True):
+class Trace(msgspec.Struct, frozen=True, gc=False):
     """The spans of one trace."""
 
     trace_id: str
-    records: tuple[Record, ...]
+    records: list[Record]
     """In order of start."""
     left_out: int = 0
     """Spans beyond the limit."""
@@ -79,23 +78,24 @@ class _OpenPack:
         self._heads = pack.heads
         self._source = pack.source
         self._resources = pack.resources
-        self._processes: dict[tuple[Form, int], Process] = {}
+        self._offsets = pack.offsets
+        self._processes: dict[int, Process] = {}
         self._reader = reader
         self._troubles = troubles
 
-    def records(self, trace_id: str, spans: Iterable[PackedSpan]) -> Iterator[Record]:
+    def read(self, trace_id: str, spans: Iterable[PackedSpan], into: list[Record]) -> None:
         """Read spans; what cannot be read is told."""
         heads, processes, reader = self._heads, self._processes, self._reader
-        for head, span in spans:
-            form, resource, scope, offset = heads[head]
-            process = processes.get((form, resource))
+        for head, line, span in spans:
+            form, resource, scope = heads[head]
+            process = processes.get(head)
             if process is None:
-                process = processes[form, resource] = _PROCESSES[form](self._resources[resource])
+                process = processes[head] = _PROCESSES[form](self._resources[resource])
             try:
-                yield _READ[form](reader, span, trace_id, process, scope)
+                into.append(_READ[form](reader, span, trace_id, process, scope))
             except BadSpanError as error:
                 unit = "message" if form is Form.OTLP_PROTO else "line"
-                self._troubles.add(Trouble(self._source, str(error), offset, unit))
+                self._troubles.add(Trouble(self._source, str(error), self._offsets[line], unit))
 
 
 class _Gathered:
@@ -117,33 +117,39 @@ class _Gathered:
             self._shorten()
 
     def _shorten(self) -> None:
-        records = list(self._read())
-        self._first = heapq.nsmallest(self._limit, chain(self._first, records), key=_place)
-        self._left_out += len(records) + self._held - len(self._first)
-        self._held = len(self._first)
+        records = self._read(self._first)
+        self._first = heapq.nsmallest(self._limit, records, key=_place)
+        self._left_out += len(records) - len(self._first)
 
-    _held = 0
-    """Records among the first that were read before."""
-
-    def _read(self) -> Iterator[Record]:
+    def _read(self, into: list[Record]) -> list[Record]:
         waiting, self._waiting, self._count = self._waiting, [], 0
         for pack, spans in waiting:
-            yield from pack.records(self._trace_id, spans)
+            pack.read(self._trace_id, spans, into)
+        return into
 
     def trace(self) -> Trace:
         """All of it."""
-        if self._first:
+        records = self._read(self._first)
+        if self._left_out:
             self._shorten()
             records = self._first
         else:
-            records = sorted(self._read(), key=_place)
-        by_id: dict[tuple[Process, str], Record] = {}
-        for record in records:
-            key = (record.process, record.operation.span_id)
-            before = by_id.get(key)
-            if before is None or _weight(record) > _weight(before):
-                by_id[key] = record
-        return Trace(self._trace_id, tuple(by_id.values()), self._left_out)
+            records.sort(key=_place)
+        by_id = {(record.operation.span_id, record.process): record for record in records}
+        if len(by_id) < len(records):
+            records = _once(records)
+        return Trace(self._trace_id, records, self._left_out)
+
+
+def _once(records: Iterable[Record]) -> list[Record]:
+    """Of the records with one id, the last one to end."""
+    by_id: dict[tuple[Process, str], Record] = {}
+    for record in records:
+        key = (record.process, record.operation.span_id)
+        before = by_id.get(key)
+        if before is None or _weight(record) > _weight(before):
+            by_id[key] = record
+    return list(by_id.values())
 
 
 def _place(record: Record) -> tuple[int, str, int]:

@@ -43,19 +43,20 @@ def _plain(value: Any) -> Any:
     return dict(value) if hasattr(value, "items") else value
 
 
-def pieces_in(sources: Iterable[Source], on_troubles: Callable[[Troubles], None]) -> Iterator[Piece]:
+def pieces_in(sources: Iterable[Source], on_troubles: Callable[[Troubles], None], piece_bytes: int) -> Iterator[Piece]:
     """The pieces of all sources.
 
     Args:
         sources: what to read, in order.
         on_troubles: takes what cannot be read; the sources after it go on.
+        piece_bytes: about how large a piece shall be.
     """
     for source in sources:
         if source.pieces is not None:
             yield from source.pieces
             continue
         try:
-            yield from pieces_of(source.name)
+            yield from pieces_of(source.name, piece_bytes)
         except (OSError, EOFError, UnknownFormError) as error:
             on_troubles(Troubles([Trouble(source.name, opening.reason(error))], 1))
 
@@ -93,5 +94,5 @@ def replay(
         outcome.sums.troubles.merge(troubles)
         on_troubles(troubles)
 
-    engine.run(pieces_in(sources, take), plan, outcome)
+    engine.run(pieces_in(sources, take, engine.piece_bytes), plan, outcome)
     return outcome

@@ -1,0 +1,234 @@
+"""Reads one span of OTLP as JSON.
+
+Values of the wrong type count as absent; a span without ids cannot be placed and is told as bad.
+Numbers may stand as text, which proto3's mapping asks for where they have 64 bits.
+"""
+
+from __future__ import annotations
+
+from binascii import Error as NotHexError
+from binascii import unhexlify
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from otel_agentperf.replay import records
+from otel_agentperf.replay.otlp_json import id_bytes
+from otel_agentperf.replay.records import LATEST_NS, BadSpanError, Process, Reader, Record
+
+T = TypeVar("T")
+
+_SPAN_ID_BYTES = 8
+_SPAN_ID_DIGITS = 2 * _SPAN_ID_BYTES
+_MAX_DEPTH = 64
+"""How deeply lists in a value may nest."""
+_ERRORS = (2, "2", "STATUS_CODE_ERROR")
+
+
+class _Value(msgspec.Struct, rename="camel", gc=False):
+    string_value: str | None = None
+    int_value: int | None = None
+    double_value: float | None = None
+    bool_value: bool | None = None
+    array_value: Any = None
+    kvlist_value: Any = None
+
+
+class _Attribute(msgspec.Struct, gc=False):
+    key: str = ""
+    value: _Value | None = None
+
+
+class _Status(msgspec.Struct, gc=False):
+    code: int | str | None = None
+    message: str = ""
+
+
+class _Event(msgspec.Struct, gc=False):
+    name: str = ""
+    attributes: list[_Attribute] | None = None
+
+
+class _Span(msgspec.Struct, rename="camel", gc=False):
+    span_id: str = ""
+    parent_span_id: str | None = None
+    flags: int = 0
+    name: str = ""
+    start_time_unix_nano: int = 0
+    end_time_unix_nano: int = 0
+    attributes: list[_Attribute] | None = None
+    status: _Status | None = None
+    events: list[_Event] | None = None
+
+
+class _Resource(msgspec.Struct, gc=False):
+    attributes: list[_Attribute] | None = None
+
+
+# Not strict: a number may stand as text.
+_spans = msgspec.json.Decoder(_Span, strict=False)
+_resources = msgspec.json.Decoder(_Resource, strict=False)
+
+
+def process(resource: bytes) -> Process:
+    """Who a resource is; what cannot be read is unknown."""
+    try:
+        return records.process_of(_table(_resources.decode(resource).attributes)) if resource else Process()
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return Process()
+
+
+def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: str) -> Record:
+    """Read one span.
+
+    Args:
+        reader: makes the record.
+        span: its bytes, as `cut` found them.
+        trace_id: 32 hex digits.
+        who: who reported it.
+        scope: the name of its instrumentation scope.
+
+    Raises:
+        BadSpanError: it has no id that it could be placed by, or nests too deeply.
+    """
+    try:
+        try:
+            said = _spans.decode(span)
+        except msgspec.ValidationError:
+            said = _leniently(span)
+        attributes = _table(said.attributes)
+        events = [(event.name, _table(event.attributes)) for event in said.events] if said.events else ()
+    except RecursionError:
+        raise BadSpanError("a span that nests too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError):
+        raise BadSpanError("a span that is no valid JSON") from None
+    status, start_ns, end_ns, parent_id = (
+        said.status,
+        said.start_time_unix_nano,
+        said.end_time_unix_nano,
+        said.parent_span_id,
+    )
+    return reader.record(
+        said.name,
+        attributes,
+        who,
+        scope,
+        _span_id(said.span_id),
+        _parent_id(parent_id) if parent_id else None,
+        trace_id,
+        start_ns if 0 <= start_ns <= LATEST_NS else records.time_of(start_ns),
+        end_ns if 0 <= end_ns <= LATEST_NS else records.time_of(end_ns),
+        is_error=status is not None and status.code in _ERRORS,
+        events=events,
+        status_message=status.message if status is not None else "",
+        parent_is_near=records.near(said.flags),
+    )
+
+
+def _span_id(text: str) -> str:
+    try:
+        found = unhexlify(text).hex()
+    except (NotHexError, ValueError):
+        found = ""
+    if len(found) == _SPAN_ID_DIGITS and found != records.NO_ID:
+        return found
+    try:
+        return id_bytes(text, _SPAN_ID_BYTES).hex()
+    except ValueError:
+        raise BadSpanError("a span without a valid id") from None
+
+
+def _parent_id(text: str) -> str | None:
+    try:
+        return _span_id(text)
+    except BadSpanError:
+        return None
+
+
+def _table(attributes: list[_Attribute] | None) -> dict[str, object]:
+    table: dict[str, object] = {}
+    for attribute in attributes or ():
+        value = attribute.value
+        if value is None:
+            continue
+        found: object
+        if (
+            (found := value.string_value) is not None
+            or (found := value.int_value) is not None
+            or (found := value.double_value) is not None
+            or (found := value.bool_value) is not None
+        ):
+            table[attribute.key] = found
+        elif value.array_value is not None or value.kvlist_value is not None:
+            table[attribute.key] = _nested(value.array_value, value.kvlist_value, _MAX_DEPTH)
+    return table
+
+
+def _nested(array: object, pairs: object, depth: int) -> object:
+    """A list as a tuple, key and value pairs as a dictionary."""
+    if depth <= 0:
+        return None
+    if isinstance(array, dict):
+        items = cast("dict[str, object]", array).get("values")
+        listed = cast("list[object]", items) if isinstance(items, list) else []
+        return tuple(_any(item, depth - 1) for item in listed)
+    if isinstance(pairs, dict):
+        items = cast("dict[str, object]", pairs).get("values")
+        listed = cast("list[object]", items) if isinstance(items, list) else []
+        found: dict[str, object] = {}
+        for item in listed:
+            if isinstance(item, dict):
+                pair = cast("dict[str, object]", item)
+                found[str(pair.get("key", ""))] = _any(pair.get("value"), depth - 1)
+        return found
+    return None
+
+
+def _any(value: object, depth: int) -> object:
+    if not isinstance(value, dict):
+        return None
+    given = cast("dict[str, object]", value)
+    for name in ("stringValue", "boolValue", "doubleValue"):
+        if given.get(name) is not None:
+            return given[name]
+    whole = given.get("intValue")
+    if whole is not None:
+        return _converted(whole, int)
+    return _nested(given.get("arrayValue"), given.get("kvlistValue"), depth)
+
+
+def _leniently(span: memoryview) -> _Span:
+    """A span some of whose values have a wrong type: those are left out."""
+    given: object = msgspec.json.decode(span)
+    if not isinstance(given, dict):
+        raise BadSpanError("a span that is no JSON object")
+    fields = cast("dict[str, object]", given)
+    found = _Span()
+    found.span_id = _converted(fields.get("spanId"), str) or ""
+    found.parent_span_id = _converted(fields.get("parentSpanId"), str)
+    found.name = _converted(fields.get("name"), str) or ""
+    found.start_time_unix_nano = records.time_of(fields.get("startTimeUnixNano"))
+    found.end_time_unix_nano = records.time_of(fields.get("endTimeUnixNano"))
+    found.flags = _converted(fields.get("flags"), int) or 0
+    found.attributes = _lenient_attributes(fields.get("attributes"))
+    found.status = _converted(fields.get("status"), _Status)
+    events = fields.get("events")
+    listed = cast("list[object]", events) if isinstance(events, list) else []
+    found.events = [
+        _Event(str(event.get("name", "")), _lenient_attributes(event.get("attributes")))
+        for event in (cast("dict[str, object]", item) for item in listed if isinstance(item, dict))
+    ]
+    return found
+
+
+def _lenient_attributes(given: object) -> list[_Attribute]:
+    listed = cast("list[object]", given) if isinstance(given, list) else []
+    found = (_converted(item, _Attribute) for item in listed)
+    return [attribute for attribute in found if attribute is not None]
+
+
+def _converted(given: object, kind: type[T]) -> T | None:
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError:
+        return None
