@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -20,6 +21,10 @@ ENV_PREFIX = "AGENTPERF_"
 CONTENT_ENV = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _logger = logging.getLogger("otel_agentperf")
 _warned: set[str] = set()
+REPORT_FORMATS = ("terminal", "json", "markdown", "html")
+PATH_FIELDS = ("run", "trace_id", "span_id")
+"""What a report's path may name in braces."""
+_FIELD = re.compile(r"\{([^{}]*)\}")
 CONTENT_MODES = ("no_content", "span_only", "event_only", "span_and_event")
 
 
@@ -85,10 +90,19 @@ def _one_of(*choices: str) -> Callable[[str, object], str]:
     def parse(key: str, value: object) -> str:
         text = str(value).strip().lower()
         if text not in choices:
-            raise wrong(key, value, " | ".join(choices))
+            raise wrong(key, value, " | ".join(choice for choice in choices if choice))
         return text
 
     return parse
+
+
+def _path_template(key: str, value: object) -> str:
+    template = _string(key, value)
+    if any(field not in PATH_FIELDS for field in _FIELD.findall(template)):
+        raise wrong(
+            key, value, "a path with no other fields than " + ", ".join(f"{{{field}}}" for field in PATH_FIELDS)
+        )
+    return template
 
 
 def _names(key: str, value: object) -> tuple[str, ...]:
@@ -172,6 +186,19 @@ class Settings:
         "Spans that the console exporter holds while it waits for their roots.",
         _whole(100, 100_000_000),
         "spans",
+    )
+    report_format: str = _setting(
+        "terminal, json, markdown or html",
+        "",
+        "Form of the reports on runs. Empty: what the ending of the report path says, else terminal.",
+        _one_of("", *REPORT_FORMATS),
+    )
+    report_path: str = _setting(
+        "path",
+        "",
+        "Folder, or file name with {run}, {trace_id} or {span_id}, for a report on each run; also without the console "
+        "exporter. Empty: the console exporter prints.",
+        _path_template,
     )
     capture_content: str = _setting(
         "no_content, span_only, event_only or span_and_event",

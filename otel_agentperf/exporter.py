@@ -1,4 +1,8 @@
-"""A console for people without a backend: `OTEL_TRACES_EXPORTER=agentperf` prints each run.
+"""Reports for people without a backend: `OTEL_TRACES_EXPORTER=agentperf` prints each run.
+
+With `AGENTPERF_REPORT_PATH` each run's report goes to a file of its own instead, and one line
+says where; `live` adds this exporter itself then, so that whoever exports to a backend gets the
+files too.
 
 The SDK hands over finished spans in batches. They are held until the root of their run has
 come: a span on which our processor wrote the run's summary, else the topmost span of the
@@ -17,7 +21,7 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import Protocol, TextIO
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -27,15 +31,15 @@ from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.model import OperationKind
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
+from otel_agentperf.reading.finished import finished
 from otel_agentperf.reading.judge import Judge
 from otel_agentperf.reading.sdk import SpanRecord, read_span
 from otel_agentperf.reading.waiting import WaitingSpans
-from otel_agentperf.report import report_on
-
-if TYPE_CHECKING:
-    from otel_agentperf.report.console import ReportWriter
-
-INSTALL = 'pip install "otel-agentperf[cli]"'
+from otel_agentperf.report import RunReport, report_on
+from otel_agentperf.report.console import ReportWriter
+from otel_agentperf.report.files import FileWriter, form_of
+from otel_agentperf.report.render import MissingExtraError, require
+from otel_agentperf.report.text import clean
 
 _logger = logging.getLogger("otel_agentperf")
 
@@ -47,13 +51,23 @@ class AgentPerfSpanExporter(SpanExporter):
         settings: the settings; read from the environment when absent. A wrong one is logged,
             and the defaults are used.
         out: where to print; the standard output of the moment when absent.
+        quiet: whether to print nothing and write files only.
     """
 
-    def __init__(self, settings: config.Settings | None = None, out: TextIO | None = None) -> None:
+    def __init__(
+        self, settings: config.Settings | None = None, out: TextIO | None = None, *, quiet: bool = False
+    ) -> None:
         self._settings, self._judge = _judge(settings)
-        self._writer = _writer(out) if self._settings.enabled else None
+        self._writer = _writer(self._settings, out, quiet=quiet) if self._settings.enabled else None
         self._start_afresh()
         _exporters.add(self)
+        if self._writer is not None:
+            finished.want()
+
+    @property
+    def output(self) -> object:
+        """Where its reports go; nothing where it is off."""
+        return self._writer
 
     def _start_afresh(self) -> None:
         self._lock = threading.RLock()  # a garbage collected generator may end a span in the middle of an export
@@ -116,7 +130,7 @@ class AgentPerfSpanExporter(SpanExporter):
         self.force_flush()
         self._is_shut_down = True
 
-    def _print_rest(self, writer: ReportWriter) -> None:
+    def _print_rest(self, writer: _Output) -> None:
         late = 0
         for rest in self._waiting.rest():
             if rest.is_late:
@@ -127,7 +141,7 @@ class AgentPerfSpanExporter(SpanExporter):
             what = "span ended" if late == 1 else "spans ended"
             writer.line(f"otel-agentperf: {late:,} {what} after the report on their run and are not in it")
 
-    def _print(self, writer: ReportWriter, records: Sequence[SpanRecord], *, root_seen: bool) -> None:
+    def _print(self, writer: _Output, records: Sequence[SpanRecord], *, root_seen: bool) -> None:
         try:
             for judged in self._judge.judge(records, root_seen=root_seen):
                 run, summary = judged.run, judged.summary
@@ -135,7 +149,7 @@ class AgentPerfSpanExporter(SpanExporter):
         except Exception as error:  # noqa: BLE001 - one run that cannot be shown must not hide the others
             guard.report("exporter.print", error)
 
-    def _say_dropped(self, writer: ReportWriter) -> None:
+    def _say_dropped(self, writer: _Output) -> None:
         if self._waiting.dropped and not self._said_dropped:
             self._said_dropped = True
             limit = self._settings.console_max_spans
@@ -157,22 +171,61 @@ def _judge(settings: config.Settings | None) -> tuple[config.Settings, Judge]:
 def _judge_by(settings: config.Settings) -> Judge:
     limits = Limits(settings.max_live_runs, settings.max_sessions, settings.max_run_operations)
     prices = PriceBook(settings.prices)
-    return Judge(Engine(chosen_rules(settings), limits, guard.report, prices), prices, settings.optimization_threshold)
+    return Judge(Engine(chosen_rules(settings), limits, guard.report, prices), prices, finished)
 
 
-def _writer(out: TextIO | None) -> ReportWriter | None:
+class _Output(Protocol):
+    """Where reports go."""
+
+    def report(self, report: RunReport) -> object:
+        """Take in one report."""
+        ...
+
+    def line(self, text: str) -> None:
+        """Take in one line of our own words."""
+        ...
+
+
+class _Filing:
+    """Writes each report to a file, and says on the console where."""
+
+    def __init__(self, files: FileWriter, console: ReportWriter | None) -> None:
+        self._files = files
+        self._console = console
+
+    def report(self, report: RunReport) -> None:
+        """Write one report to its file."""
+        path = self._files.report(report)
+        if path is not None and self._console is not None:
+            self._console.line(f"otel-agentperf: report on {clean(report.name)}: {path}")
+
+    def line(self, text: str) -> None:
+        """Say one line of our own words."""
+        (self._console or self._files).line(text)
+
+
+def _writer(settings: config.Settings, out: TextIO | None, *, quiet: bool) -> _Output | None:
+    form = form_of(settings.report_format, settings.report_path)
     try:
-        from otel_agentperf.report.console import ReportWriter  # noqa: PLC0415 - needs an extra
-    except ModuleNotFoundError as error:
-        _logger.error("otel-agentperf: the console needs %s, so no report is printed: %s", error.name, INSTALL)  # noqa: TRY400
+        require(form)
+    except MissingExtraError as error:
+        _logger.error("%s; no report is made", error)  # noqa: TRY400 - the message says it all
         return None
-    return ReportWriter(out)
+    if not settings.report_path:
+        return ReportWriter(out, form)
+    return _Filing(FileWriter(settings.report_path, form), None if quiet else ReportWriter(out))
+
+
+def writes_files() -> bool:
+    """Whether an exporter of this process writes reports to files."""
+    return any(isinstance(exporter.output, _Filing) for exporter in list(_exporters))
 
 
 _exporters: weakref.WeakSet[AgentPerfSpanExporter] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
+    finished.renew_lock()
     for exporter in list(_exporters):
         try:
             exporter.after_fork()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import _logs, trace
@@ -66,6 +67,7 @@ def attach(tracer_provider: Any, logger_provider: Any = None) -> bool:
         add(processor)
         warm.load_prices(processor.pipeline.prices)
         setattr(tracer_provider, _PROCESSOR, processor)
+        _write_files(add, processor.pipeline.settings)
         # Handlers run last in, first out: this one before the provider's own shutdown.
         atexit.register(processor.shutdown)
     add_log = getattr(logger_provider, "add_log_record_processor", None)
@@ -74,3 +76,15 @@ def attach(tracer_provider: Any, logger_provider: Any = None) -> bool:
         add_log(log_processor)
         setattr(logger_provider, _PROCESSOR, log_processor)
     return True
+
+
+def _write_files(add: Callable[[Any], object], settings: config.Settings) -> None:
+    """Add an exporter that writes reports, where files are asked for and no exporter of ours is there yet."""
+    if not settings.report_path:
+        return
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - only who asks for files pays
+
+    from otel_agentperf import exporter  # noqa: PLC0415 - as above
+
+    if not exporter.writes_files():
+        add(BatchSpanProcessor(exporter.AgentPerfSpanExporter(settings, quiet=True)))

@@ -48,6 +48,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
+from otel_agentperf.reading.finished import finished
 
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
@@ -295,6 +296,7 @@ class Pipeline:
             return self.engine.observe(run, operation)
         self._open_roots.discard(frame)
         summary, news = self.engine.finish(run, operation)
+        finished.keep(operation.trace_id, operation.span_id, summary)
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)

@@ -1,23 +1,26 @@
 """Writes reports to a stream as it can take them: colour, width, box characters.
 
 A terminal gets colours, unless `NO_COLOR` is set or it is `dumb`, and its own width up to 120
-columns; anything else gets plain text of 80. A stream that is closed, or a pipe that nobody
-reads any more, is harmless: what cannot be written is dropped.
+columns; anything else gets plain text of 80. JSON takes one line for each report, and words of
+our own go to the log then, so that a program can read the stream. A stream that is closed, or
+a pipe that nobody reads any more, is harmless: what cannot be written is dropped.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
 from typing import TextIO
 
-from otel_agentperf.report.layout import SIGNS_NEEDED
-from otel_agentperf.report.run import RunReport
-from otel_agentperf.report.terminal import render
+from otel_agentperf.report.document import AnyReport, to_json
+from otel_agentperf.report.render import Format, render
+from otel_agentperf.report.signs import SIGNS_NEEDED
 
 PLAIN_WIDTH = 80
 MAX_WIDTH = 120
+_logger = logging.getLogger("otel_agentperf")
 
 
 class ReportWriter:
@@ -25,28 +28,37 @@ class ReportWriter:
 
     Args:
         out: the stream; whatever is `sys.stdout` at the time when absent.
+        form: the form of the reports.
     """
 
-    def __init__(self, out: TextIO | None = None) -> None:
+    def __init__(self, out: TextIO | None = None, form: Format = Format.TERMINAL) -> None:
         self._out = out
+        self._form = form
 
-    def report(self, report: RunReport) -> None:
+    def report(self, report: AnyReport) -> None:
         """Write one report."""
         out = self._stream()
-        if out is None:
-            return
-        terminal = _is_terminal(out)
-        columns = min(shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns, MAX_WIDTH) if terminal else PLAIN_WIDTH
-        self._write(
-            out,
-            render(report, width=columns, color=terminal and _wants_color(), ascii_only=not _can_draw(out)),
-        )
+        if out is not None:
+            self._write(out, self._rendered(report, out))
 
     def line(self, text: str) -> None:
         """Write one line of our own words."""
+        if self._form is not Format.TERMINAL:
+            _logger.warning("%s", text)
+            return
         out = self._stream()
         if out is not None:
             self._write(out, text + "\n")
+
+    def _rendered(self, report: AnyReport, out: TextIO) -> str:
+        if self._form is Format.JSON:
+            return to_json(report, indent=None)
+        if self._form is not Format.TERMINAL:
+            return render(report, self._form)
+        terminal = _is_terminal(out)
+        columns = min(shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns, MAX_WIDTH) if terminal else PLAIN_WIDTH
+        color = terminal and _wants_color()
+        return render(report, self._form, width=columns, color=color, ascii_only=not _can_draw(out))
 
     def _stream(self) -> TextIO | None:
         return self._out if self._out is not None else sys.stdout

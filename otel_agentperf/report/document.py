@@ -102,9 +102,15 @@ def document(report: AnyReport) -> dict[str, Any]:
     return cast("dict[str, Any]", msgspec.json.decode(_encoded(report)))
 
 
-def to_json(report: AnyReport) -> str:
-    """A report as JSON, indented, with a line end."""
-    return msgspec.json.format(_encoded(report), indent=2).decode() + "\n"
+def to_json(report: AnyReport, indent: int | None = 2) -> str:
+    """A report as JSON with a line end.
+
+    Args:
+        report: on a run, a session or many runs.
+        indent: spaces for each level; `None` puts everything on one line.
+    """
+    encoded = _encoded(report)
+    return (encoded if indent is None else msgspec.json.format(encoded, indent=indent)).decode() + "\n"
 
 
 def _encoded(report: AnyReport) -> bytes:

@@ -7,38 +7,19 @@ markup.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from io import StringIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from otel_agentperf.report.signs import ASCII, BOX
 from otel_agentperf.report.text import UNKNOWN
 
 MIN_WIDTH = 60
 GAP = 2
 INDENT = 2
 _MAX_STATE = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """The characters that draw."""
-
-    line: str = "─"
-    branch: str = "├ "
-    last: str = "└ "
-    through: str = "│ "
-    dot: str = "·"
-    arrow: str = "→"
-    dots: str = "…"
-
-
-BOX = Signs()
-ASCII = Signs("-", "+ ", "` ", "| ", "|", ">", "...")
-SIGNS_NEEDED = f"{BOX.line}{BOX.branch}{BOX.last}{BOX.through}{BOX.dot}{BOX.arrow}{BOX.dots}"
-"""What an encoding must hold for `BOX`."""
 
 
 class Layout:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Protocol
 
 from otel_agentperf.report.document import AnyReport, to_json
 
@@ -45,23 +47,26 @@ def render(
         MissingExtraError: the form needs an extra that is not installed.
         ValueError: there is no such form.
     """
-    form = Format(form)
+    made = _renderer(Format(form))
+    return made(report, width=width, color=color, ascii_only=ascii_only)
+
+
+def require(form: Format) -> None:
+    """Make sure that a form can be rendered here.
+
+    Raises:
+        MissingExtraError: it needs an extra that is not installed.
+    """
+    _renderer(form)
+
+
+class _Renderer(Protocol):
+    def __call__(self, report: AnyReport, *, width: int, color: bool, ascii_only: bool) -> str: ...
+
+
+def _renderer(form: Format) -> _Renderer:
     try:
-        match form:
-            case Format.JSON:
-                return to_json(report)
-            case Format.MARKDOWN:
-                from otel_agentperf.report.markdown import to_markdown  # noqa: PLC0415 - only what is asked for
-
-                return to_markdown(report)
-            case Format.HTML:
-                from otel_agentperf.report.html.page import to_html  # noqa: PLC0415 - needs an extra
-
-                return to_html(report)
-            case Format.TERMINAL:
-                from otel_agentperf.report.terminal import render as to_lines  # noqa: PLC0415 - needs an extra
-
-                return to_lines(report, width=width, color=color, ascii_only=ascii_only)
+        return _imported(form)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(form)
         if extra is None or (error.name or "").startswith("otel_agentperf"):
@@ -70,3 +75,30 @@ def render(
             f'otel-agentperf: a report as {form} needs {error.name}: pip install "otel-agentperf[{extra}]"',
             name=error.name,
         ) from None
+
+
+def _imported(form: Format) -> _Renderer:
+    """The renderer of a form, imported only when it is asked for: some need an extra."""
+    match form:
+        case Format.JSON:
+            return _plain(to_json)
+        case Format.MARKDOWN:
+            from otel_agentperf.report.markdown import to_markdown  # noqa: PLC0415 - see above
+
+            return _plain(to_markdown)
+        case Format.HTML:
+            from otel_agentperf.report.html.page import to_html  # noqa: PLC0415 - see above
+
+            return _plain(to_html)
+        case Format.TERMINAL:
+            from otel_agentperf.report.terminal import render as to_lines  # noqa: PLC0415 - see above
+
+            return to_lines
+
+
+def _plain(make: Callable[[AnyReport], str]) -> _Renderer:
+    def renderer(report: AnyReport, *, width: int, color: bool, ascii_only: bool) -> str:
+        del width, color, ascii_only
+        return make(report)
+
+    return renderer

@@ -9,18 +9,21 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from otel_agentperf.report.terminal import MAX_TREE_LINES, render
-from tests.report.runs import Story, recording
+from tests.report.runs import Story, large, recording
 
-EXPECTED = """
+HEADER = """
 ── recording_graph ─────────────────────────────────────────────────────── ok ──
   session rec-17 · trace 4bf92f3577b34da6a3ce929d0e0e4736
   34.21 s · $0.1492 + ? · 107,630 tokens in, 12,303 out · 5 model calls
   7 tool calls · 1 service call · 1 error
-  efficiency 97/100 · cost rating C or worse
+  efficiency 97/100 · cost rating C or worse · could save 2.00 s
   critical path orchestrator → web_agent → observer x 2 → sequence_generator
   The price of 1 of 6 billed calls is unknown (no price is known for
   my-tuned-model): the true cost is higher.
 
+3 suggestions
+"""
+TREE = """
                                               time       in     out         cost
 recording_graph                            34.21 s  107,630  12,303  $0.1492 + ?
 ├ orchestrator                              1.20 s    1,200      90      $0.0006
@@ -39,18 +42,27 @@ recording_graph                            34.21 s  107,630  12,303  $0.1492 + ?
 """
 
 
-def test_a_run_is_a_tree_with_time_tokens_and_money_in_columns() -> None:
-    before_suggestions, _, _ = render(recording().report()).partition("\n3 suggestions\n")
-    assert before_suggestions == EXPECTED
+def test_a_run_begins_with_its_sums_and_ends_with_a_tree_with_time_tokens_and_money() -> None:
+    text = render(recording().report())
+    assert text.startswith(HEADER)
+    assert text.endswith(TREE)
 
 
-def test_the_suggestions_stand_beneath_with_level_rule_saving_and_place() -> None:
-    _, _, suggestions = render(recording().report()).partition("\n3 suggestions\n")
-    alarm = suggestions[suggestions.index("ALARM") : suggestions.rindex("NOTICE")]
+def test_the_suggestions_stand_before_the_tree_with_level_rule_saving_and_place() -> None:
+    text = render(recording().report())
+    alarm = text[text.index("ALARM") : text.rindex("NOTICE")]
     assert re.search(r"^ALARM  REP001 repeated_action$", alarm, re.MULTILINE)
     assert "saves 2.00 s (measured: already spent)" in alarm
     assert "where: tool:click (span 0000000000000008, 0000000000000009 and 3 more)" in alarm
     assert "impact 0.80 · confidence 0.90 · medium effort" in alarm
+
+
+def test_of_many_suggestions_the_best_of_each_rule_come_first_and_the_others_take_a_line_each() -> None:
+    text = render(large().report())
+    told, _, others = text.partition(" more suggestions\n")
+    assert "The best 3 of 7 suggestions" in told
+    assert re.findall(r"^(?:ALARM|NOTICE) +(\w+)", told, re.MULTILINE) == ["LAT001", "REP001", "COST001"]
+    assert len(others.splitlines()) == 4
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
