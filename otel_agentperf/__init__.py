@@ -12,22 +12,29 @@ if TYPE_CHECKING:
     from otel_agentperf.api import action, instrument, outcome, record_model_usage, service
     from otel_agentperf.config import Settings, SettingsError
     from otel_agentperf.live.processor import AgentPerfSpanProcessor
+    from otel_agentperf.report.session import SessionReport
+    from otel_agentperf.sessions import UnknownSessionError, session
 
 __all__ = [
     "AgentPerfSpanProcessor",
+    "SessionReport",
     "Settings",
     "SettingsError",
+    "UnknownSessionError",
     "action",
     "instrument",
     "outcome",
     "record_model_usage",
     "service",
+    "session",
 ]
 
 _HOMES = {
     "AgentPerfSpanProcessor": "otel_agentperf.live.processor",
+    "SessionReport": "otel_agentperf.report.session",
     "Settings": "otel_agentperf.config",
     "SettingsError": "otel_agentperf.config",
+    **dict.fromkeys(("UnknownSessionError", "session"), "otel_agentperf.sessions"),
     **dict.fromkeys(("action", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"),
 }
 

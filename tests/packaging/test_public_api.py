@@ -8,13 +8,16 @@ import otel_agentperf
 def test_the_public_names_are_these_and_no_others() -> None:
     assert otel_agentperf.__all__ == [
         "AgentPerfSpanProcessor",
+        "SessionReport",
         "Settings",
         "SettingsError",
+        "UnknownSessionError",
         "action",
         "instrument",
         "outcome",
         "record_model_usage",
         "service",
+        "session",
     ]
 
 
