@@ -17,7 +17,7 @@ from otel_agentperf.rules.base import Option
 from tests.rules.test_cases import final_suggestions, load
 
 A_LITTLE = 0.1
-ONLY_SAVINGS = {("REP004", "overhead_s")}
+ONLY_SAVINGS = {("REP004", "overhead_s"), ("CTX001", "window_tokens"), ("CTX002", "budget_tokens")}
 """Options that decide how much is saved, and never whether something is said."""
 
 

@@ -66,8 +66,8 @@ class _Call(NamedTuple):
     cost_usd: float
 
     @property
-    def seconds(self) -> float:
-        return max(0, self.end_ns - self.start_ns) / NS_PER_S
+    def duration_ns(self) -> int:
+        return max(0, self.end_ns - self.start_ns)
 
 
 class _Repeated(msgspec.Struct, gc=False):
@@ -204,7 +204,7 @@ class CacheableTool(Rule[_State]):
             return ()
         repeats = sum(pair.calls - 1 for pair in same)
         first = [_Call._make(_CALL.unpack(pair.first)) for pair in same]
-        time_s = sum(pair.total_ns for pair in same) / NS_PER_S - sum(call.seconds for call in first)
+        time_s = (sum(pair.total_ns for pair in same) - sum(call.duration_ns for call in first)) / NS_PER_S
         cost_usd = sum((pair.cost_usd for pair in same), Decimal(0)) - sum(
             (Decimal(repr(call.cost_usd)) for call in first), Decimal(0)
         )
