@@ -1,4 +1,7 @@
-"""Bounded memory of rules: what is kept does not depend on the order in which it came or was merged."""
+"""What rules share: bounded memory, and how they weigh and word what they say.
+
+What is kept does not depend on the order in which it came or was merged.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ MAX_SPANS = 16
 """Spans that a suggestion names."""
 
 _MOST_AT_STAKE = 0.5
+_TRIFLE_USD = 0.001
+_SHOWN_USD = 0.00005
 _EXACT = Context(prec=40, traps=[])
 _STEP_USD = Decimal("1e-12")
 
@@ -123,6 +128,18 @@ def weighed(reference: float, part: float | Decimal, whole: float | Decimal) -> 
     """
     share = float(part) / float(whole) if whole else 1.0
     return round(reference * min(1.0, share / _MOST_AT_STAKE), 3)
+
+
+def weighed_usd(reference: float, part_usd: Decimal, whole_usd: Decimal) -> float:
+    """As `weighed`, and less in proportion where less than a tenth of a cent is at stake."""
+    return round(weighed(reference, part_usd, whole_usd) * min(1.0, float(part_usd) / _TRIFLE_USD), 3)
+
+
+def dollars(amount_usd: Decimal) -> str:
+    """US dollars for people: four places, or the first digit of a smaller amount."""
+    if amount_usd >= _SHOWN_USD or not amount_usd:
+        return f"${amount_usd:.4f}"
+    return f"${Decimal(f'{amount_usd:.0e}'):f}"
 
 
 def target_of(agent: str, model: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_agentperf.rules.bounded import Claims, Table, part_of, weighed
+from otel_agentperf.rules.bounded import Claims, Table, dollars, part_of, weighed, weighed_usd
 
 
 @dataclass(slots=True)
@@ -83,3 +83,15 @@ def test_an_impact_is_in_proportion_to_what_is_at_stake(part: int, whole: int, i
 
 def test_a_part_of_a_cost_has_so_many_digits_that_sums_are_exact() -> None:
     assert part_of(Decimal("0.01"), 1, 3) == Decimal("0.003333333333")
+
+
+@pytest.mark.parametrize(("usd", "impact"), [("0.001", 0.8), ("1", 0.8), ("0.0005", 0.4), ("0", 0.0)])
+def test_an_impact_in_money_is_small_where_the_money_is(usd: str, impact: float) -> None:
+    assert weighed_usd(0.8, Decimal(usd), Decimal(usd)) == impact
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"), [("0", "$0.0000"), ("1.23456", "$1.2346"), ("0.0001", "$0.0001"), ("0.00002", "$0.00002")]
+)
+def test_dollars_show_small_amounts(usd: str, shown: str) -> None:
+    assert dollars(Decimal(usd)) == shown

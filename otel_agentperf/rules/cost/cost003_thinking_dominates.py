@@ -1,7 +1,7 @@
 """COST003 thinking_dominates
 
-What it finds: an agent whose output is mostly thoughts, and that thinks beyond a budget in
-several calls.
+What it finds: an agent whose output is mostly thoughts, and that thinks beyond a budget on average
+and in several calls.
 
 Why it costs: thoughts are billed as output, the dearest kind of token, and the answer waits
 for them.
@@ -34,7 +34,7 @@ from otel_agentperf.model import (
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
-from otel_agentperf.rules.bounded import Claims, Table, part_of, target_of, weighed
+from otel_agentperf.rules.bounded import Claims, Table, part_of, target_of, weighed_usd
 
 REFERENCE_IMPACT = 0.9
 
@@ -60,11 +60,12 @@ class _Thinker:
 
 
 class ThinkingDominates(Rule[Table[_Thinker]]):
-    """Thoughts above a share of an agent's output, beyond a budget in several calls.
+    """Thoughts above a share of an agent's output, beyond a budget on average and in several calls.
 
     Saving, estimated: `sum(thoughts above the budget * output cost / output tokens)` over the
     calls beyond it: the same answers, after less thought. Impact: 0.9 where that is at least
-    half of what the session cost, in proportion below; 0.3 where the price is not known.
+    half of what the session cost, in proportion below, and below a tenth of a cent; 0.3 where the
+    price is not known.
     """
 
     code = "COST003"
@@ -118,6 +119,7 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
             for target, thinker in state.entries.items()
             if thinker.over_budget >= self.min_calls
             and thinker.thought_tokens > self.thought_share * thinker.output_tokens
+            and thinker.thought_tokens > self.budget_tokens * thinker.calls
         ]
 
     def _suggestion(self, target: str, thinker: _Thinker, view: View) -> Suggestion:
@@ -133,7 +135,7 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
                 f"average, above {self.budget_tokens:,} in {thinker.over_budget} of {thinker.calls} calls. "
                 "Set a thinking budget, or a lower thinking level."
             ),
-            impact_score=weighed(REFERENCE_IMPACT, saved_usd, view.totals.cost_usd) if saved_usd else 0.3,
+            impact_score=weighed_usd(REFERENCE_IMPACT, saved_usd, view.totals.cost_usd) if saved_usd else 0.3,
             complexity=self.complexity,
             confidence=round(thinker.over_budget / (thinker.over_budget + 2), 3),
             applies_to=(target,),

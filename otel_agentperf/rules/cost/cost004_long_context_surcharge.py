@@ -35,7 +35,7 @@ from otel_agentperf.model import (
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
-from otel_agentperf.rules.bounded import Claims, Table, target_of, weighed
+from otel_agentperf.rules.bounded import Claims, Table, dollars, target_of, weighed_usd
 
 REFERENCE_IMPACT = 0.8
 
@@ -129,9 +129,9 @@ class LongContextSurcharge(Rule[Table[_Surcharged]]):
             description=(
                 f"{requests} of {target.partition(':')[2]} passed the price cliff at {found.cliff_tokens:,} input tokens "
                 f"by {average:,.0f} tokens on average, at most {found.largest_over:,}: the whole request costs more "
-                f"from there on. Cut the prompt below it to save ${found.saved_usd:.4f}."
+                f"from there on. Cut the prompt below it to save {dollars(found.saved_usd)}."
             ),
-            impact_score=weighed(REFERENCE_IMPACT, found.saved_usd, view.totals.cost_usd),
+            impact_score=weighed_usd(REFERENCE_IMPACT, found.saved_usd, view.totals.cost_usd),
             complexity=self.complexity,
             confidence=0.8,
             applies_to=(target,),

@@ -1,7 +1,8 @@
 """COST005 paid_for_nothing
 
 What it finds: billed calls whose answers were thrown away: blocked, without any content, ended
-by an error after tokens were used, or cut at the token limit and then asked for again.
+by an error after tokens were used, or cut at the token limit before anything was said or asked for
+again afterwards.
 
 Why it costs: every token of them is paid, and the answer is missing all the same.
 
@@ -36,7 +37,7 @@ from otel_agentperf.model import (
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
-from otel_agentperf.rules.bounded import Claims, target_of, weighed
+from otel_agentperf.rules.bounded import Claims, dollars, target_of, weighed_usd
 from otel_agentperf.rules.finish import TOKEN_LIMIT
 
 NS_PER_S = 1e9
@@ -75,7 +76,8 @@ class PaidForNothing(Rule[_State]):
     """Billed calls of a run whose answers were blocked, empty, failed, or cut and asked for again.
 
     Saving, measured: their cost and their time. An alarm from 3 such calls of an agent on.
-    Impact: 0.9 where they are at least half of what the run cost, in proportion below.
+    Impact: 0.9 where they are at least half of what the run cost, in proportion below, and below a
+    tenth of a cent.
     """
 
     code = "COST005"
@@ -111,7 +113,7 @@ class PaidForNothing(Rule[_State]):
         elif call.response_kind == Waste.BLOCKED:
             _add(state, operation, Waste.BLOCKED)
         elif call.response_kind == Waste.EMPTY:
-            _add(state, operation, Waste.EMPTY)
+            _add(state, operation, Waste.CUT if is_cut else Waste.EMPTY)
         elif is_cut and asked and len(state.cut) < MAX_CUT_REMEMBERED:
             state.cut.update(dict.fromkeys(asked, operation))
         return ()
@@ -138,10 +140,11 @@ class PaidForNothing(Rule[_State]):
             Waste.BLOCKED: "blocked",
             Waste.EMPTY: "empty",
             Waste.FAILED: "ended by an error",
-            Waste.CUT: "cut at the token limit and asked for again",
+            Waste.CUT: "cut at the token limit, with nothing said or asked for again",
         }
         how = ", ".join(f"{wasted.calls[kind]} {said}" for kind, said in words.items() if wasted.calls[kind])
         whose = "The answer to 1 call" if calls == 1 else f"The answers to {calls} calls"
+        were = "was" if calls == 1 else "were"
         cut = wasted.calls[Waste.CUT]
         do = "Raise the token limit or lower the thinking budget." if cut else "See on the spans why nothing came back."
         return Suggestion(
@@ -149,9 +152,10 @@ class PaidForNothing(Rule[_State]):
             type=self.name,
             level=Level.ALARM if calls >= self.alarm_calls else Level.NOTICE,
             description=(
-                f"{whose} of {target.partition(':')[2]} were paid, ${wasted.cost_usd:.4f}, and thrown away: {how}. {do}"
+                f"{whose} of {target.partition(':')[2]} {were} paid, {dollars(wasted.cost_usd)}, and thrown away: "
+                f"{how}. {do}"
             ),
-            impact_score=weighed(REFERENCE_IMPACT, wasted.cost_usd, view.totals.cost_usd),
+            impact_score=weighed_usd(REFERENCE_IMPACT, wasted.cost_usd, view.totals.cost_usd),
             complexity=self.complexity,
             confidence=0.9,
             applies_to=(target,),

@@ -31,7 +31,7 @@ from otel_agentperf.model import (
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
-from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Claims, Table
+from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Claims, Table, dollars
 
 NS_PER_S = 1e9
 MAX_OPEN = 5_000
@@ -141,7 +141,7 @@ class FailingAgent(Rule[_State]):
             level=Level.ALARM if rate >= ALARM_RATE else Level.NOTICE,
             description=(
                 f"{name} failed in {agent.failures} of {agent.invocations} invocations ({rate:.0%}), "
-                f"which took {lost_s:.1f} s and cost ${agent.lost_usd:.4f}. Mend the cause on the named spans, "
+                f"which took {lost_s:.1f} s and cost {dollars(agent.lost_usd)}. Mend the cause on the named spans, "
                 "or retry what is known to pass."
             ),
             impact_score=round(0.5 + 0.5 * rate, 3),

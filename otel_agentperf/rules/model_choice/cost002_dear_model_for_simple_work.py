@@ -36,7 +36,7 @@ from otel_agentperf.model import (
     Usage,
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
-from otel_agentperf.rules.bounded import Claims, Table, target_of, weighed
+from otel_agentperf.rules.bounded import Claims, Table, dollars, target_of, weighed_usd
 from otel_agentperf.rules.finish import TOKEN_LIMIT
 
 REFERENCE_IMPACT = 0.9
@@ -75,7 +75,8 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
 
     Saving, repriced: `sum(cost - cost of the same tokens on the cheaper model)` over the light
     calls, on the same service tier. Impact: 0.9 (the reference point of the system's users)
-    where that is at least half of what the session cost, in proportion below. Confidence:
+    where that is at least half of what the session cost, in proportion below, and below a tenth of
+    a cent. Confidence:
     `share of light calls * calls / (calls + 2)`.
     """
 
@@ -165,16 +166,18 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
         share = calls.light / calls.calls
         times = float(calls.cost_usd / (calls.cost_usd - calls.saved_usd)) if calls.saved_usd < calls.cost_usd else 0.0
         average_input, average_output = calls.input_tokens / calls.light, calls.output_tokens / calls.light
+        kind, _, name = target.partition(":")
+        who = f"{name} made " if kind == "agent" else ""
         return Suggestion(
             rule=self.code,
             type=self.name,
             level=Level.NOTICE,
             description=(
-                f"{target.partition(':')[2]} made {calls.calls} calls of {model}, {calls.light} of them light: "
+                f"{who}{calls.calls} calls of {model}, {calls.light} of them light: "
                 f"{average_input:.0f} tokens in and {average_output:.0f} out on average. On {calls.cheaper} the same "
-                f"tokens cost ${calls.saved_usd:.4f} less; try it for this agent."
+                f"tokens cost {dollars(calls.saved_usd)} less; try it there."
             ),
-            impact_score=weighed(REFERENCE_IMPACT, calls.saved_usd, view.totals.cost_usd),
+            impact_score=weighed_usd(REFERENCE_IMPACT, calls.saved_usd, view.totals.cost_usd),
             complexity=self.complexity,
             confidence=round(share * calls.calls / (calls.calls + 2), 3),
             applies_to=tuple(dict.fromkeys((target, f"model:{model}"))),
