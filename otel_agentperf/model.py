@@ -193,7 +193,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     counted: bool = True
     """False where another span reports the same work."""
     scope: str = ""
-    """The instrumentation that reported a model request, where it is not ours."""
+    """The instrumentation that reported it, where it is not ours."""
 
     @property
     def duration_ns(self) -> int:

@@ -124,10 +124,9 @@ def _is_said_twice(operation: Operation, above: Operation) -> bool:
     if operation.name != above.name:
         return False
     if operation.kind in _AGENTIC:
-        # An agent in a graph of its name says more than the graph: the graph is its shell.
-        return above.kind in _AGENTIC and not (
-            operation.kind is OperationKind.AGENT and above.kind is not operation.kind
-        )
+        # Another framework's agent in a graph of its name says more than the graph, its shell.
+        is_shell = above.kind is OperationKind.WORKFLOW and operation.kind is OperationKind.AGENT and above.scope != ""
+        return above.kind in _AGENTIC and not is_shell
     return operation.kind is OperationKind.TOOL and above.kind is OperationKind.TOOL
 
 

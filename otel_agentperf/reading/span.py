@@ -112,7 +112,7 @@ def read(
         facts.node,
         session_id=_session(attributes),
         counted=semconv.COUNTED not in attributes or values.flag(attributes, semconv.COUNTED) is not False,
-        scope="" if inference is None or scope in semconv.OWN_SCOPES else scope,
+        scope="" if scope in semconv.OWN_SCOPES else scope,
     )
 
 

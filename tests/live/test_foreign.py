@@ -13,7 +13,9 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 from opentelemetry.trace import Span, StatusCode, Tracer
 
 from otel_agentperf import config, semconv
-from tests.telemetry import Telemetry, observed
+from otel_agentperf.fingerprint import Fingerprinter
+from otel_agentperf.reading.sdk import read_span
+from tests.telemetry import Telemetry, counted, observed
 
 OPENAI = {semconv.OPERATION_NAME: "chat", semconv.PROVIDER_NAME: "openai", semconv.REQUEST_MODEL: "gpt-4o"}
 USED = {semconv.USAGE_INPUT_TOKENS: 1000, semconv.USAGE_OUTPUT_TOKENS: 100}
@@ -309,3 +311,47 @@ def test_spans_of_many_threads_are_counted_in_their_own_runs() -> None:
         telemetry.assert_sound()
         runs = [(span.attributes or {})[semconv.RUN_INPUT_TOKENS] for span in telemetry.named("agent")]
     assert runs == [1000] * 80
+
+
+def test_what_a_peer_recorded_of_its_tools_is_compared_by_its_hashes() -> None:
+    graph = {semconv.OPERATION_NAME: "invoke_workflow", semconv.WORKFLOW_NAME: "shop"}
+    call = {semconv.OPERATION_NAME: "execute_tool", semconv.TOOL_NAME: "search"}
+    with observed() as telemetry:
+        with tracer(telemetry).start_as_current_span("invoke_workflow shop", attributes=graph):
+            for _ in range(5):
+                with tracer(telemetry).start_as_current_span("execute_tool search", attributes=call) as span:
+                    span.set_attribute(semconv.TOOL_CALL_ARGUMENTS, '{"query": "red shoes"}')
+                    span.set_attribute(semconv.TOOL_CALL_RESULT, "nothing found")
+        telemetry.assert_sound()
+        repeated = telemetry.suggestions("REP001")
+    assert repeated
+    assert "red shoes" not in str([event.attributes for event in repeated])
+
+
+def test_a_peer_s_request_belongs_to_the_agent_that_it_names_where_no_other_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = {**OPENAI, **USED, semconv.AGENT_NAME: "clerk"}
+    with observed() as telemetry:
+        seen = counted(telemetry, monkeypatch)
+        with tracer(telemetry).start_as_current_span("chat gpt-4o", attributes=named):
+            pass
+        telemetry.assert_sound()
+    assert {operation.agent for operation in seen} == {"clerk"}
+
+
+def test_content_of_a_peer_gives_the_same_fingerprints_live_as_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = '[{"role": "user", "parts": [{"type": "text", "content": "Which shoes are red?"}]}]'
+    said = {**OPENAI, **USED, semconv.INPUT_MESSAGES: messages, semconv.OUTPUT_MESSAGES: messages}
+    with observed() as telemetry:
+        seen = counted(telemetry, monkeypatch)
+        with tracer(telemetry).start_as_current_span("chat gpt-4o", attributes=said):
+            pass
+        telemetry.assert_sound()
+        record = read_span(telemetry.one("chat gpt-4o"), Fingerprinter("test"))
+    assert record is not None
+    read_back, (live,) = record.operation.inference, seen
+    assert live.inference is not None
+    assert live.inference == read_back
+    assert live.inference.prefix_hashes
+    assert live.inference.response_kind == "text"
