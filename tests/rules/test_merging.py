@@ -113,7 +113,7 @@ def a_run(random: Random, number: int) -> TracedRun:
     ids = iter(format(number, "08x") + format(index, "08x") for index in range(1, 1_000))
     for _ in range(random.randint(1, 4)):
         agent, agent_id, began_ns = random.choice(AGENTS), next(ids), now_ns
-        where = {"parent_id": agent_id, "agent": agent, "trace_id": trace_id, "session_id": "s1"}
+        where: dict[str, Any] = {"parent_id": agent_id, "agent": agent, "trace_id": trace_id, "session_id": "s1"}
         for _ in range(random.randint(0, 4)):
             end_ns = now_ns + random.randint(1, 20) * SECOND_NS
             make = random.choice((inference, inference, tool))
