@@ -116,9 +116,11 @@ def a_run(random: Random, number: int) -> TracedRun:
         where: dict[str, Any] = {"parent_id": agent_id, "agent": agent, "trace_id": trace_id, "session_id": "s1"}
         for _ in range(random.randint(0, 4)):
             end_ns = now_ns + random.randint(1, 20) * SECOND_NS
-            make = random.choice((inference, inference, tool))
             details = (random, next(ids), now_ns, end_ns)
-            operations.append(make(*details, links, **where) if make is inference else tool(*details, **where))
+            if random.random() < 2 / 3:
+                operations.append(inference(*details, links, **where))
+            else:
+                operations.append(tool(*details, **where))
             now_ns = end_ns
         error = random.choice((None, None, "ValueError"))
         where |= {"parent_id": root_id}
