@@ -4,7 +4,8 @@ What it finds: a tool or action called again to no avail. A call is wasted when,
 wins: it fails as it failed before, with no success of that tool in between (*fail*); it has
 the same arguments and the same result as last time (*exact*); or it is nearly the same
 request in other words (*near*). Where results are not recorded, the third call with the same
-arguments counts as exact, and a call without arguments never does.
+arguments counts as exact, and a call without arguments never does. Three wasted calls of
+different tools within the last 16 are a loop over these tools, which is told of the run.
 
 Why it costs: each repeat takes its own time, and usually a model request to decide on it. An
 agent that repeats itself is often in a loop that only its step limit ends.
@@ -14,23 +15,24 @@ Example: `click` ran 4 times with the same arguments and the same result: 3 wast
 Instead: give the tool's answer back in a form that shows the model what did not work, stop
 the loop after the second identical result, or reuse the first answer.
 
-Limits: a changed result is progress (paging, polling) and is never a repeat. It works on
-fingerprints only: "nearly the same" is a SimHash distance of at most 14 bits, which stands
-for a Jaccard similarity of about 0.6 of the longest argument's words, with the other
-arguments and every word that holds a digit equal.
+Limits: a changed result is progress (paging, polling) and is never a repeat; nor is a second try
+after a failure. It works on fingerprints only: "nearly the same" is a SimHash distance of at most
+14 bits, which stands for a Jaccard similarity of about 0.6 of the longest argument's words, with
+the other arguments and every word that holds a digit equal. A model request counts as wasted only
+where it is certain that it asked for nothing but wasted calls.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
+from typing import NamedTuple
 
 from otel_agentperf.model import (
     ZERO_USD,
-    Claim,
     Complexity,
     Level,
     Operation,
@@ -38,68 +40,103 @@ from otel_agentperf.model import (
     SavingBasis,
     Savings,
     Suggestion,
-    ToolCall,
 )
-from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
+from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
+from otel_agentperf.rules.bounded import MAX_SPANS, Claims
+from otel_agentperf.rules.repetition.wasted import WINDOW, Calls, Waste
+from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, asked_together, usd_of
 
-WINDOW = 16
-NEAR_BITS = 14
-MAX_ARGUMENTS_REMEMBERED = 256
-NS_PER_S = 1e9
-
-
-class Waste(StrEnum):
-    """Why a call was wasted."""
-
-    FAIL = "fail"
-    EXACT = "exact"
-    NEAR = "near"
+MAX_TOOLS = 256
+_MOST_CALLS_ASKED_FOR = 2**16 - 1
 
 
-@dataclass(slots=True)
-class _Wasted:
+class _Wasted(NamedTuple):
     call: int
+    """How many tool calls the run had made by then."""
+    name: str
     kind: Waste
-    start_ns: int
-    end_ns: int
-    cost_usd: Decimal
-    span_id: str
-
-    @property
-    def duration_ns(self) -> int:
-        return max(0, self.end_ns - self.start_ns)
 
 
 @dataclass(slots=True)
-class _Tool:
-    last_error: str | None = None
-    results: dict[str, tuple[str | None, int]] = field(default_factory=dict[str, "tuple[str | None, int]"])
-    """By arguments: the last result and how often they were seen."""
-    recent: deque[tuple[str, int, str | None]] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    """Arguments, SimHash and context of the last calls."""
-    wasted: deque[_Wasted] = field(default_factory=lambda: deque(maxlen=WINDOW))
+class _Tally:
+    """The wasted calls of a tool, or of several."""
+
+    kinds: Counter[Waste] = field(default_factory=Counter[Waste])
+    most: int = 0
+    """The most within the last 16 tool calls."""
+    level: Level | None = None
+    time_ns: int = 0
+    cost_usd: Decimal = ZERO_USD
+    requests: int = 0
+    claims: Claims = field(default_factory=Claims)
+    spans: array[int] = field(default_factory=lambda: array("Q"))
+
+    def add(self, kind: Waste, operation: Operation) -> None:
+        """Count one wasted call."""
+        cost = operation.cost.total_usd if operation.cost is not None else None
+        self.kinds[kind] += 1
+        self._add(operation.span_id, cost or ZERO_USD, operation.start_ns, operation.end_ns)
+        self.spans.append(int_of(operation.span_id))
+
+    def add_beneath(self, row: Row) -> None:
+        """Count the money of what ran in a wasted call."""
+        self._add(span_hex(row.span_id), usd_of(row), 0, 0)
+
+    def add_request(self, row: Row) -> None:
+        """Count a model request that asked for wasted calls only."""
+        self.requests += 1
+        self._add(span_hex(row.span_id), usd_of(row), row.start_ns, row.end_ns)
+
+    def _add(self, span_id: str, cost_usd: Decimal, start_ns: int, end_ns: int) -> None:
+        self.time_ns += max(0, end_ns - start_ns)
+        self.cost_usd += cost_usd
+        self.claims.add(span_id, cost_usd, start_ns, end_ns)
+
+    def with_(self, other: _Tally) -> _Tally:
+        """Both together."""
+        claims = Claims()
+        claims.merge(self.claims)
+        claims.merge(other.claims)
+        return _Tally(
+            self.kinds + other.kinds,
+            max(self.most, other.most),
+            self.level,
+            self.time_ns + other.time_ns,
+            self.cost_usd + other.cost_usd,
+            self.requests + other.requests,
+            claims,
+            self.spans + other.spans,
+        )
 
 
 @dataclass(slots=True)
 class _State:
     calls: int = 0
-    tools: dict[str, _Tool] = field(default_factory=dict[str, _Tool])
+    tools: dict[str, Calls] = field(default_factory=dict[str, Calls])
+    wasted: dict[str, _Tally] = field(default_factory=dict[str, _Tally])
+    recent: deque[_Wasted] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    loop: dict[str, None] = field(default_factory=dict[str, None])
+    """The tools that a loop over several went through."""
+    loop_most: int = 0
+    requests: array[int] = field(default_factory=lambda: array("Q"))
+    asked: array[int] = field(default_factory=lambda: array("H"))
+    """How many functions each of these requests asked for."""
 
 
 class RepeatedAction(Rule[_State]):
-    """Wasted calls of one tool among the last 16 tool calls of a run.
+    """Wasted calls of one tool, or of several, among the last 16 tool calls of a run.
 
     Alarm at 3 wasted calls, or 2 that failed alike; notice, with lower impact, at 2. Impact:
     0.7 at the alarm (the reference point of the system's users), 0.05 more for each further
-    one up to 1.0, 0.4 for a notice. Saving, measured: the time and the cost of the wasted
-    calls themselves.
+    one up to 1.0, 0.4 for a notice. Saving, measured: the time and the cost of all wasted calls
+    of the run, with what ran in them, and of the model requests that asked for nothing else.
     """
 
     code = "REP001"
     name = "repeated_action"
     group = Group.REPETITION
     scope = Scope.RUN
-    watches = frozenset({OperationKind.TOOL})
+    watches = frozenset({OperationKind.TOOL, OperationKind.INFERENCE})
     complexity = Complexity.MEDIUM
     options = {
         "alarm_repeats": Option(3, "calls", "Wasted calls that raise an alarm.", 1, WINDOW),
@@ -114,106 +151,110 @@ class RepeatedAction(Rule[_State]):
         return _State()
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        call = operation.tool
+        call, inference = operation.tool, operation.inference
+        if inference is not None:
+            if inference.function_calls and len(state.requests) < MAX_ROWS_REMEMBERED:
+                state.requests.append(int_of(operation.span_id))
+                state.asked.append(min(inference.function_calls, _MOST_CALLS_ASKED_FOR))
+            return ()
         if call is None or operation.outcome is not None:
             return ()
         state.calls += 1
-        tool = state.tools.setdefault(operation.name, _Tool())
-        kind = _waste(tool, call)
-        _remember(tool, call)
+        name = operation.name
+        calls = state.tools.get(name)
+        if calls is None:
+            if len(state.tools) >= MAX_TOOLS:
+                return ()
+            calls = state.tools[name] = Calls()
+        kind = calls.take(call, operation)
         if kind is None:
             return ()
-        cost = operation.cost.total_usd if operation.cost is not None else None
-        tool.wasted.append(
-            _Wasted(
-                state.calls,
-                kind,
-                operation.start_ns,
-                operation.end_ns,
-                cost if cost is not None else ZERO_USD,
-                operation.span_id,
-            )
-        )
-        while tool.wasted[0].call <= state.calls - WINDOW:
-            tool.wasted.popleft()
-        return self._judge(operation.name, tuple(tool.wasted), min(WINDOW, state.calls))
+        state.wasted.setdefault(name, _Tally()).add(kind, operation)
+        state.recent.append(_Wasted(state.calls, name, kind))
+        while state.recent[0].call <= state.calls - WINDOW:
+            state.recent.popleft()
+        return self._judge(state, name, view)
 
-    def _judge(self, name: str, wasted: tuple[_Wasted, ...], calls: int) -> Iterable[Suggestion]:
-        failures = sum(1 for item in wasted if item.kind is Waste.FAIL)
-        alarm = len(wasted) >= self.alarm_repeats or failures >= self.alarm_failures
-        if not alarm and len(wasted) < self.notice_repeats:
+    def _judge(self, state: _State, name: str, view: View) -> Iterable[Suggestion]:
+        tally = state.wasted[name]
+        kinds = [wasted.kind for wasted in state.recent if wasted.name == name]
+        tally.most = max(tally.most, len(kinds))
+        if len(kinds) >= self.alarm_repeats or kinds.count(Waste.FAIL) >= self.alarm_failures:
+            tally.level = Level.ALARM
+        elif tally.level is None and len(kinds) >= self.notice_repeats:
+            tally.level = Level.NOTICE
+        in_loop = {wasted.name: None for wasted in state.recent}
+        if len(state.recent) >= self.alarm_repeats and all(
+            state.wasted[one].level is not Level.ALARM for one in in_loop
+        ):
+            state.loop |= in_loop
+            state.loop_most = max(state.loop_most, len(state.recent))
+            yield self._of_loop(state, state.wasted, view)
+        if tally.level is not None:
+            yield self._of_tool(state, name, tally)
+
+    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
+        shape = view.columns
+        said = {name: tally for name, tally in state.wasted.items() if tally.level is not None or name in state.loop}
+        if not said or shape is None or shape.dropped:
             return ()
-        counts = {kind: sum(1 for item in wasted if item.kind is kind) for kind in Waste}
+        rows = shape.rows()
+        tree = Tree(rows, root)
+        of = {span: tally for tally in said.values() for span in tally.spans}
+        for tally in said.values():
+            for row in tree.beneath(tally.spans):
+                if row.has_cost and row.span_id not in of:
+                    tally.add_beneath(row)
+        asked = dict(zip(state.requests, state.asked, strict=True))
+        for request, tools in asked_together(rows, asked):
+            if all(tool.span_id in of for tool in tools):
+                of[tools[0].span_id].add_request(request)
+        final = [self._of_tool(state, name, tally) for name, tally in said.items() if tally.level is not None]
+        return [*([self._of_loop(state, said, view)] if state.loop else []), *final]
+
+    def _of_tool(self, state: _State, name: str, tally: _Tally) -> Suggestion:
+        return self._suggestion(f"{name} was", (f"tool:{name}",), tally, state.calls)
+
+    def _of_loop(self, state: _State, wasted: dict[str, _Tally], view: View) -> Suggestion:
+        names = sorted(state.loop)
+        tally = _Tally()
+        for name in names:
+            tally = tally.with_(wasted[name])
+        tally.most, tally.level = state.loop_most, Level.ALARM
+        targets = (f"run:{view.name}", *(f"tool:{name}" for name in names))
+        return self._suggestion(f"{' and '.join(names)} were", targets, tally, state.calls)
+
+    def _suggestion(self, who: str, targets: tuple[str, ...], tally: _Tally, calls: int) -> Suggestion:
+        kinds, wasted = tally.kinds, tally.kinds.total()
         how = {
-            Waste.FAIL: f"{counts[Waste.FAIL]} failed as before",
-            Waste.EXACT: f"{counts[Waste.EXACT]} had the same arguments and result",
-            Waste.NEAR: f"{counts[Waste.NEAR]} asked nearly the same",
+            Waste.FAIL: f"{kinds[Waste.FAIL]} failed as before",
+            Waste.EXACT: f"{kinds[Waste.EXACT]} had the same arguments and result",
+            Waste.NEAR: f"{kinds[Waste.NEAR]} asked nearly the same",
         }
-        said = ", ".join(how[kind] for kind in Waste if counts[kind])
-        time_s = sum(item.duration_ns for item in wasted) / NS_PER_S
-        cost_usd = sum((item.cost_usd for item in wasted), ZERO_USD)
-        impact = min(1.0, 0.7 + 0.05 * max(0, len(wasted) - self.alarm_repeats)) if alarm else 0.4
-        return (
-            Suggestion(
-                rule=self.code,
-                type=self.name,
-                level=Level.ALARM if alarm else Level.NOTICE,
-                description=(
-                    f"{name} was called {len(wasted)} times to no avail among the last {calls} tool calls: {said}. "
-                    "Show the model what did not work, stop after the second identical result, or reuse the answer."
-                ),
-                impact_score=round(impact, 3),
-                complexity=self.complexity,
-                confidence=0.7 if counts[Waste.NEAR] == len(wasted) else 0.9,
-                applies_to=(f"tool:{name}",),
-                span_ids=tuple(item.span_id for item in wasted),
-                evidence={
-                    "wasted_calls": len(wasted),
-                    "window_calls": calls,
-                    **{f"wasted_{kind.value}": counts[kind] for kind in Waste},
-                },
-                savings=Savings(SavingBasis.MEASURED, time_s=round(time_s, 6), cost_usd=cost_usd or None),
-                claims=tuple(Claim(item.span_id, item.cost_usd, item.start_ns, item.end_ns) for item in wasted),
+        said = ", ".join(how[kind] for kind in Waste if kinds[kind])
+        level = tally.level or Level.NOTICE
+        impact = min(1.0, 0.7 + 0.05 * max(0, tally.most - self.alarm_repeats)) if level is Level.ALARM else 0.4
+        return Suggestion(
+            rule=self.code,
+            type=self.name,
+            level=level,
+            description=(
+                f"{who} called {wasted} times to no avail among the {calls} tool calls of the run: {said}. "
+                "Show the model what did not work, stop after the second identical result, or reuse the answer."
             ),
+            impact_score=round(impact, 3),
+            complexity=self.complexity,
+            confidence=0.7 if kinds[Waste.NEAR] == wasted else 0.9,
+            applies_to=targets,
+            span_ids=tuple(map(span_hex, tally.spans[-MAX_SPANS:])),
+            evidence={
+                "wasted_calls": wasted,
+                "most_in_window": tally.most,
+                **{f"wasted_{kind.value}": kinds[kind] for kind in Waste},
+                "wasted_requests": tally.requests,
+            },
+            savings=Savings(
+                SavingBasis.MEASURED, time_s=round(tally.time_ns / NS_PER_S, 6), cost_usd=tally.cost_usd or None
+            ),
+            claims=tally.claims.largest(),
         )
-
-
-def _waste(tool: _Tool, call: ToolCall) -> Waste | None:
-    if call.error_hash is not None:
-        if call.error_hash == tool.last_error:
-            return Waste.FAIL
-    elif _same_again(tool, call):
-        return Waste.EXACT
-    return Waste.NEAR if _nearly_again(tool, call) else None
-
-
-def _same_again(tool: _Tool, call: ToolCall) -> bool:
-    if call.arguments_hash is None:
-        return False
-    result, seen = tool.results.get(call.arguments_hash, (None, 0))
-    if call.result_hash is None:
-        return seen >= 2 and not call.no_arguments  # noqa: PLR2004 - from the third occurrence on
-    return seen > 0 and result == call.result_hash
-
-
-def _nearly_again(tool: _Tool, call: ToolCall) -> bool:
-    if call.arguments_simhash is None or call.arguments_hash is None:
-        return False
-    simhash = int(call.arguments_simhash, 16)
-    return any(
-        (simhash ^ other).bit_count() <= NEAR_BITS and context == call.context_hash and arguments != call.arguments_hash
-        for arguments, other, context in tool.recent
-    )
-
-
-def _remember(tool: _Tool, call: ToolCall) -> None:
-    tool.last_error = call.error_hash
-    if call.arguments_hash is None:
-        return
-    if call.error_hash is None:
-        _, seen = tool.results.pop(call.arguments_hash, (None, 0))
-        tool.results[call.arguments_hash] = (call.result_hash, seen + 1)
-        if len(tool.results) > MAX_ARGUMENTS_REMEMBERED:
-            del tool.results[next(iter(tool.results))]
-    if call.arguments_simhash is not None:
-        tool.recent.append((call.arguments_hash, int(call.arguments_simhash, 16), call.context_hash))
