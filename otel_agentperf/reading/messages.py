@@ -30,6 +30,7 @@ _ROLES = {
 _THOUGHTS = frozenset({"reasoning", "thinking", "redacted_thinking", "thought"})
 _WRAPPERS = ("message", "message_content", "tool_call")
 _SERIALISED = ("kwargs", "data")
+_WRAPPING = frozenset((*_WRAPPERS, *_SERIALISED))
 _MAX_WRAPPERS = 4
 _CALLS = ("function_call", "functionCall", "function")
 _CALL_TYPES = frozenset({"tool_call", "tool_use", "function_call"})
@@ -100,6 +101,8 @@ def _pair(value: object) -> tuple[str, object] | None:
 
 
 def _unwrapped(table: Table) -> Table:
+    if _WRAPPING.isdisjoint(table):
+        return table
     for _ in range(_MAX_WRAPPERS):
         inner = _inner(table, _WRAPPERS)
         if inner is None and ("id" in table or "type" in table):

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from otel_agentperf.model import NodeStep, Operation, OperationKind
-from otel_agentperf.reading.twice import told_twice
+from otel_agentperf.model import Inference, NodeStep, Operation, OperationKind
+from otel_agentperf.reading.twice import completed, told_twice
 
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 
@@ -60,6 +60,7 @@ class _Placing:
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = operations
         self._told_twice = told_twice(operations)
+        self._told_by = {counts: not_counted for not_counted, counts in self._told_twice.items()}
         self._places: dict[str, _Place] = {}
         self.placed: dict[str, list[tuple[int, Operation]]] = defaultdict(list)
 
@@ -116,8 +117,16 @@ class _Placing:
             parent_id=parent_id,
             node=node,
             counted=counted,
+            inference=self._inference(operation),
         )
         self.placed[place.root.span_id].append((place.depth, placed))
+
+    def _inference(self, operation: Operation) -> Inference | None:
+        inference = operation.inference
+        if inference is None or operation.span_id not in self._told_by:
+            return inference
+        other = self._operations[self._told_by[operation.span_id]].inference
+        return inference if other is None else completed(inference, other)
 
 
 def _is_said_twice(operation: Operation, above: Operation) -> bool:

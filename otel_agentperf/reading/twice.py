@@ -19,24 +19,27 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind
+import msgspec
+
+from otel_agentperf.model import BILLED_BY_TOKEN, Inference, Operation, OperationKind
 
 _MAX_STEPS_UP = 64
 _MAX_LOOKED_AT = 8
 
 
-def told_twice(operations: Mapping[str, Operation]) -> frozenset[str]:
+def told_twice(operations: Mapping[str, Operation]) -> dict[str, str]:
     """The spans of requests that another span of the trace reports as well.
 
     Args:
         operations: all operations of one trace by the ids of their spans.
 
     Returns:
-        Ids of the spans that are not to be counted.
+        The ids of the spans that are not to be counted, each with that of the span which counts
+        for the same request; with an empty text where several do.
     """
     requests = [op for op in operations.values() if op.kind in BILLED_BY_TOKEN and op.counted]
-    if len(requests) < 2:  # noqa: PLR2004 - one alone is told once
-        return frozenset()
+    if len(requests) < 2 or not any(one.scope for one in requests):  # noqa: PLR2004 - one alone is told once
+        return {}  # ours see to that as they are made
     beneath: dict[str, list[Operation]] = defaultdict(list)
     for request in requests:
         for above in _above(request, operations):
@@ -44,14 +47,36 @@ def told_twice(operations: Mapping[str, Operation]) -> frozenset[str]:
                 break
             if above.kind is request.kind and above.counted:
                 beneath[above.span_id].append(request)
-    found: set[str] = set()
+    found: dict[str, str] = {}
     for span_id, inner in beneath.items():
         if operations[span_id].usage is None or any(one.usage is not None for one in inner):
-            found.add(span_id)
+            found[span_id] = inner[0].span_id if len(inner) == 1 else ""
         else:
-            found.update(one.span_id for one in inner)
-    rest = [request for request in requests if request.span_id not in found]
-    return frozenset(found.union(_beside(rest, operations)))
+            found.update((one.span_id, span_id) for one in inner)
+    found.update(_beside([request for request in requests if request.span_id not in found], operations))
+    return found
+
+
+def completed(inference: Inference, other: Inference) -> Inference:
+    """What one span says of a request, with the fingerprints that only another one gives."""
+    if inference.request_hash is None and other.request_hash is not None:
+        inference = msgspec.structs.replace(
+            inference,
+            request_hash=other.request_hash,
+            request_simhash=other.request_simhash,
+            prefix_hashes=other.prefix_hashes,
+            prefix_sizes=other.prefix_sizes,
+            request_size=other.request_size,
+            uses=other.uses,
+        )
+    if inference.response_hash is None and other.response_hash is not None:
+        inference = msgspec.structs.replace(
+            inference,
+            response_hash=other.response_hash,
+            response_kind=other.response_kind,
+            function_calls=other.function_calls,
+        )
+    return inference
 
 
 def _above(operation: Operation, operations: Mapping[str, Operation]) -> Iterable[Operation]:
@@ -64,7 +89,7 @@ def _above(operation: Operation, operations: Mapping[str, Operation]) -> Iterabl
         above = parent
 
 
-def _beside(requests: Sequence[Operation], operations: Mapping[str, Operation]) -> Iterable[str]:
+def _beside(requests: Sequence[Operation], operations: Mapping[str, Operation]) -> Iterable[tuple[str, str]]:
     alike: dict[tuple[object, ...], list[Operation]] = defaultdict(list)
     for request in requests:
         if request.usage is not None:
@@ -74,7 +99,7 @@ def _beside(requests: Sequence[Operation], operations: Mapping[str, Operation]) 
             yield from _within(sorted(group, key=lambda one: one.start_ns), operations)
 
 
-def _within(group: list[Operation], operations: Mapping[str, Operation]) -> Iterable[str]:
+def _within(group: list[Operation], operations: Mapping[str, Operation]) -> Iterable[tuple[str, str]]:
     """One of each two, where one ran within the other's time and hangs on a span above it."""
     starts = [one.start_ns for one in group]
     paired: set[str] = set()
@@ -86,7 +111,7 @@ def _within(group: list[Operation], operations: Mapping[str, Operation]) -> Iter
             if any(above.span_id == inner.parent_id for above in _above(outer, operations)):
                 paired.update((outer.span_id, inner.span_id))
                 outer_stays = outer.parent_id != inner.parent_id or _output(outer) > _output(inner)
-                yield inner.span_id if outer_stays else outer.span_id
+                yield (inner.span_id, outer.span_id) if outer_stays else (outer.span_id, inner.span_id)
                 break
 
 

@@ -133,7 +133,9 @@ def decoded(value: object) -> object:
 
 def as_table(value: object) -> Mapping[str, object] | None:
     """The value, where it is an object with names."""
-    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else None
+    if type(value) is dict or isinstance(value, Mapping):  # asking an abstract class takes long
+        return cast("Mapping[str, object]", value)
+    return None
 
 
 def as_list(value: object) -> Sequence[object] | None:

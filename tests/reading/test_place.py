@@ -156,3 +156,16 @@ def test_spans_that_are_each_others_parents_do_no_harm() -> None:
 def test_ten_thousand_nested_spans_are_placed_without_recursion() -> None:
     (run,) = runs_of([span(NODE, "n", str(i), str(i - 1) if i else None) for i in range(10_000)])
     assert len(run.operations) == 10_000
+
+
+def test_an_agent_in_another_framework_s_graph_of_its_name_is_an_agent() -> None:
+    (run,) = runs_of([span(WORKFLOW, "bob", "1", None), span(AGENT, "bob", "2", "1"), span(NODE, "model", "3", "2")])
+    assert told(run) == {"1": "", "2": "bob*", "3": "bob"}
+
+
+def test_another_framework_s_agent_in_a_graph_of_ours_is_the_graph_said_again() -> None:
+    said = {semconv.OPERATION_NAME: "invoke_workflow", semconv.WORKFLOW_NAME: "bob"}
+    ours = operation("invoke_workflow bob", said, span_id="1", scope=semconv.SCOPE_LANGGRAPH)
+    (run,) = runs_of([ours, span(AGENT, "bob", "2", "1"), span(NODE, "a", "3", "2")])
+    assert {op.span_id for op in run.operations if not op.counted} == {"2"}
+    assert told(run)["3"] == "a*"

@@ -121,6 +121,37 @@ def test_neighbours_that_differ_are_two_requests(how: str) -> None:
     assert counted(GRAPH, NODE, work("node", "5", "1"), outer, DIFFERENT[how]) == ["3", "4"]
 
 
+CONTENT = {semconv.INPUT_MESSAGES: '[{"role": "user", "content": "hi"}]', semconv.OUTPUT_MESSAGES: '["yes"]'}
+PLACES = {"around it": ("3", 1, 8), "beside it": ("2", 1, 8)}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_one_that_counts_has_the_fingerprints_of_the_other(place: str) -> None:
+    parent, start, end = PLACES[place]
+    outer = request("3", "2", 0, 9, scope="framework", extra=CONTENT)
+    (run,) = runs_of([GRAPH, NODE, outer, request("4", parent, start, end)])
+    (kept,) = [op.inference for op in run.operations if op.counted and op.inference]
+    assert outer.inference is not None
+    assert kept.request_hash == outer.inference.request_hash
+    assert (kept.prefix_sizes, kept.request_size) == (outer.inference.prefix_sizes, outer.inference.request_size)
+    assert (kept.response_hash, kept.response_kind) == (outer.inference.response_hash, "text")
+    assert kept.request_hash is not None
+
+
+def test_fingerprints_of_its_own_are_kept() -> None:
+    own = {semconv.REQUEST_HASH: "a" * 16, semconv.RESPONSE_HASH: "b" * 16, semconv.RESPONSE_KIND: "mixed"}
+    outer = request("3", "2", 0, 9, scope="framework", extra=CONTENT)
+    (run,) = runs_of([GRAPH, NODE, outer, request("4", "3", 1, 8, extra=own)])
+    (kept,) = [op.inference for op in run.operations if op.counted and op.inference]
+    assert (kept.request_hash, kept.response_hash, kept.response_kind) == ("a" * 16, "b" * 16, "mixed")
+
+
+def test_a_request_around_several_lends_its_fingerprints_to_none() -> None:
+    outer = request("3", "2", 0, 9, scope="framework", extra=CONTENT)
+    (run,) = runs_of([GRAPH, NODE, outer, request("4", "3", 1, 3), request("5", "3", 4, 8)])
+    assert [op.inference.request_hash for op in run.operations if op.counted and op.inference] == [None, None]
+
+
 def test_one_request_covers_one_other_only() -> None:
     outer = request("3", "2", 0, 9, scope="framework")
     assert counted(GRAPH, NODE, outer, request("4", "2", 1, 4), request("5", "2", 5, 8)) == ["4", "5"]
