@@ -38,16 +38,11 @@ MAX_OPEN = 5_000
 """Spans with something beneath them, whose own end has not come yet."""
 MAX_BENEATH = 64
 ALARM_RATE = 0.5
+_NO_SPAN = ""
 
 
-@dataclass(slots=True)
-class _Beneath:
-    """What has ended beneath a span that has not."""
-
-    cost_usd: Decimal = ZERO_USD
-    billed: list[tuple[str, Decimal]] = field(default_factory=list[tuple[str, Decimal]])
-    has_failed: bool = False
-    """Whether an agent beneath it has failed."""
+_Billed = list[tuple[str, Decimal]]
+"""Spans and what they cost."""
 
 
 @dataclass(slots=True)
@@ -71,8 +66,12 @@ class _Agent:
 @dataclass(slots=True)
 class _State:
     agents: Table[_Agent] = field(default_factory=lambda: Table(_Agent, MAX_PROCESS_TARGETS))
-    beneath: dict[str, _Beneath] = field(default_factory=dict[str, _Beneath])
-    """By span; the runs that a merge joins are over, so it has no part in it."""
+    beneath: dict[str, _Billed] = field(default_factory=dict[str, _Billed])
+    """What was billed beneath a span that has not ended."""
+    failed_beneath: set[str] = field(default_factory=set[str])
+    """Spans that have not ended, beneath which an agent has failed.
+
+    The runs that a merge joins are over, so these two have no part in it."""
 
 
 class FailingAgent(Rule[_State]):
@@ -100,25 +99,35 @@ class FailingAgent(Rule[_State]):
         return _State()
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        open_spans = state.beneath
-        inside = open_spans.pop(operation.span_id, None) if open_spans else None
-        cost = operation.cost
-        if inside is None and cost is None and not operation.is_agent:
-            return ()
-        inside = inside if inside is not None else _Beneath()
+        span_id, cost = operation.span_id, operation.cost
+        beneath = state.beneath
+        billed = beneath.pop(span_id, None)
         if cost is not None and cost.total_usd:
-            inside.cost_usd += cost.total_usd
-            if len(inside.billed) < MAX_BENEATH:
-                inside.billed.append((operation.span_id, cost.total_usd))
+            own = [(span_id, cost.total_usd)]
+            if billed is None:
+                billed = own
+            else:
+                _add(billed, own)
         if operation.is_agent:
-            _count(state, operation, inside)
-        if operation.parent_id is not None and (inside.cost_usd or inside.has_failed):
-            _hand_up(open_spans, operation.parent_id, inside)
+            _count(state, operation, billed or [])
+        elif span_id in state.failed_beneath:
+            _hand_up_failure(state, operation)
+        parent_id = operation.parent_id
+        if billed is not None and parent_id is not None:
+            above = beneath.get(parent_id)
+            if above is None:
+                if len(beneath) >= MAX_OPEN:
+                    del beneath[next(iter(beneath))]
+                beneath[parent_id] = billed
+            else:
+                _add(above, billed)
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
         if root.parent_id is not None:
-            state.beneath.pop(root.parent_id, None)  # nothing of ours will end there
+            # Nothing of ours will end there.
+            state.beneath.pop(root.parent_id, None)
+            state.failed_beneath.discard(root.parent_id)
         return self.judge(state, view)
 
     def merge(self, state: _State, other: _State) -> _State:
@@ -161,33 +170,44 @@ class FailingAgent(Rule[_State]):
         )
 
 
-def _count(state: _State, operation: Operation, inside: _Beneath) -> None:
+def _count(state: _State, operation: Operation, billed: _Billed) -> None:
     failed = operation.error_type is not None
-    if operation.outcome is not None or (failed and inside.has_failed):
+    if operation.outcome is not None:
         return
+    if operation.span_id in state.failed_beneath:
+        if failed:  # because of the one beneath
+            _hand_up_failure(state, operation)
+            return
+        state.failed_beneath.discard(operation.span_id)  # it has coped
     agent = state.agents.of(operation.name)
     if agent is None:
         return
     agent.invocations += 1
     if not failed:
-        inside.has_failed = False  # it has coped
         return
     agent.failures += 1
-    agent.lost_usd += inside.cost_usd
     agent.lost_ns += operation.duration_ns
-    for span_id, cost_usd in inside.billed:
-        agent.money.add(span_id, cost_usd)
+    for span_id, cost_usd in billed:
+        agent.lost_usd += cost_usd
+        if span_id != _NO_SPAN:
+            agent.money.add(span_id, cost_usd)
     agent.time.add(operation.span_id, start_ns=operation.start_ns, end_ns=operation.end_ns)
-    inside.has_failed = True
+    _hand_up_failure(state, operation)
 
 
-def _hand_up(open_spans: dict[str, _Beneath], parent_id: str, inside: _Beneath) -> None:
-    above = open_spans.get(parent_id)
-    if above is None:
-        if len(open_spans) >= MAX_OPEN:
-            del open_spans[next(iter(open_spans))]
-        open_spans[parent_id] = inside
-        return
-    above.cost_usd += inside.cost_usd
-    above.billed.extend(inside.billed[: MAX_BENEATH - len(above.billed)])
-    above.has_failed |= inside.has_failed
+def _hand_up_failure(state: _State, operation: Operation) -> None:
+    state.failed_beneath.discard(operation.span_id)
+    if operation.parent_id is not None and len(state.failed_beneath) < MAX_OPEN:
+        state.failed_beneath.add(operation.parent_id)
+
+
+def _add(above: _Billed, billed: _Billed) -> None:
+    """Join what was billed beneath siblings; of what is too much, the sum goes on under no span."""
+    rest = above.pop()[1] if above[-1][0] == _NO_SPAN else ZERO_USD
+    for span_id, cost_usd in billed:
+        if span_id != _NO_SPAN and len(above) < MAX_BENEATH:
+            above.append((span_id, cost_usd))
+        else:
+            rest += cost_usd
+    if rest:
+        above.append((_NO_SPAN, rest))
