@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from otel_agentperf.analysis.engine import Engine
-from otel_agentperf.model import Operation, Suggestion
+from otel_agentperf.model import MAX_CLAIMS, Operation, Suggestion
 from otel_agentperf.rules import RULES, make_rules
 from tests.rules.operations import BEGIN_NS, PRICES, SECOND_NS, Clock, root
 
@@ -79,6 +79,17 @@ def test_a_rule_says_what_its_case_says(code: str, kind: str, case: dict[str, An
             assert suggestion.evidence[name] == pytest.approx(value), name
         for text in words.get("says", []):
             assert text in suggestion.description
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_all_money_that_could_be_saved_is_claimed_on_its_spans(rule: Any) -> None:
+    for case in load(rule.code)["fires"].values():
+        for suggestion in final_suggestions(rule.code, case):
+            claimed = [claim.cost_usd for claim in suggestion.claims]
+            saved = suggestion.savings.cost_usd if suggestion.savings is not None else None
+            assert float(sum(claimed)) == pytest.approx(float(saved or 0), abs=1e-9)
+            assert all(usd >= 0 for usd in claimed)
+            assert len(suggestion.claims) <= MAX_CLAIMS
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
