@@ -38,7 +38,7 @@ class _Trace(msgspec.Struct, gc=False):
 class _Cut(msgspec.Struct, rename={"trace_id": "traceID", "process_id": "processID"}, gc=False):
     trace_id: str = ""
     process_id: str = ""
-    process: msgspec.Raw | None = None
+    process: msgspec.Raw = msgspec.Raw()
 
 
 class _Tag(msgspec.Struct, gc=False):
@@ -116,7 +116,7 @@ def cut(data: msgspec.Raw, packer: Packer, offset: int) -> int:
             except (ValueError, RecursionError):
                 bad += 1
                 continue
-            own = ids.process if ids.process is not None else processes.get(ids.process_id)
+            own = ids.process if bytes(ids.process) else processes.get(ids.process_id)
             resource = bytes(own) if own is not None else b""
             head = heads.get(resource)
             if head is None:

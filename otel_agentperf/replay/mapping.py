@@ -101,16 +101,17 @@ def _cut(data: bytes, packer: Packer, offset: int) -> str | None:
         return "it nests too deeply"
     if bad:
         return _without_id(bad)
-    is_known = (
-        isinstance(found, list)
-        or len(data) <= len(b"{}")
-        or any(getattr(found, field) is not None for field in Document.__struct_fields__)
-    )
-    return None if is_known else _NO_SPANS
+    return None if isinstance(found, list) or len(data) <= len(b"{}") or _is_known(found) else _NO_SPANS
+
+
+def _is_known(document: Document) -> bool:
+    parts = (document.resource_spans, document.batches, document.trace)
+    others = (document.data, document.resource_metrics, document.resource_logs)
+    return any(part is not None for part in parts) or any(memoryview(raw).nbytes for raw in others)
 
 
 def _cut_document(document: Document, packer: Packer, offset: int) -> int:
-    if document.data is not None:
+    if memoryview(document.data).nbytes > len(b"null"):
         return jaeger.cut(document.data, packer, offset)
     return otlp_json.cut(document, packer, offset)
 

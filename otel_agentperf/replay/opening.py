@@ -13,6 +13,8 @@ from otel_agentperf.replay.extras import needed
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_BLOCK = 1 << 12
+"""Read at a time: what it holds is decompressed at once, and may be thousands of times as much."""
 
 
 def is_url(name: str) -> bool:
@@ -97,28 +99,50 @@ def text(name: str, how: str | None) -> Generator[BinaryIO]:
 
 @contextmanager
 def unzstd(file: BinaryIO) -> Generator[BinaryIO]:
-    """A Zstandard stream decompressed, damage told as `OSError`."""
-    zstd = needed("zstandard", "reading .zst")
-    opened = zstd.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
-    with opened:
-        yield cast("BinaryIO", io.BufferedReader(_Zstd(opened, zstd.ZstdError), 1 << 18))
+    """A Zstandard stream of one or many frames decompressed, damage told as `OSError`."""
+    with io.BufferedReader(_Zstd(file, needed("zstandard", "reading .zst")), _ZSTD_BLOCK) as opened:
+        yield cast("BinaryIO", opened)
 
 
 class _Zstd(io.RawIOBase):
-    """Tells damage as `OSError`."""
+    """Decompresses frame by frame, so that one that is cut off is noticed."""
 
-    def __init__(self, opened: Any, error: type[Exception]) -> None:
-        self._opened = opened
-        self._error = error
+    def __init__(self, file: BinaryIO, zstd: Any) -> None:
+        self._file = file
+        self._zstd = zstd
+        self._frame: Any = None
+        self._packed = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            if not self._packed:
+                self._packed = self._file.read(_ZSTD_BLOCK)
+            if not self._packed:
+                if self._frame is not None:
+                    raise OSError("damaged: it is cut off")
+                return 0
+            self._ready = memoryview(self._unpacked())
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _unpacked(self) -> bytes:
+        if self._frame is None:
+            self._frame = self._zstd.ZstdDecompressor().decompressobj()
         try:
-            return int(self._opened.readinto(buffer))
-        except self._error as error:
+            data: bytes = self._frame.decompress(self._packed)
+        except self._zstd.ZstdError as error:
             raise OSError(f"damaged: {error}") from None
+        self._packed = b""
+        if self._frame.eof:
+            self._packed = self._frame.unused_data
+            self._frame = None
+        return data
 
 
 def reason(error: Exception) -> str:

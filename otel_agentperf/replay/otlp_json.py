@@ -49,10 +49,10 @@ class Document(msgspec.Struct, rename="camel", gc=False):
     """Tempo's name for them."""
     trace: _Trace | None = None
     """Tempo's second version."""
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
     """Jaeger's traces."""
-    resource_metrics: msgspec.Raw | None = None
-    resource_logs: msgspec.Raw | None = None
+    resource_metrics: msgspec.Raw = msgspec.Raw()
+    resource_logs: msgspec.Raw = msgspec.Raw()
 
 
 class _IdOnly(msgspec.Struct, rename="camel", gc=False):

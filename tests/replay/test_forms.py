@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otel_agentperf.replay.sources import NoSourceError, files
+from tests.replay.forms import FORMS, MICROSECOND_FORMS, as_lines
+from tests.replay.replaying import made_up, put, replayed, told
+
+
+def rounded(report: object) -> object:
+    """Without the fractions that microseconds cannot hold."""
+    if isinstance(report, dict):
+        return {key: rounded(value) for key, value in report.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(report, list):
+        return [rounded(value) for value in report]  # pyright: ignore[reportUnknownVariableType]
+    return round(report, 4) if isinstance(report, float) else report
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_same_runs_give_the_same_report_in_every_form(name: str, tmp_path: Path) -> None:
+    requests = made_up()
+    lines = told(replayed(put(tmp_path / "a.jsonl", as_lines(requests))))
+    assert lines["figures"]["runs"] == 12
+    assert told(replayed(put(tmp_path / name, FORMS[name](requests)))) == lines
+
+
+@pytest.mark.parametrize("name", MICROSECOND_FORMS)
+def test_jaegers_forms_differ_in_nothing_but_fractions_of_microseconds(name: str, tmp_path: Path) -> None:
+    requests = made_up()
+    lines = rounded(told(replayed(put(tmp_path / "a.jsonl", as_lines(requests)))))
+    assert rounded(told(replayed(put(tmp_path / name, MICROSECOND_FORMS[name](requests))))) == lines
+
+
+def test_spans_of_a_trace_come_together_from_many_files(tmp_path: Path) -> None:
+    requests = made_up()
+    whole = told(replayed(put(tmp_path / "all.jsonl", as_lines(requests))))
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    for place, name in enumerate(("a.jsonl", "b.pb", "c.jsonl.gz")):
+        form = FORMS[{"a.jsonl": "lines.jsonl", "b.pb": "framed.pb", "c.jsonl.gz": "lines.jsonl.gz"}[name]]
+        put(parts / name, form(requests[place::3]))
+    assert told(replayed(parts)) == whole
+    assert told(replayed(parts / "*")) == whole
+    assert told(replayed(parts / "a.jsonl", parts / "b.pb", parts / "c.*", parts / "a.jsonl")) == whole
+
+
+@pytest.mark.parametrize("name", ["lines.jsonl", "lines.jsonl.gz", "lines.jsonl.zst", "document.json", "framed.pb"])
+def test_a_file_elsewhere_is_read_through_fsspec(name: str, tmp_path: Path) -> None:
+    import fsspec
+
+    requests = made_up()
+    whole = told(replayed(put(tmp_path / "all.jsonl", as_lines(requests))))
+    with fsspec.open(f"memory://replay/{name}", "wb") as file:
+        file.write(FORMS[name](requests))
+    assert told(replayed(f"memory://replay/{name}")) == whole
+
+
+def test_a_glob_elsewhere_finds_files_in_order() -> None:
+    import fsspec
+
+    for name in ("b", "a"):
+        with fsspec.open(f"memory://glob/{name}.jsonl", "wb") as file:
+            file.write(as_lines(made_up(2)))
+    names = [source.name for source in files(["memory://glob/*.jsonl"])]
+    assert [name.rpartition("/")[2] for name in names] == ["a.jsonl", "b.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("missing.jsonl", "missing.jsonl: there is no such file"),
+        ("*.parquet", "*.parquet: nothing matches"),
+        ("memory://nowhere/a.jsonl", "memory://nowhere/a.jsonl: there is no such file"),
+    ],
+)
+def test_a_name_without_a_file_is_told(name: str, said: str) -> None:
+    with pytest.raises(NoSourceError) as raised:
+        files([name])
+    assert str(raised.value) == said
+
+
+def test_an_unknown_protocol_is_told() -> None:
+    with pytest.raises(OSError, match="Protocol not known: nothing"):
+        files(["nothing://a/b.jsonl"])
+
+
+def test_metrics_logs_and_empty_lines_are_no_trouble(tmp_path: Path) -> None:
+    data = as_lines(made_up(2)) + b'{"resourceMetrics":[{}]}\n{"resourceLogs":[]}\n\n{}\n{"resourceSpans":[]}\n'
+    assert replayed(put(tmp_path / "a.jsonl", data)).sums.runs == 2

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from otel_agentperf.replay import pieces
+from otel_agentperf.replay.local import LocalEngine
+from otel_agentperf.replay.outcome import Outcome
+from otel_agentperf.replay.places import LineNumbers
+from otel_agentperf.replay.troubles import MAX_KEPT, MAX_TOLD, Trouble, Troubles, TroubleTeller
+from tests.replay.forms import as_framed, as_lines, as_message
+from tests.replay.replaying import made_up, put, replayed
+
+LINES = as_lines(made_up()).splitlines(keepends=True)
+
+
+def replayed_with_words(path: Path) -> tuple[Outcome, list[str]]:
+    """A replay, and what was told on the way, without the folder."""
+    words: list[str] = []
+    teller = TroubleTeller(words.append, LineNumbers())
+    outcome = replayed(path, on_troubles=teller.take)
+    teller.finish()
+    return outcome, [word.replace(f"{path.parent}/", "") for word in words]
+
+
+BAD_LINES = {
+    "no JSON at all": (b"Traceback (most recent call last):\n", "no JSON object"),
+    "JSON that is cut off": (LINES[1][:-30] + b"\n", "Input data was truncated"),
+    "JSON of something else": (b'{"level":"info"}\n', "no spans here: it has none of resourceSpans, batches and data"),
+    "a wrong type": (b'{"resourceSpans":"all of them"}\n', "Expected `array | null`, got `str` - at `$.resourceSpans`"),
+    "bytes that are no text": (b'{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"\xff"}}]}]}\n', "'utf-8' codec"),
+    "a span without ids": (
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"x"}]}]}]}\n',
+        "1 span without a valid trace id",
+    ),
+    "a trace id of zeros": (
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"' + b"0" * 32 + b'"}]}]}]}\n',
+        "1 span without a valid trace id",
+    ),
+    "a span without its own id": (
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"' + b"1" * 32 + b'"}]}]}]}\n',
+        "a span without a valid id",
+    ),
+    "JSON that nests too deeply": (
+        b'{"resourceSpans":[],"other":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+        "nests too deeply",
+    ),
+    "attributes that nest too deeply": (
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"'
+        + b"1" * 32
+        + b'","spanId":"'
+        + b"1" * 16
+        + b'","attributes":[{"key":"a","value":'
+        + b'{"arrayValue":{"values":[' * 500
+        + b"]}}" * 500
+        + b"}]}]}]}]}\n",
+        "nests too deeply",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "packed", [bytes, gzip.compress, zstandard.ZstdCompressor().compress], ids=["plain", "gzip", "zstd"]
+)
+@pytest.mark.parametrize("bad", BAD_LINES)
+def test_a_bad_line_is_told_with_its_number_and_the_rest_goes_on(bad: str, packed: type, tmp_path: Path) -> None:
+    line, why = BAD_LINES[bad]
+    path = put(tmp_path / "a.jsonl", packed(b"".join([*LINES[:2], line, *LINES[2:]])))
+    outcome, words = replayed_with_words(path)
+    assert outcome.sums.runs == 12
+    (word,) = words
+    assert word.startswith("a.jsonl:3: ")
+    assert why in word
+    assert outcome.notes() == ("1 part of the input could not be read and is not in here.",)
+
+
+@pytest.mark.parametrize("piece_bytes", [1_000, 50_000])
+def test_line_numbers_are_right_wherever_a_piece_begins(
+    piece_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalEngine, "piece_bytes", piece_bytes)
+    path = put(tmp_path / "a.jsonl", b"".join(line + b"{]\n" for line in LINES))
+    _, words = replayed_with_words(path)
+    assert [word.split(":")[1] for word in words] == [str(2 * (place + 1)) for place in range(len(LINES))]
+
+
+def test_only_the_first_troubles_are_told_one_by_one(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.jsonl", b"".join([*LINES, *([b"nothing\n"] * 500)]))
+    outcome, words = replayed_with_words(path)
+    assert outcome.sums.runs == 12
+    assert len(words) == MAX_TOLD + 1
+    assert words[-1] == f"and {500 - MAX_TOLD} more that could not be read"
+
+
+def test_troubles_say_nothing_of_what_a_trace_holds(tmp_path: Path) -> None:
+    secret = b'{"resourceSpans":[{"scopeSpans":[{"scope":{"name":["the secret"]},"spans":["the secret"]}]}]}\n'
+    _, words = replayed_with_words(put(tmp_path / "a.jsonl", b"".join([*LINES, secret, b"the secret\n"])))
+    assert len(words) == 2
+    assert "secret" not in "".join(words)
+
+
+def cut_off(data: bytes) -> bytes:
+    return data[: len(data) * 3 // 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        (
+            "a.jsonl.gz",
+            cut_off(gzip.compress(b"".join(LINES))),
+            "Compressed file ended before the end-of-stream marker",
+        ),
+        ("a.jsonl.gz", gzip.compress(b"".join(LINES))[:-5] + b"\0\0\0\0\0", "CRC check failed"),
+        ("a.pb", cut_off(as_framed(made_up())), "is cut off"),
+        ("a.pb", as_framed(made_up()) + b"\xff" * 100, "no message at byte"),
+        ("a.parquet", b"PAR1" + bytes(range(256)) * 40, "neither OTLP as JSON or protobuf, nor Jaeger's JSON"),
+        ("a.pb", b"\x0a" + as_message(made_up())[3:], "no OTLP protobuf message"),
+        ("a.json", b'{\n "resourceSpans": [\n  {\n', "Input data was truncated"),
+    ],
+)
+def test_a_damaged_file_is_told_and_what_came_before_the_damage_is_read(
+    name: str, data: bytes, why: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    put(folder / name, data)
+    put(folder / "z.jsonl", b"".join(LINES))
+    outcome, words = replayed_with_words(folder)
+    assert outcome.sums.runs == 12
+    assert outcome.sums.troubles.count == 1
+    (word,) = words
+    assert name in word
+    assert why in word
+
+
+def test_a_cut_zstandard_file_gives_what_it_has(tmp_path: Path) -> None:
+    data = as_lines(made_up(800))
+    path = put(tmp_path / "a.jsonl.zst", cut_off(zstandard.ZstdCompressor(write_content_size=False).compress(data)))
+    outcome, words = replayed_with_words(path)
+    assert outcome.sums.spans
+    assert words == ["a.jsonl.zst: damaged: it is cut off"]
+
+
+def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
+    outcome, words = replayed_with_words(put(tmp_path / "a.jsonl", b" \n"))
+    assert (outcome.sums.spans, words) == (0, [])
+
+
+def test_a_line_too_long_to_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "MAX_LINE_BYTES", 100_000)
+    monkeypatch.setattr(LocalEngine, "piece_bytes", 1_000)
+    long = b'{"resourceSpans":[' + b" " * 300_000 + b"]}\n"
+    path = put(tmp_path / "a.jsonl.gz", gzip.compress(b"".join([LINES[0][:500], b"\n", long])))
+    _, words = replayed_with_words(path)
+    assert any("a line of more than" in word for word in words)
+
+
+def test_a_document_too_long_to_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "MAX_DOCUMENT_BYTES", 10_000)
+    path = put(tmp_path / "a.json", json.dumps(json.loads(LINES[0]), indent=2).encode() * 10)
+    _, words = replayed_with_words(path)
+    assert words == ["a.json: one document of more than 0 MB: write it as lines"]
+
+
+def test_troubles_add_up_and_keep_the_first_ones() -> None:
+    whole = Troubles()
+    for part in range(3):
+        own = Troubles()
+        for place in range(MAX_KEPT):
+            own.add(Trouble(f"{part}", f"{place}"))
+        whole.merge(own)
+    assert whole.count == 3 * MAX_KEPT
+    assert [trouble.source for trouble in whole.kept] == ["0"] * MAX_KEPT
