@@ -16,6 +16,7 @@ from otel_agentperf.replay.standouts import Standouts
 from otel_agentperf.replay.troubles import Troubles
 
 MAX_SUGGESTED_IDS = 5
+MAX_TRACE_SPANS = 100_000
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How many runs and sessions are told in detail."""
     session_id: str | None = None
     """The session that is asked for; all of them where absent."""
+    max_trace_spans: int = MAX_TRACE_SPANS
+    """The most spans of a trace that are kept."""
 
 
 @dataclass(slots=True)

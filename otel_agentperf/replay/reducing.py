@@ -4,8 +4,8 @@ A trace comes together whatever pieces its spans were in. Each span is read once
 of the packs does not matter: spans are put in order of start, and of two with one id the later
 one to end stays.
 
-Limit: of a trace with more spans than `MAX_TRACE_SPANS` the first ones to start are kept, since
-a parent starts before its children; how many were left out is told.
+Limit: of a trace with too many spans the first ones to start are kept, since a parent starts
+before its children; how many were left out is told.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from otel_agentperf.replay import jaeger, otlp_json_span, otlp_proto
 from otel_agentperf.replay.packing import Form, Pack, PackedSpan, unpacked
 from otel_agentperf.replay.records import BadSpanError, Process, Reader, Record
 from otel_agentperf.replay.troubles import Trouble, Troubles
-
-MAX_TRACE_SPANS = 100_000
 
 _PROCESSES: dict[Form, Callable[[bytes], Process]] = {
     Form.OTLP_JSON: otlp_json_span.process,
@@ -44,9 +42,7 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
     """Spans beyond the limit."""
 
 
-def reduce_bucket(
-    packs: Iterable[bytes], reader: Reader, troubles: Troubles, limit: int = MAX_TRACE_SPANS
-) -> Iterator[Trace]:
+def reduce_bucket(packs: Iterable[bytes], reader: Reader, troubles: Troubles, limit: int) -> Iterator[Trace]:
     """Put the spans of each trace together and read them.
 
     Args:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
+import msgspec
+
 from otel_agentperf.config import Settings
 from otel_agentperf.replay import opening
 from otel_agentperf.replay.engines import ReplayEngine
 from otel_agentperf.replay.outcome import Outcome, nothing
 from otel_agentperf.replay.pieces import Piece, UnknownFormError, pieces_of
-from otel_agentperf.replay.plan import Plan
+from otel_agentperf.replay.plan import MAX_TRACE_SPANS, Plan
 from otel_agentperf.replay.sources import Source
 from otel_agentperf.replay.troubles import Trouble, Troubles
 
@@ -68,6 +70,7 @@ def replay(
     *,
     top: int = 10,
     session_id: str | None = None,
+    max_trace_spans: int = MAX_TRACE_SPANS,
     on_troubles: Callable[[Troubles], None] = nothing,
     on_progress: Callable[[str, int, int], None] = nothing,
 ) -> Outcome:
@@ -79,6 +82,7 @@ def replay(
         engine: carries the work out.
         top: how many runs and sessions to tell in detail.
         session_id: the session that is asked for; all of them where absent.
+        max_trace_spans: the most spans of a trace that are kept.
         on_troubles: takes what could not be read, as it comes in.
         on_progress: takes the round, how much of it is done, and of how much.
 
@@ -88,6 +92,7 @@ def replay(
         OSError: there is no room for what must be laid down in between.
     """
     plan = plan_for(sources, settings, top=top, session_id=session_id)
+    plan = msgspec.structs.replace(plan, max_trace_spans=max_trace_spans)
     outcome = Outcome(plan, settings, on_troubles, on_progress)
 
     def take(troubles: Troubles) -> None:

@@ -71,7 +71,7 @@ def reduce_spans(packs: Iterable[bytes], plan: Plan) -> Reduced:
     shop.judge.rule_errors.clear()
     reduced = Reduced(standouts=Standouts(plan.top))
     parts: dict[int, list[SessionPart | str]] = defaultdict(list)
-    for trace in reduce_bucket(packs, shop.reader, reduced.troubles):
+    for trace in reduce_bucket(packs, shop.reader, reduced.troubles, plan.max_trace_spans):
         reduced.traces += 1
         reduced.spans += len(trace.records) + trace.left_out
         reduced.left_out += trace.left_out
