@@ -20,6 +20,8 @@ from otel_agentperf.reading.facts import Facts, provider
 from otel_agentperf.reading.values import Attributes
 
 KEY = semconv.OPERATION_NAME
+AGENT_KEY = "agent_name"
+_PYDANTIC_AI = "pydantic-ai"
 
 _NO_WORK = (
     "create_agent",
@@ -44,6 +46,7 @@ KINDS = {
     semconv.OP_EXECUTE_TOOL: OperationKind.TOOL,
     semconv.OP_EXECUTE_ACTION: OperationKind.TOOL,
     semconv.OP_INVOKE_AGENT: OperationKind.AGENT,
+    "handle_conversation_turn": OperationKind.AGENT,  # a draft of 2026 for agents in the process
     semconv.OP_INVOKE_WORKFLOW: OperationKind.WORKFLOW,
     semconv.OP_INVOKE_NODE: OperationKind.NODE,
     semconv.OP_USE_SERVICE: OperationKind.SERVICE,
@@ -106,6 +109,20 @@ def read_workflow(name: str, attributes: Attributes, scope: str, parent_id: str 
     """Read a span that names its workflow and no operation: OpenLIT's graphs that failed."""
     del scope, parent_id
     return Facts(OperationKind.WORKFLOW, values.text(attributes, semconv.WORKFLOW_NAME) or name)
+
+
+def read_tool(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:
+    """Read a span that names its tool and no operation: Pydantic AI before its version 2."""
+    del name, scope, parent_id
+    named = values.text(attributes, semconv.TOOL_NAME)
+    return None if named is None else Facts(OperationKind.TOOL, named, tool=agentperf.tool_call(attributes))
+
+
+def read_agent(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:
+    """Read the run of an agent that names no operation: Pydantic AI before its version 2."""
+    del name, parent_id
+    named = values.text(attributes, AGENT_KEY) if scope == _PYDANTIC_AI else None
+    return None if named is None else Facts(OperationKind.AGENT, named)
 
 
 def _unknown(attributes: Attributes) -> OperationKind:

@@ -30,6 +30,8 @@ _READERS = (
     (openllmetry.REQUEST_TYPE, openllmetry.read_request),
     (openllmetry.SYSTEM, openllmetry.read_request),
     (semconv.WORKFLOW_NAME, genai.read_workflow),
+    (semconv.TOOL_NAME, genai.read_tool),
+    (genai.AGENT_KEY, genai.read_agent),
 )
 KEYS = frozenset(key for key, _ in _READERS)
 """A span without any of these is no agent work."""

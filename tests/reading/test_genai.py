@@ -122,6 +122,41 @@ def test_a_cost_that_another_instrumentation_wrote_is_taken_as_the_total_exactly
     assert (cost.status, cost.total_usd, cost.input_usd) == (CostStatus.PRICED, Decimal("0.0001234"), None)
 
 
+@pytest.mark.parametrize(
+    ("said", "usd"),
+    [
+        ({"gen_ai.usage.cost": 0}, None),
+        ({"gen_ai.usage.cost": 0.0, "operation.cost": 0.25}, "0.25"),
+        ({"operation.cost": 0.25}, "0.25"),
+        ({"gen_ai.usage.cost.amount": 0.25, "gen_ai.usage.cost.currency": "USD"}, "0.25"),
+        ({"gen_ai.usage.cost.amount": 0.25, "gen_ai.usage.cost.currency": "EUR"}, None),
+        ({"gen_ai.usage.cost.amount": 0.25}, None),
+        ({semconv.COST_STATUS: "priced", "gen_ai.usage.cost": 0.0}, "0.0"),
+    ],
+)
+def test_a_cost_is_taken_from_those_who_know_it_and_nothing_is_no_price(
+    said: dict[str, object], usd: str | None
+) -> None:
+    cost = operation("chat m", {"gen_ai.operation.name": "chat", **said}).cost
+    assert (None if cost is None else str(cost.total_usd)) == usd
+
+
+def test_the_spans_of_an_older_pydantic_ai_are_told_by_what_they_name() -> None:
+    agent = {"agent_name": "clerk", "model_name": "gemini-2.5-flash", "gen_ai.usage.input_tokens": 9}
+    read = operation("agent run", agent, scope="pydantic-ai")
+    assert (read.kind, read.name, read.usage) == (OperationKind.AGENT, "clerk", None)
+    assert operation("agent run", agent, scope="another").kind is OperationKind.OTHER
+    called = operation("running tool", {semconv.TOOL_NAME: "search", "tool_arguments": "{}"}, scope="pydantic-ai")
+    assert (called.kind, called.name) == (OperationKind.TOOL, "search")
+    assert called.tool is not None
+    assert called.tool.no_arguments
+
+
+def test_a_failed_graph_that_openlit_left_without_an_operation_is_a_workflow() -> None:
+    read = operation("invoke_workflow shop", {semconv.WORKFLOW_NAME: "shop"}, is_error=True)
+    assert (read.kind, read.name) == (OperationKind.WORKFLOW, "shop")
+
+
 def test_an_unpriced_cost_stays_unknown_and_keeps_its_reason() -> None:
     said = {
         "gen_ai.operation.name": "chat",
