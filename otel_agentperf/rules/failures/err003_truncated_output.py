@@ -42,7 +42,7 @@ class _Answers:
     eaten: int = 0
     """Cut answers of which most tokens were thoughts."""
     cut_tokens: int = 0
-    latest: Claims = field(default_factory=lambda: Claims(most=16))
+    longest: Claims = field(default_factory=lambda: Claims(most=16))
     """Where the longest of them are; nothing is claimed."""
 
     def merge(self, other: _Answers) -> None:
@@ -50,7 +50,7 @@ class _Answers:
         self.cut += other.cut
         self.eaten += other.eaten
         self.cut_tokens += other.cut_tokens
-        self.latest.merge(other.latest)
+        self.longest.merge(other.longest)
 
 
 class TruncatedOutput(Rule[Table[_Answers]]):
@@ -93,7 +93,7 @@ class TruncatedOutput(Rule[Table[_Answers]]):
         answers.cut += 1
         answers.cut_tokens += tokens
         answers.eaten += usage is not None and usage.reasoning_tokens * 2 > tokens
-        answers.latest.add(operation.span_id, start_ns=0, end_ns=tokens)
+        answers.longest.add(operation.span_id, start_ns=0, end_ns=tokens)
         return ()
 
     def merge(self, state: Table[_Answers], other: Table[_Answers]) -> Table[_Answers]:
@@ -123,7 +123,7 @@ class TruncatedOutput(Rule[Table[_Answers]]):
             complexity=self.complexity,
             confidence=0.9,
             applies_to=(target,),
-            span_ids=answers.latest.spans(),
+            span_ids=answers.longest.spans(),
             evidence={
                 "calls": answers.calls,
                 "cut_answers": answers.cut,
