@@ -8,6 +8,7 @@ unknown is `null`.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, cast
 
 import msgspec
@@ -118,7 +119,7 @@ def _encoded(report: AnyReport) -> bytes:
     try:
         return _encoder.encode(made)
     except UnicodeEncodeError:  # half a surrogate pair in somebody's name
-        return _encoder.encode(_mended(msgspec.to_builtins(made)))
+        return _encoder.encode(_mended(msgspec.to_builtins(made, builtin_types=(Decimal,))))
 
 
 def _mended(value: Any) -> Any:

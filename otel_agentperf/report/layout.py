@@ -20,6 +20,7 @@ MIN_WIDTH = 60
 GAP = 2
 INDENT = 2
 _MAX_STATE = 24
+_MIN_NAME = 12
 
 
 class Layout:
@@ -90,15 +91,16 @@ class Layout:
             yield line
 
     def table(self, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Text]:
-        """A table: names on the left in what room there is, numbers flush right."""
+        """A table: names on the left in what room there is, numbers flush right; where it is too wide, without the last ones."""
         if not rows:
             return
         widths = [max(cell_len(row[i]) for row in (titles, *rows)) for i in range(1, len(titles))]
-        room = max(8, self.width - INDENT - sum(width + GAP for width in widths))
+        while (room := self.width - INDENT - sum(width + GAP for width in widths)) < _MIN_NAME and widths:
+            widths.pop()
         for number, row in enumerate((titles, *rows)):
             name = self.short(row[0], room)
             line = Text(" " * INDENT + name + " " * (room - cell_len(name)), "dim" if number == 0 else "")
-            yield self.row(line, list(row[1:]), widths, "dim" if number == 0 else "")
+            yield self.row(line, row[1 : len(widths) + 1], widths, "dim" if number == 0 else "")
 
     def row(self, label: Text, cells: Sequence[str], widths: Sequence[int], style: str) -> Text:
         """A label with cells behind it; what is unknown stands out."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
+from functools import partial
 
+import msgspec
+
+from otel_agentperf.analysis.breakdown import Breakdown, breakdown_of
 from otel_agentperf.analysis.engine import Engine
+from otel_agentperf.analysis.ledger import session_summary
+from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import (
     Cost,
     CostStatus,
@@ -14,9 +21,11 @@ from otel_agentperf.model import (
     ToolCall,
     Usage,
 )
-from otel_agentperf.reading import runs_of
+from otel_agentperf.reading import TracedRun, runs_of
 from otel_agentperf.reading.judge import observe
 from otel_agentperf.report import RunReport, report_on
+from otel_agentperf.report.collection import By, Collector, ReportSet
+from otel_agentperf.report.session import SessionReport, session_report
 from otel_agentperf.rules import make_rules
 from tests.reading.spans import at
 
@@ -29,8 +38,11 @@ UNKNOWN = Cost(CostStatus.UNPRICED, reason="no price is known for my-tuned-model
 class Story:
     """Operations of one run, each beneath another, at times in seconds."""
 
-    def __init__(self, graph: str = "recording_graph", end: float = 10, session: str | None = "rec-17") -> None:
+    def __init__(
+        self, graph: str = "recording_graph", end: float = 10, session: str | None = "rec-17", trace_id: str = TRACE
+    ) -> None:
         self.operations: list[Operation] = []
+        self.trace_id = trace_id
         self.root = self.add(OperationKind.WORKFLOW, graph, None, 0, end, session_id=session)
 
     def add(self, kind: OperationKind, name: str, parent: str | None, start: float, end: float, **facts: object) -> str:
@@ -42,7 +54,7 @@ class Story:
             at(start * 1000),
             at(end * 1000),
             parent,
-            TRACE,
+            self.trace_id,
             **facts,  # pyright: ignore[reportArgumentType]
         )
         self.operations.append(operation)
@@ -78,10 +90,19 @@ class Story:
         call = ToolCall(arguments_hash="0" * 16, result_hash="0" * 16)
         return self.add(OperationKind.TOOL, name, parent, start, end, tool=call, **facts)
 
-    def report(self, *, root_seen: bool = True) -> RunReport:
+    def run(self) -> TracedRun:
+        """The operations as one run."""
         (run,) = runs_of(self.operations)
-        summary = observe(Engine(make_rules({}, RULES)), run)
-        return report_on(run.root, run.operations, summary, root_seen=root_seen)
+        return run
+
+    def summary(self) -> RunSummary:
+        """What three rules say of it."""
+        return observe(Engine(make_rules({}, RULES)), self.run())
+
+    def report(self, *, root_seen: bool = True) -> RunReport:
+        """The report on it."""
+        run = self.run()
+        return report_on(run.root, run.operations, self.summary(), root_seen=root_seen)
 
 
 def recording() -> Story:
@@ -145,3 +166,32 @@ def large(branches: int = 12) -> Story:
             cost=Cost(CostStatus.PRICED, Decimal("0.0003")),
         )
     return story
+
+
+def collected(number: int = 12, by: By = By.RUN, top: int = 3) -> ReportSet:
+    """The report on that many runs of four sessions, each dearer and longer than the one before."""
+    collector = Collector(top)
+    engine = Engine(make_rules({}, RULES))
+    sessions: dict[str, Breakdown] = defaultdict(Breakdown)
+    for place in range(number):
+        story = Story(f"graph_{place}", end=place + 1, session=f"s{place % 4}", trace_id=f"{place + 1:032x}")
+        agent = story.node("writer", 0, place + 1)
+        story.model("gemini-2.5-pro", agent, 0, place + 0.5, f"0.0{place + 10}")
+        run = story.run()
+        summary = observe(engine, run)
+        collector.add(breakdown_of(summary), summary, run.root, partial(report_on, run.root, run.operations, summary))
+        sessions[f"s{place % 4}"].merge(breakdown_of(summary))
+    summaries = [session_summary(session_id, whole, (), ()) for session_id, whole in sessions.items()]
+    return collector.report("traces/*.jsonl", by=by, sessions=summaries, notes=("2 lines could not be read.",))
+
+
+def a_session() -> SessionReport:
+    """The report on a session of two runs in a live engine, one of them still open."""
+    engine = Engine(make_rules({}, RULES))
+    for story in (recording(), large()):
+        story.operations = [msgspec.structs.replace(operation, session_id="rec-17") for operation in story.operations]
+        observe(engine, story.run())
+    engine.begin("open", "rec-17", at(0))
+    found = engine.session("rec-17")
+    assert found is not None
+    return session_report(found)

@@ -167,6 +167,7 @@ def _dressed(root: Element, chart: Chart, bars: Sequence[Bar]) -> Element:
                         _dress_bar(element, bar, bar.parts[place] if bar.parts else bar.said)
                     else:
                         drawn.remove(element)
+                drawn[:] = reversed(list(drawn))  # read and tabbed through from the top
     _align_labels(root)
     for element in root.iter():
         _round_numbers(element)
