@@ -104,7 +104,7 @@ def of(attributes: dict[str, Any], events: list[Any], *, is_error: bool = False)
     )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(
     base=st.sampled_from(BASES),
     attributes=st.dictionaries(st.sampled_from(KEYS), ATTRIBUTE, max_size=6),
@@ -134,7 +134,7 @@ def test_content_of_any_shape_is_read_without_a_word(
 ALL = [span for who in WHO for scenario in scenarios(who) for span in spans(who)[scenario]]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_recorded_spans_that_were_cut_or_changed_anywhere_are_read_too(data: st.DataObject) -> None:
     span = data.draw(st.sampled_from(ALL))
