@@ -92,7 +92,7 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
         "prompt_tokens": Option(4_000, "tokens", "Largest prompt of a light call."),
         "answer_tokens": Option(150, "tokens", "Longest answer of a light call, thoughts aside."),
         "thought_tokens": Option(
-            128, "tokens", "Most thoughts of a light call: the least budget that Gemini 2.5 Pro takes."
+            256, "tokens", "Most thoughts of a light call: twice the least budget that Gemini 2.5 Pro takes."
         ),
     }
     min_calls: int
