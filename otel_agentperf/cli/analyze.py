@@ -21,6 +21,7 @@ import click
 from otel_agentperf import config
 from otel_agentperf.cli.progress import progress_bar
 from otel_agentperf.config import Settings, SettingsError
+from otel_agentperf.plugins import all_rules
 from otel_agentperf.replay import backends
 from otel_agentperf.replay.engines import ReplayEngine, WorkerDiedError
 from otel_agentperf.replay.extras import MissingExtraError
@@ -35,7 +36,6 @@ from otel_agentperf.report.console import ReportWriter
 from otel_agentperf.report.document import AnyReport
 from otel_agentperf.report.render import Format, render
 from otel_agentperf.report.render import MissingExtraError as FormatNeedsExtraError
-from otel_agentperf.rules import RULES
 
 FOUND, UNUSABLE = 1, 2
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -48,58 +48,45 @@ class Unusable(click.ClickException):
     exit_code = UNUSABLE
 
 
-class Moment(click.ParamType):
-    """A time, as Unix seconds: so long ago (`90m`, `2d`), or ISO 8601."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
-        if isinstance(value, float):
-            return value
-        text = str(value).strip()
-        ago = _AGO.match(text)
-        if ago:
-            return time.time() - float(ago[1]) * _UNITS_S[ago[2]]
-        if text == "now":
-            return time.time()
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is neither a time ago, such as 90m, 6h or 2d, nor ISO 8601", param, ctx)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+def moment(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A time as Unix seconds: so long ago (`90m`, `2d`), or ISO 8601, in UTC where it names no zone."""
+    del context, parameter
+    if value is None:
+        return None
+    text = value.strip()
+    ago = _AGO.match(text)
+    if ago:
+        return time.time() - float(ago[1]) * _UNITS_S[ago[2]]
+    if text == "now":
+        return time.time()
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a time ago, such as 90m, 6h or 2d, nor ISO 8601") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-class Codes(click.ParamType):
+def codes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Codes of rules, by commas."""
-
-    name = "code,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Read them."""
-        if isinstance(value, tuple):
-            return value  # pyright: ignore[reportUnknownVariableType] - what this very method returned
-        codes = tuple(part.strip().upper() for part in str(value).split(",") if part.strip())
-        known = [rule.code for rule in RULES]
-        for code in codes:
-            if code not in known:
-                self.fail(f"there is no rule {code}; there are {', '.join(known)}", param, ctx)
-        return codes
+    del context, parameter
+    found = tuple(part.strip().upper() for part in (value or "").split(",") if part.strip())
+    known = [rule.code for rule in all_rules()]
+    for code in found:
+        if code not in known:
+            raise click.BadParameter(f"there is no rule {code}; there are {', '.join(known)}")
+    return found
 
 
-class Header(click.ParamType):
-    """A header of HTTP."""
-
-    name = "name=value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Read it; its value may be a secret and is not told."""
-        if isinstance(value, tuple):
-            return value  # pyright: ignore[reportUnknownVariableType] - as above
-        name, equals, said = str(value).partition("=")
+def header(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Headers of HTTP; a value may be a secret and is not told."""
+    del context, parameter
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, said = value.partition("=")
         if not equals or not name.strip():
-            self.fail("a header is written NAME=VALUE", param, ctx)
-        return name.strip(), said.strip()
+            raise click.BadParameter("a header is written NAME=VALUE")
+        found[name.strip()] = said.strip()
+    return found
 
 
 @click.command("analyze")
@@ -113,19 +100,33 @@ class Header(click.ParamType):
 )
 @click.option("--session", "session_id", help="Report on the session of this id alone.")
 @click.option("--top", type=click.IntRange(1, 1000), default=TOP, show_default=True, help="How many to list.")
-@click.option("--fail-on", type=Codes(), default=(), help="Exit with 1 where one of these rules finds something.")
+@click.option(
+    "--fail-on", callback=codes, metavar="CODE,...", help="Exit with 1 where one of these rules finds something."
+)
 @click.option(
     "--budget",
     type=click.FloatRange(min=0),
     metavar="USD",
     help="Exit with 1 where all that is reported on cost more.",
 )
-@click.option("--since", type=Moment(), help="Ask a backend from then on: 90m, 6h, 2d or ISO 8601.  [default: 1h]")
-@click.option("--until", type=Moment(), help="Ask a backend until then.  [default: now]")
+@click.option(
+    "--since",
+    callback=moment,
+    metavar="TIME",
+    help="Ask a backend from then on: 90m, 6h, 2d or ISO 8601.  [default: 1h]",
+)
+@click.option("--until", callback=moment, metavar="TIME", help="Ask a backend until then.  [default: now]")
 @click.option("--query", help="Ask Tempo with this TraceQL.")
 @click.option("--service", help="Ask a backend for traces of this service.")
 @click.option("--limit", type=click.IntRange(1), help="Ask a backend for so many traces at most.  [default: 1000]")
-@click.option("--header", "headers", type=Header(), multiple=True, help="Send this to a backend, such as a token.")
+@click.option(
+    "--header",
+    "headers",
+    callback=header,
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Send this to a backend, such as a token.",
+)
 @click.option("--engine", type=click.Choice(["local", "dask"]), default="local", show_default=True)
 @click.option("--scheduler", metavar="ADDRESS", help="Where the Dask scheduler is, such as tcp://10.0.0.1:8786.")
 @click.option("--workers", type=click.IntRange(1), help="Processes of the local engine.  [default: one a core]")
@@ -221,7 +222,7 @@ def _sources(names: Sequence[str], asked: dict[str, Any]) -> list[Source]:
         asked["query"] or "",
         asked["service"] or "",
         asked["limit"] or backends.Filter.limit,
-        dict(asked["headers"]),
+        asked["headers"],
     )
     return [*files(name for name in names if name not in addresses), *(backends.source(n, wanted) for n in addresses)]
 
