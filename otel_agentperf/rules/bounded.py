@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from heapq import heappush, heappushpop
+from struct import Struct
 from typing import Generic, Protocol, Self, TypeVar
 from zlib import crc32
 
@@ -23,6 +24,10 @@ MAX_SPANS = 16
 """Spans that a suggestion names."""
 
 _MOST_AT_STAKE = 0.5
+_PACKED = Struct(">dQQ")
+"""Of numbers that are not negative, the larger one has the larger bytes."""
+_LATEST_NS = 2**63
+_ANY = "surrogatepass"
 _TRIFLE_USD = 0.001
 _SHOWN_USD = 0.00005
 _EXACT = Context(prec=40, traps=[])
@@ -88,34 +93,38 @@ class Claims:
     """The largest claims of a suggestion, by money and then by time."""
 
     most: int = MAX_KEPT_CLAIMS
-    kept: list[tuple[Decimal, int, str, int]] = field(default_factory=list[tuple[Decimal, int, str, int]])
-    """A heap of money, nanoseconds, span and start."""
+    _kept: list[bytes] = field(default_factory=list[bytes])
+    """A heap of claims in some eighty bytes each, which sort as money, time, start and span do."""
 
     def add(self, span_id: str, cost_usd: Decimal = ZERO_USD, start_ns: int = 0, end_ns: int = 0) -> None:
         """Claim money on a span, a stretch of time, or both."""
-        self._push((cost_usd, max(0, end_ns - start_ns), span_id, start_ns))
+        start_ns = min(max(0, start_ns), _LATEST_NS)
+        length_ns = min(max(0, end_ns - start_ns), _LATEST_NS)
+        self._push(_PACKED.pack(max(0.0, float(cost_usd)), length_ns, start_ns) + span_id.encode(errors=_ANY))
 
-    def _push(self, claim: tuple[Decimal, int, str, int]) -> None:
-        if len(self.kept) < self.most:
-            heappush(self.kept, claim)
+    def _push(self, claim: bytes) -> None:
+        if len(self._kept) < self.most:
+            heappush(self._kept, claim)
         else:
-            heappushpop(self.kept, claim)
+            heappushpop(self._kept, claim)
 
     def merge(self, other: Claims) -> None:
         """Take in other claims, which are left as they are."""
-        for claim in other.kept:
+        for claim in other._kept:
             self._push(claim)
 
     def largest(self) -> tuple[Claim, ...]:
         """The claims, the largest first."""
-        return tuple(
-            Claim(span_id, cost_usd, start_ns, start_ns + length_ns)
-            for cost_usd, length_ns, span_id, start_ns in sorted(self.kept, reverse=True)
-        )
+        claims: list[Claim] = []
+        for packed in sorted(self._kept, reverse=True):
+            cost_usd, length_ns, start_ns = _PACKED.unpack_from(packed)
+            span_id = packed[_PACKED.size :].decode(errors=_ANY)
+            claims.append(Claim(span_id, Decimal(repr(cost_usd)), start_ns, start_ns + length_ns))
+        return tuple(claims)
 
     def spans(self) -> tuple[str, ...]:
         """The spans of the largest claims, each once."""
-        return tuple(dict.fromkeys(claim[2] for claim in sorted(self.kept, reverse=True)))[:MAX_SPANS]
+        return tuple(dict.fromkeys(claim.span_id for claim in self.largest()))[:MAX_SPANS]
 
 
 def weighed(reference: float, part: float | Decimal, whole: float | Decimal) -> float:

@@ -95,3 +95,12 @@ def test_an_impact_in_money_is_small_where_the_money_is(usd: str, impact: float)
 )
 def test_dollars_show_small_amounts(usd: str, shown: str) -> None:
     assert dollars(Decimal(usd)) == shown
+
+
+def test_claims_with_numbers_and_names_that_no_clock_and_no_tracer_gives_are_kept_all_the_same() -> None:
+    claims = Claims()
+    claims.add("\ud800 no hexadecimal", Decimal(-1), -5, 2**70)
+    claims.add("", Decimal("0.1"), 9, 3)
+    first, second = claims.largest()
+    assert (first.span_id, first.cost_usd, first.start_ns, first.end_ns) == ("", Decimal("0.1"), 9, 9)
+    assert (second.span_id, second.cost_usd, second.start_ns) == ("\ud800 no hexadecimal", 0, 0)

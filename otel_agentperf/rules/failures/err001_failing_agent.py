@@ -36,7 +36,8 @@ from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Claims, Table, dol
 NS_PER_S = 1e9
 MAX_OPEN = 5_000
 """Spans with something beneath them, whose own end has not come yet."""
-MAX_BENEATH = 64
+MAX_BENEATH = 16
+"""Billed spans beneath one that are told apart."""
 ALARM_RATE = 0.5
 _NO_SPAN = ""
 
