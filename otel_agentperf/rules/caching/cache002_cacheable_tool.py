@@ -12,7 +12,8 @@ Instead: if the tool only reads, keep its results for as long as they hold good:
 function, by its arguments, or LangGraph's own cache on the node.
 
 Limits: whether a tool only reads cannot be seen from here: one that also does something must be
-called each time. A tool that once gave another result for the same arguments is left alone
+called each time. Tools whose names say that they change something (`cancel_order`, `browser_click`)
+are left out. A tool that once gave another result for the same arguments is left alone
 altogether. Failed calls do not count, nor do those whose result was not recorded, and those
 without arguments count only where the result is long. Up to 2,048 pairs of tool and arguments are
 watched in a process, a fair sample of them where there are more.
@@ -20,6 +21,7 @@ watched in a process, a fair sample of them where there are more.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -53,6 +55,18 @@ REFERENCE_S = 1.0
 REFERENCE_USD = 0.001
 _CALL = struct.Struct(">QQQd")
 _SEEN = struct.Struct(">QQQdQQ")
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+READING = frozenset(
+    "calculate check compute count describe fetch find get list load look lookup query read retrieve search show view".split()  # noqa: SIM905 - reads best so
+)
+CHANGING = frozenset(
+    "add apply approve archive assign book buy call cancel charge click close commit complete copy create delete deploy "  # noqa: SIM905
+    "drop edit execute file fill goto insert install invite log mark merge modify move navigate notify open order pay "
+    "place post press publish push put record refund register reject remove rename reply reserve restart reset run save "
+    "scroll select send set sign start stop store submit subscribe sync think transfer trigger type undo update upload "
+    "wait write".split()
+)
+"""What the name of a tool may say first; `post` in `get_post` says nothing."""
 _MIX = 0x9E37_79B9_7F4A_7C15
 _MOST = 2**64 - 1
 
@@ -200,7 +214,7 @@ class CacheableTool(Rule[_State]):
     def _of(self, name: str, pairs: dict[int, _Pair]) -> Iterable[Suggestion]:
         repeated = [pair for pair in pairs.values() if isinstance(pair, _Repeated)]
         same = [pair for pair in repeated if len(pair.runs) >= self.min_runs]
-        if not same or any(pair.varies for pair in repeated):
+        if not same or any(pair.varies for pair in repeated) or _verb(name) in CHANGING:
             return ()
         repeats = sum(pair.calls - 1 for pair in same)
         first = [_Call._make(_CALL.unpack(pair.first)) for pair in same]
@@ -227,7 +241,7 @@ class CacheableTool(Rule[_State]):
                 ),
                 impact_score=round(0.7 * min(1.0, max(average_s / REFERENCE_S, average_usd / REFERENCE_USD)), 3),
                 complexity=self.complexity,
-                confidence=0.6,
+                confidence=0.7 if _verb(name) in READING else 0.5,
                 applies_to=(f"tool:{name}",),
                 span_ids=tuple(span_hex(call.span_id) for call in named[:16]),
                 evidence={
@@ -244,6 +258,11 @@ class CacheableTool(Rule[_State]):
                 ),
             ),
         )
+
+
+def _verb(name: str) -> str | None:
+    words = (word.lower() for word in _WORDS.findall(name))
+    return next((word for word in words if word in READING or word in CHANGING), None)
 
 
 def _repeated(found: _Pair) -> _Repeated:
