@@ -37,6 +37,8 @@ def test_prices_and_rule_options_come_from_the_file(tmp_path: Path) -> None:
         ("AGENTPERF_OPTIMIZATION_THRESHOLD", "1.5", "a number from 0 to 1"),
         ("AGENTPERF_OPTIMIZATION_THRESHOLD", "nan", "a number from 0 to 1"),
         ("AGENTPERF_CONFIG", "nowhere.toml", "a readable TOML file"),
+        ("AGENTPERF_REPORT_FORMAT", "pdf", "terminal | json | markdown | html"),
+        ("AGENTPERF_REPORT_PATH", "{run}/{date}.html", "no other fields than {run}, {trace_id}, {span_id}"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(name: str, value: str, allowed: str) -> None:

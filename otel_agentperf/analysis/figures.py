@@ -15,7 +15,7 @@ import msgspec
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Line, Opportunity, usd_of
 from otel_agentperf.analysis.scores import efficiency, rating, rating_of
 from otel_agentperf.model import ZERO_USD, Complexity, Level, SavingBasis, Totals
-from otel_agentperf.pricing.ranks import is_cheap
+from otel_agentperf.pricing.families import Size, rank
 
 NO_AGENT = "(outside any agent)"
 BOTTLENECK_SHARE = 0.05
@@ -279,9 +279,9 @@ def _efficiency_of(line: Line) -> int:
 
 
 def _cheaper(models: Mapping[str, Line]) -> CheaperModels:
-    ranked = [(line.calls, cheap) for name, line in models.items() if (cheap := is_cheap(name)) is not None]
+    ranked = [(line.calls, size) for name, line in models.items() if (size := rank(name)) is not None]
     total = sum(calls for calls, _ in ranked)
-    calls = sum(calls for calls, cheap in ranked if cheap)
+    calls = sum(calls for calls, size in ranked if size < Size.PRO)
     return CheaperModels(calls=calls, ranked_calls=total, share=calls / total if total else None)
 
 
