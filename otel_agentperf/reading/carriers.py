@@ -181,9 +181,11 @@ def _from_list(found: Exchange, given: object) -> None:
 def _from_events(found: Exchange, events: Events) -> None:
     for name, attributes in events:
         if name in _EVENT_ROLES:
-            found.asked = [*(found.asked or ()), message(_body(attributes), _EVENT_ROLES[name])]
+            found.asked = found.asked if found.asked is not None else []
+            found.asked.append(message(_body(attributes), _EVENT_ROLES[name]))
         elif name == _CHOICE:
-            found.answered = [*(found.answered or ()), message(_body(attributes), "assistant")]
+            found.answered = found.answered if found.answered is not None else []
+            found.answered.append(message(_body(attributes), "assistant"))
         elif name == "gen_ai.content.prompt":
             found.asked = _whole(attributes, ("gen_ai.prompt",))
         elif name == "gen_ai.content.completion":

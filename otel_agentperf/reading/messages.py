@@ -32,6 +32,8 @@ _WRAPPERS = ("message", "message_content", "tool_call")
 _SERIALISED = ("kwargs", "data")
 _WRAPPING = frozenset((*_WRAPPERS, *_SERIALISED))
 _MAX_WRAPPERS = 4
+_MAX_TWICE = 256
+"""Parts among which a call that stands there twice is looked for."""
 _CALLS = ("function_call", "functionCall", "function")
 _CALL_TYPES = frozenset({"tool_call", "tool_use", "function_call"})
 _TEXTS = frozenset({None, "text", "output_text", "input_text"})
@@ -146,19 +148,21 @@ def parts(value: object) -> list[Part]:
     if items is None:
         items = (value,)
     found: list[Part] = []
-    without_id: list[Part] = []
+    without_id: Part | None = None
     for item in items:
         part = _part(item)
         if part is None:
             continue
+        if part[0] == "call":
+            table = values.as_table(item)
+            call_id = None if table is None else table.get("id")
+            if call_id == "":
+                without_id = without_id or part
+            elif call_id and part == without_id and len(found) < _MAX_TWICE:
+                # OpenLLMetry's LangChain writes a call twice, the first time without its id.
+                found.remove(part)
+                without_id = None
         found.append(part)
-        table = values.as_table(item)
-        if part[0] == "call" and table is not None and table.get("id") == "":
-            without_id.append(part)
-    for part in without_id:
-        # OpenLLMetry's LangChain writes a call twice, the first time without its id.
-        if found.count(part) > 1:
-            found.remove(part)
     return found
 
 

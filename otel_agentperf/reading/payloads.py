@@ -9,7 +9,6 @@ value itself. Nothing raises.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from typing import cast
 
@@ -28,7 +27,9 @@ RESULT = ("gen_ai.tool.call.result", "tool_response", "traceloop.entity.output",
 `tool.parameters` is left alone: some write a tool's schema there, which is the same for all calls."""
 
 _MAX_REPR = 16_384
-_REPR_OF_MESSAGE = re.compile(r"content=(?P<content>'.*?'|\".*?\"|\[.*\]) (?:\w+=.* )?tool_call_id=", re.DOTALL)
+_CONTENT, _CALL_ID = "content=", " tool_call_id="
+_AFTER_CONTENT = (" id=", " name=", " response_metadata=", " additional_kwargs=")
+"""How LangChain prints a message, from its end."""
 _MAX_WRAPPERS = 4
 _CALLBACK = frozenset({"output", "kwargs"})
 """The arguments of LangChain's callback at the end of a tool."""
@@ -49,12 +50,13 @@ def plain(value: object) -> object:
     if not isinstance(value, str):
         return value
     decoded = values.decoded(value)
-    if decoded is value and len(value) <= _MAX_REPR and value.startswith(_REPR_STARTS):
-        return _evaluated(value)
-    return decoded
+    return _evaluated(value) if decoded is value and value.startswith(_REPR_STARTS) else decoded
 
 
 def _evaluated(text: str) -> object:
+    """The data that Python printed; the text where it is long, or has escapes, of which Python may warn."""
+    if len(text) > _MAX_REPR or "\\" in text:
+        return text
     try:
         return cast("object", ast.literal_eval(text))
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
@@ -86,10 +88,20 @@ def result(value: object) -> object:
         if inner is None:
             return table
         value = inner
-    if isinstance(value, str) and value.startswith("content="):
-        found = _REPR_OF_MESSAGE.match(value)
-        return plain(_evaluated(found["content"])) if found is not None else value
-    return value
+    return _printed(value) if isinstance(value, str) and value.startswith(_CONTENT) else value
+
+
+def _printed(text: str) -> object:
+    """The content of a message as Python prints it; the rest of it is new each time."""
+    end = text.rfind(_CALL_ID)
+    if end < 0:
+        return text
+    content = text[len(_CONTENT) : end]
+    for key in _AFTER_CONTENT:
+        cut = content.rfind(key)
+        if cut > 0 and content[cut - 1] in "'\"]}":
+            content = content[:cut]
+    return plain(_evaluated(content))
 
 
 def _inside(table: Mapping[str, object]) -> object:

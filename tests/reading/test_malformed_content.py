@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import pytest
@@ -160,3 +161,41 @@ def test_content_nested_thousands_deep_is_no_danger(key: str, deep: str) -> None
 def test_a_key_of_a_thousand_steps_is_no_danger() -> None:
     said = {semconv.OPERATION_NAME: "chat", "llm.input_messages." + "0." * 1_000 + "x": "y"}
     assert of(said, []).inference is not None
+
+
+LONG = {
+    "a message that never ends": "content='" + "' a=" * 50_000,
+    "calls without ids": json.dumps(
+        [{"parts": [{"type": "tool_call", "name": "t", "id": "", "arguments": {}}] * 20_000}]
+    ),
+    "calls that are written twice": json.dumps(
+        [
+            {
+                "parts": [
+                    {"type": "tool_call", "name": "t", "id": id_, "arguments": {"n": number}}
+                    for number in range(20_000)
+                    for id_ in ("", "1")
+                ]
+            }
+        ]
+    ),
+    "what Python prints of a long list": "[" + "'a', " * 100_000,
+}
+
+
+@pytest.mark.parametrize("form", LONG)
+def test_long_content_takes_no_longer_than_its_length(form: str) -> None:
+    of({semconv.OPERATION_NAME: "execute_tool", semconv.TOOL_CALL_RESULT: LONG[form]}, [])
+    of({semconv.OPERATION_NAME: "chat", semconv.OUTPUT_MESSAGES: LONG[form]}, [])
+    of({semconv.OPERATION_NAME: "chat"}, [("gen_ai.user.message", {"content": "a"})] * 20_000)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_python_prints_with_strange_escapes_is_read_without_a_warning() -> None:
+    said = {semconv.OPERATION_NAME: "execute_tool", semconv.TOOL_CALL_ARGUMENTS: r"{'pattern': '\d+\w'}"}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        called = of(said, []).tool
+    assert not caught
+    assert called is not None
+    assert called.arguments_hash is not None
