@@ -12,21 +12,20 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
-import msgspec
-
 from otel_agentperf import guard
 from otel_agentperf.model import Cost, CostStatus, ServiceTier, Usage
-from otel_agentperf.pricing import cache_minimums, families, tiers
+from otel_agentperf.pricing import cache_minimums, families
 from otel_agentperf.pricing.names import (
     GOOGLE,
     TUNED_REASON,
     grounding_per_request,
     is_tuned,
+    list_name,
     plain_name,
     provider_id,
-    without_vendor,
 )
-from otel_agentperf.pricing.rates import PriceTable, Rates, charge, flatten, multiply, unpriced
+from otel_agentperf.pricing.quotes import Quote, own_quote
+from otel_agentperf.pricing.rates import PriceTable, charge, flatten, multiply, unpriced
 from otel_agentperf.pricing.services import ServiceIndex, ServiceRate
 from otel_agentperf.pricing.settings import STORAGE_KEY, parse_prices
 from otel_agentperf.pricing.storage import storage_rate
@@ -42,20 +41,6 @@ _DAY_NS = 86_400_000_000_000
 _EPOCH = date(1970, 1, 1)
 _SECONDS_AN_HOUR = 3600
 _MTOK_HOURS = Decimal(1) / Decimal(1_000_000)
-
-
-class Quote(msgspec.Struct, frozen=True):
-    """The rates of a model on one tier and day, or the cost that says why there are none."""
-
-    rates: Rates | None = None
-    unpriced: Cost | None = None
-    source: str = ""
-    model_id: str = ""
-    table: PriceTable = {}
-    own: bool = False
-    """True where the rates are the user's."""
-    lasting: bool = True
-    """False where the price depends on the hour and must be resolved each time."""
 
 
 class PriceBook:
@@ -190,10 +175,10 @@ class PriceBook:
 
         Arguments are those of `price`.
         """
-        name = _list_name(provider, model)
+        name = list_name(provider, model)
         own = self._own(model, name)
         if own is not None:
-            return _own_quote(own, name, tier)
+            return own_quote(own, name, tier)
         if is_tuned(model):
             return Quote(unpriced=unpriced(TUNED_REASON.format(name=model), tier))
         if not name:
@@ -244,7 +229,7 @@ class PriceBook:
 
     def storage_usd(self, model: str, *, when_ns: int, provider: str = "gcp.gemini") -> Decimal | None:
         """Return the storage price in US dollars per million tokens per hour, `None` if unknown."""
-        name = _list_name(provider, model)
+        name = list_name(provider, model)
         own = self._own(model, name)
         if own is not None and STORAGE_KEY in own:
             return own[STORAGE_KEY].base
@@ -304,21 +289,3 @@ class PriceBook:
         if self._services.empty:
             return None
         return self._services.find(node, tool, span, host)
-
-
-def _list_name(provider: str, model: str) -> str:
-    """Return the name under which the list has the model; only Google's has no vendor prefix."""
-    name = plain_name(model)
-    return without_vendor(name) if provider_id(provider) in (None, GOOGLE) else name
-
-
-def _own_quote(table: PriceTable, name: str, tier: ServiceTier) -> Quote:
-    """Return the user's own rates; other tiers are scaled as Google scales its own."""
-    if tier in tiers.UNPRICED_TIERS:
-        return Quote(unpriced=unpriced(tiers.UNPRICED_TIERS[tier], tier))
-    source = "the settings file"
-    if tier is not STANDARD:
-        table = tiers.scaled(table, tier)
-        source += f", times {tiers.FACTORS[tier]} for {tier}"
-    rates = flatten(table, grounding_per_request=grounding_per_request(name))
-    return Quote(rates=rates, source=source, model_id=name, table=table, own=True)

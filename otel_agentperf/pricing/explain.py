@@ -14,8 +14,9 @@ import msgspec
 
 from otel_agentperf.model import ServiceTier
 from otel_agentperf.pricing import catalog
-from otel_agentperf.pricing.book import PriceBook, Quote
+from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.pricing.names import grounding_per_request, plain_name
+from otel_agentperf.pricing.quotes import Quote
 from otel_agentperf.pricing.rates import PriceTable
 from otel_agentperf.pricing.settings import SEARCH_KEY, TOKEN_KEYS
 

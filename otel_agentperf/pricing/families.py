@@ -94,6 +94,11 @@ def cheaper(model: str, known: Iterable[str], rates_of: Callable[[str], Rates | 
         rates = rates_of(name)
         if own is None or rates is None or own.input is None or own.output is None:
             continue
-        if rates.input is not None and rates.output is not None and rates.input < own.input and rates.output < own.output:
+        if (
+            rates.input is not None
+            and rates.output is not None
+            and rates.input < own.input
+            and rates.output < own.output
+        ):
             return name
     return None

@@ -73,3 +73,9 @@ def plain_name(name: str) -> str:
 def without_vendor(name: str) -> str:
     """Return a plain name without the `google/` that gateways put before it."""
     return _VENDOR_PREFIX.sub("", name)
+
+
+def list_name(provider: str, model: str) -> str:
+    """Return the name under which the list has the model; only Google's has no vendor prefix."""
+    name = plain_name(model)
+    return without_vendor(name) if provider_id(provider) in (None, GOOGLE) else name
