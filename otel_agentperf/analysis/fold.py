@@ -6,7 +6,7 @@ services. Digests are small, can be pickled, and merge in any order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -43,9 +43,19 @@ class Fold:
         scope: `SESSION` or `PROCESS`.
         name: the session's id, or the service's name.
         prices: what rules ask for the price of the same tokens elsewhere.
+        on_error: told of a rule that raised, with a site name and the error; the others go on.
+            Without it the error is raised.
     """
 
-    def __init__(self, rules: Iterable[AnyRule], scope: Scope, name: str, prices: PriceBook | None = None) -> None:
+    def __init__(
+        self,
+        rules: Iterable[AnyRule],
+        scope: Scope,
+        name: str,
+        prices: PriceBook | None = None,
+        on_error: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        self._on_error = on_error
         self._rules = tuple(rule for rule in rules if rule.scope is scope)
         self._states: dict[str, Any] = {}
         self.view = View(scope, name, prices=prices)
@@ -61,7 +71,10 @@ class Fold:
             if state is None:
                 continue
             own = states.get(rule.code)
-            states[rule.code] = state if own is None else rule.merge(own, state)
+            try:
+                states[rule.code] = state if own is None else rule.merge(own, state)
+            except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
+                self._report(rule, error)
 
     def digest(self) -> Digest:
         """All that was added, to be added to another fold; this one must not be used again."""
@@ -69,13 +82,19 @@ class Fold:
 
     def judge(self) -> list[Suggestion]:
         """What the rules of the scope say of all of it, the weightiest first."""
-        said = [
-            suggestion
-            for rule in self._rules
-            if rule.code in self._states
-            for suggestion in rule.judge(self._states[rule.code], self.view)
-        ]
+        said: list[Suggestion] = []
+        for rule in self._rules:
+            if rule.code in self._states:
+                try:
+                    said.extend(rule.judge(self._states[rule.code], self.view))
+                except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
+                    self._report(rule, error)
         return sorted(said, key=lambda suggestion: (-suggestion.impact_score, suggestion.key))
+
+    def _report(self, rule: AnyRule, error: Exception) -> None:
+        if self._on_error is None:
+            raise error
+        self._on_error(f"rule.{rule.code}", error)
 
 
 def _add(view: View, part: Digest) -> None:

@@ -162,8 +162,8 @@ def analyze(
         found = _sources(sources, asked)
         outcome = _replay(found, settings, chosen, top, session_id)
         if not outcome.sums.spans:
-            raise Unusable("there is no span in " + _titled(sources))
-        report = outcome.report(_titled(sources), By(by)) if session_id is None else outcome.session()
+            raise Unusable(f"there is no span in {_titled(found)}")
+        report = outcome.report(_titled(found), By(by)) if session_id is None else outcome.session()
         _write(report, Format(form), output)
     _judge(outcome, fail_on, budget)
 
@@ -186,8 +186,9 @@ def _told_plainly() -> Generator[None]:
         raise Unusable(message.removeprefix("otel-agentperf: ")) from None
 
 
-def _titled(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+def _titled(sources: Sequence[Source]) -> str:
+    rest = len(sources) - 1
+    return f"{sources[0].name} and {rest} more" if rest else sources[0].name
 
 
 def _engine(name: str, scheduler: str | None, workers: int | None) -> ReplayEngine:

@@ -7,13 +7,14 @@ answers with the traces themselves. Only the standard library's client is used; 
 
 from __future__ import annotations
 
+import base64
 import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
@@ -88,6 +89,8 @@ def source(name: str, wanted: Filter) -> Source:
     """
     kind, address = _kind(name)
     parts = urlsplit(address)
+    if parts.username is not None:
+        name, parts, wanted = _with_login(name, parts, wanted)
     if any(part in parts.path for part in _DOCUMENT_PATHS):
         path = parts.path.replace("/trace/", "/api/traces/") if "/api/" not in parts.path else parts.path
         return _source(name, [urlunsplit(parts._replace(path=path))], wanted)
@@ -95,6 +98,14 @@ def source(name: str, wanted: Filter) -> Source:
     kind = kind or _probe(base, wanted.headers)
     urls = _tempo(base, wanted) if kind == TEMPO else _jaeger(base, wanted)
     return _source(name, urls, wanted)
+
+
+def _with_login(name: str, parts: SplitResult, wanted: Filter) -> tuple[str, SplitResult, Filter]:
+    """Send the login that an address holds as a header, and show the address without it."""
+    said = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
+    headers = {**wanted.headers, "Authorization": f"Basic {base64.b64encode(said).decode()}"}
+    host = parts.netloc.rpartition("@")[2]
+    return name.replace(parts.netloc, host), parts._replace(netloc=host), replace(wanted, headers=headers)
 
 
 def _kind(name: str) -> tuple[str | None, str]:
@@ -167,7 +178,7 @@ def _decoded(url: str, headers: Mapping[str, str], kind: type[T]) -> T:
     try:
         return msgspec.json.decode(fetch(url, headers), type=kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise BackendError(f"{_shown(url)}: the answer is not what was asked for", 200) from None
+        raise BackendError(f"{url}: the answer is not what was asked for", 200) from None
 
 
 def fetch(url: str, headers: Mapping[str, str]) -> bytes:
@@ -199,17 +210,11 @@ def _fetch(url: str, headers: Mapping[str, str]) -> bytes:
     except urllib.error.HTTPError as error:
         with error:
             said = error.read(_MAX_ERROR).decode("utf-8", "replace").strip()
-        raise BackendError(f"{_shown(url)}: HTTP {error.code} {error.reason}: {said}", error.code) from None
+        raise BackendError(f"{url}: HTTP {error.code} {error.reason}: {said}", error.code) from None
     except urllib.error.URLError as error:
-        raise BackendError(f"{_shown(url)}: {error.reason}") from None
+        raise BackendError(f"{url}: {error.reason}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise BackendError(f"{_shown(url)}: {error or error.__class__.__name__}") from None
+        raise BackendError(f"{url}: {error or error.__class__.__name__}") from None
     if len(data) > MAX_LINE_BYTES:
-        raise BackendError(f"{_shown(url)}: more than {MAX_LINE_BYTES >> 20} MB; ask for less", 200)
+        raise BackendError(f"{url}: more than {MAX_LINE_BYTES >> 20} MB; ask for less", 200)
     return data
-
-
-def _shown(url: str) -> str:
-    """An address without the password that it may hold."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

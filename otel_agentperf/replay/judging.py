@@ -55,9 +55,10 @@ class TraceJudge:
         self.prices = PriceBook(settings.prices)
         self.rules = chosen_rules(settings)
         limits = Limits(settings.max_live_runs, settings.max_sessions, settings.max_run_operations)
-        self._engine = Engine(self.rules, limits, self._on_error, prices=self.prices)
+        self._engine = Engine(self.rules, limits, self.on_error, prices=self.prices)
 
-    def _on_error(self, site: str, error: Exception) -> None:
+    def on_error(self, site: str, error: Exception) -> None:
+        """Count a rule that raised."""
         self.rule_errors[f"{site}: {error.__class__.__name__}"] += 1
 
     def judge(self, trace: Trace) -> Iterator[Judged]:

@@ -11,6 +11,7 @@ from otel_agentperf.analysis.breakdown import Breakdown
 from otel_agentperf.analysis.fold import Fold
 from otel_agentperf.analysis.ledger import SessionSummary
 from otel_agentperf.config import Settings
+from otel_agentperf.model import Suggestion
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.replay.mapping import Mapped
@@ -60,6 +61,7 @@ class Outcome:
         self._sessions: list[SessionSummary] = []
         self._close_ids: list[str] = []
         self._services: dict[str, Fold] = {}
+        self._said: list[Suggestion] | None = None
         self._mapped_bytes = 0
 
     def mapped(self, mapped: Mapped) -> None:
@@ -86,17 +88,26 @@ class Outcome:
         for name, digest in joined.services.items():
             fold = self._services.get(name)
             if fold is None:
-                fold = self._services[name] = Fold(self._rules, Scope.PROCESS, name, self._prices)
+                fold = self._services[name] = Fold(self._rules, Scope.PROCESS, name, self._prices, self._on_error)
             fold.add(digest)
         self._on_progress("joining", done, of)
 
     # -- what is made of it ----------------------------------------------------------------
 
+    def _of_services(self) -> list[Suggestion]:
+        """What the rules over services say, asked once."""
+        if self._said is None:
+            self._said = [said for _, fold in sorted(self._services.items()) for said in fold.judge()]
+        return self._said
+
+    def _on_error(self, site: str, error: Exception) -> None:
+        self.sums.rule_errors[f"{site}: {error.__class__.__name__}"] += 1
+
     def fired(self) -> Counter[str]:
         """Suggestions with at least the impact of the threshold, by rule."""
         fired = Counter(self.sums.fired)
         threshold = self._settings.optimization_threshold
-        fired.update(s.rule for fold in self._services.values() for s in fold.judge() if s.impact_score >= threshold)
+        fired.update(s.rule for s in self._of_services() if s.impact_score >= threshold)
         return fired
 
     def report(self, title: str, by: By) -> ReportSet:
@@ -111,7 +122,7 @@ class Outcome:
         report = collector.report(
             title,
             by=by,
-            suggestions=[s for _, fold in sorted(self._services.items()) for s in fold.judge()],
+            suggestions=self._of_services(),
             sessions=self._sessions,
             notes=self.notes(),
         )

@@ -45,7 +45,7 @@ class _Workshop:
 
     def fold(self, scope: Scope, name: str) -> Fold:
         """What joins runs to a session or a service."""
-        return Fold(self.judge.rules, scope, name, self.judge.prices)
+        return Fold(self.judge.rules, scope, name, self.judge.prices, self.judge.on_error)
 
 
 @lru_cache(maxsize=1)
