@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from otel_agentperf.analysis.engine import Engine
+from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.model import MAX_CLAIMS, Operation, Suggestion
 from otel_agentperf.rules import RULES, make_rules
 from tests.rules.operations import BEGIN_NS, PRICES, SECOND_NS, Clock, root
@@ -32,7 +32,8 @@ def final_suggestions(code: str, case: dict[str, Any]) -> list[Suggestion]:
     """What the rule says in the end, once per target, over the runs of a case."""
     errors: list[str] = []
     rules = make_rules({code: case.get("options", {})}, select=(code,))
-    engine = Engine(rules, on_error=lambda site, error: errors.append(f"{site}: {error!r}"), prices=PRICES)
+    limits = Limits(run_operations=case.get("run_operations", 10_000))
+    engine = Engine(rules, limits, on_error=lambda site, error: errors.append(f"{site}: {error!r}"), prices=PRICES)
     clock = Clock()
     final: dict[tuple[str, str], Suggestion] = {}
     for words in case["runs"] if "runs" in case else [case["operations"]]:

@@ -41,7 +41,7 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
+from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, Shape, View, int_of, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS, Claims
 from otel_agentperf.rules.repetition.wasted import WINDOW, Calls, Waste
 from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, asked_together, usd_of
@@ -65,6 +65,8 @@ class _Tally:
     most: int = 0
     """The most within the last 16 tool calls."""
     level: Level | None = None
+    said: int = 0
+    """How many there were when they were last told of."""
     time_ns: int = 0
     cost_usd: Decimal = ZERO_USD
     requests: int = 0
@@ -101,6 +103,7 @@ class _Tally:
             self.kinds + other.kinds,
             max(self.most, other.most),
             self.level,
+            0,
             self.time_ns + other.time_ns,
             self.cost_usd + other.cost_usd,
             self.requests + other.requests,
@@ -118,6 +121,7 @@ class _State:
     loop: dict[str, None] = field(default_factory=dict[str, None])
     """The tools that a loop over several went through."""
     loop_most: int = 0
+    loop_said: int = 0
     requests: array[int] = field(default_factory=lambda: array("Q"))
     asked: array[int] = field(default_factory=lambda: array("H"))
     """How many functions each of these requests asked for."""
@@ -125,6 +129,8 @@ class _State:
 
 class RepeatedAction(Rule[_State]):
     """Wasted calls of one tool, or of several, among the last 16 tool calls of a run.
+
+    Told again when the level rises or the number doubles, and at the end of the run.
 
     Alarm at 3 wasted calls, or 2 that failed alike; notice, with lower impact, at 2. Impact:
     0.7 at the alarm (the reference point of the system's users), 0.05 more for each further
@@ -179,9 +185,10 @@ class RepeatedAction(Rule[_State]):
         tally = state.wasted[name]
         kinds = [wasted.kind for wasted in state.recent if wasted.name == name]
         tally.most = max(tally.most, len(kinds))
+        level = tally.level
         if len(kinds) >= self.alarm_repeats or kinds.count(Waste.FAIL) >= self.alarm_failures:
             tally.level = Level.ALARM
-        elif tally.level is None and len(kinds) >= self.notice_repeats:
+        elif level is None and len(kinds) >= self.notice_repeats:
             tally.level = Level.NOTICE
         in_loop = {wasted.name: None for wasted in state.recent}
         if len(state.recent) >= self.alarm_repeats and all(
@@ -189,15 +196,24 @@ class RepeatedAction(Rule[_State]):
         ):
             state.loop |= in_loop
             state.loop_most = max(state.loop_most, len(state.recent))
-            yield self._of_loop(state, state.wasted, view)
-        if tally.level is not None:
+            if len(state.recent) >= 2 * state.loop_said:
+                state.loop_said = len(state.recent)
+                yield self._of_loop(state, state.wasted, view)
+        wasted = tally.kinds.total()
+        if tally.level is not None and (tally.level is not level or wasted >= 2 * tally.said):
+            tally.said = wasted
             yield self._of_tool(state, name, tally)
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
         said = {name: tally for name, tally in state.wasted.items() if tally.level is not None or name in state.loop}
-        if not said or shape is None or shape.dropped:
-            return ()
+        if said and shape is not None and not shape.dropped:
+            self._add_what_it_took(state, said, root, shape)
+        final = [self._of_tool(state, name, tally) for name, tally in said.items() if tally.level is not None]
+        return [*([self._of_loop(state, said, view)] if state.loop else []), *final]
+
+    def _add_what_it_took(self, state: _State, said: dict[str, _Tally], root: Operation, shape: Shape) -> None:
+        """Add to the wasted calls what ran in them, and the model requests that asked for nothing else."""
         rows = shape.rows()
         tree = Tree(rows, root)
         of = {span: tally for tally in said.values() for span in tally.spans}
@@ -209,8 +225,6 @@ class RepeatedAction(Rule[_State]):
         for request, tools in asked_together(rows, asked):
             if all(tool.span_id in of for tool in tools):
                 of[tools[0].span_id].add_request(request)
-        final = [self._of_tool(state, name, tally) for name, tally in said.items() if tally.level is not None]
-        return [*([self._of_loop(state, said, view)] if state.loop else []), *final]
 
     def _of_tool(self, state: _State, name: str, tally: _Tally) -> Suggestion:
         return self._suggestion(f"{name} was", (f"tool:{name}",), tally, state.calls)
