@@ -151,7 +151,7 @@ def _tempo(base: str, wanted: Filter) -> list[str]:
 
 def _traceql(service: str) -> str:
     """Traces with agent work, of one service if one is named."""
-    work = " || ".join(f"span.{key} != nil" for key in KEYS)
+    work = " || ".join(f"span.{key} != nil" for key in sorted(KEYS))
     if not service:
         return f"{{ {work} }}"
     named = service.replace("\\", "\\\\").replace('"', '\\"')
