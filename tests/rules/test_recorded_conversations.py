@@ -31,6 +31,9 @@ def test_of_all_recorded_conversations_only_those_with_something_to_mend_are_spo
     said = said_of_each_conversation()
     assert {key: suggestion.evidence.get("calls") for key, suggestion in said.items()} == {
         ("test_tool_search_eval[google]", "COST002"): 10,
+        ("test_google_deferred_capability_announcement_live", "COST002"): 3,
+        ("test_cross_provider_capability_replay[google-gemini-3-flash-preview-openai-responses-gpt-5.4]", "COST002"): 3,
+        ("test_google_model_retry", "COST002"): 3,
         ("test_google_model_safety_settings", "COST005"): 1,
         ("test_google_model_max_tokens_thinking_model_empty_response", "COST005"): 1,
         ("test_google_image_generation_with_web_search", "COST001"): None,

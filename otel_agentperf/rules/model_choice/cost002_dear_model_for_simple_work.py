@@ -87,7 +87,7 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
     watches = frozenset({OperationKind.INFERENCE})
     complexity = Complexity.LOW
     options = {
-        "min_calls": Option(5, "calls", "Fewest calls of the model by the agent that are judged.", 1),
+        "min_calls": Option(3, "calls", "Fewest calls of the model by the agent that are judged.", 1),
         "light_share": Option(0.8, "share", "Least share of these calls that must be light.", 0.01, 1.0),
         "prompt_tokens": Option(4_000, "tokens", "Largest prompt of a light call."),
         "answer_tokens": Option(150, "tokens", "Longest answer of a light call, thoughts aside."),
