@@ -61,7 +61,11 @@ class Writer:
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)  # noqa: S311 - made-up programs
         self._tick = count(1)
-        self._pace = self._random.choice((5, 60, 900))
+        self._pace = self._random.choice((5, 60, 900, 4_000))
+        self._models = tuple(self._random.sample(MODELS, len(MODELS)))
+        self._lengths = self._random.choice(((300,), (300, 3_300, 44_000), (44_000, 280_000)))
+        """Of messages, in characters."""
+        self._calls_to_tools = self._random.choice((0.5, 0.5, 0.05))
         self._habits = self._random.choice((1, 2, 3))
         """Of how many things it chooses: the fewer, the more it repeats itself."""
 
@@ -101,7 +105,7 @@ class Writer:
                 one = self._inner(kind, self._after(now), depth, number)
                 step.within.append(one)
                 last = max(last, one.end_ns)
-            now = last
+            now = self._asked_for(step, last)
         step.end_ns = now if rnd.random() < 0.5 else self._after(now)  # a node may end together with its last call
         step.said = self._ending()
         if kind is OperationKind.NODE:
@@ -120,7 +124,20 @@ class Writer:
             inner = rnd.choice((OperationKind.AGENT, OperationKind.WORKFLOW))
             # Told by depth: an agent right in one of its name is taken for the same one, said twice.
             return self._outer(inner, f"{self._one(('helper', 'expert'))}{depth}", start_ns, depth + 1)
-        return self._call(start_ns) if rnd.random() < 0.5 else self._tool(start_ns)
+        return self._call(start_ns) if rnd.random() < self._calls_to_tools else self._tool(start_ns)
+
+    def _asked_for(self, step: Step, now: int) -> int:
+        """The tools that the last answer asked for, one after another or at once; when they are done."""
+        inference: Inference | None = step.within[-1].said.get("inference")
+        asked = inference.function_calls if inference is not None else None
+        if not asked or self._random.random() < 0.3:
+            return now
+        at_once = self._random.random() < 0.4
+        for _ in range(asked):
+            one = self._tool(self._after(now))
+            step.within.append(one)
+            now = now if at_once else one.end_ns
+        return max(one.end_ns for one in step.within)
 
     def _ending(self) -> dict[str, Any]:
         chance = self._random.random()
@@ -130,13 +147,13 @@ class Writer:
 
     def _tool(self, start_ns: int) -> Step:
         rnd = self._random
-        arguments = rnd.randint(0, self._habits)
+        arguments = rnd.choice((rnd.randint(0, self._habits), rnd.getrandbits(60)))
         failed = rnd.random() < 0.2
         result = rnd.randint(1, self._habits)
         size = rnd.choice((40, 3_000, 40_000))
         call = ToolCall(
             arguments_hash=f"{arguments:016x}",
-            arguments_simhash=f"{0xFFFF << arguments:016x}" if arguments else None,
+            arguments_simhash=f"{0xFFFF << arguments % 40:016x}" if arguments else None,
             context_hash=f"{1:016x}",
             result_hash=None if failed or rnd.random() < 0.1 else f"{result:016x}",
             error_hash=f"{result:016x}" if failed else None,
@@ -149,20 +166,22 @@ class Writer:
     def _call(self, start_ns: int) -> Step:
         rnd = self._random
         end_ns = self._after(start_ns)
-        model = self._one(MODELS)
+        model = self._one(self._models)
         if rnd.random() < 0.05:
             said = {"usage": Usage(rnd.randint(10, 500)), "inference": Inference("gcp.gemini", "gemini-embedding-001")}
             return Step(OperationKind.EMBEDDINGS, "gemini-embedding-001", start_ns, end_ns, said=said)
         links = rnd.randint(1, 12)
         chain = rnd.randint(1, self._habits)
         hashes = tuple(f"{chain << 32 | place:016x}" for place in range(links))
-        sizes = tuple(accumulate([rnd.choice((600, 9_000)), *[rnd.choice((300, 3_300, 44_000)) for _ in hashes[1:]]]))
+        sizes = tuple(accumulate([rnd.choice((600, 9_000)), *[rnd.choice(self._lengths) for _ in hashes[1:]]]))
         tokens = sizes[-1] // 4
         output = rnd.choice((12, 80, 900))
         thoughts = rnd.choice((0, 0, 40, 2_000))
         failed = rnd.random() < 0.1
         streamed = rnd.random() < 0.3
         attempts = rnd.choice((1, 1, 1, 3))
+        answer = rnd.choice(("text", "text", "function_call", "empty", "blocked"))
+        asked = rnd.randint(1, 6) if answer == "function_call" else 0
         inference = Inference(
             provider="gcp.gemini",
             request_model=model,
@@ -174,10 +193,12 @@ class Writer:
             request_simhash=f"{chain:016x}",
             prefix_hashes=hashes,
             response_hash=None if failed else f"{rnd.randint(1, self._habits):016x}",
-            response_kind=None if failed else rnd.choice(("text", "text", "function_call", "empty", "blocked")),
+            response_kind=None if failed else answer,
             attempts=attempts,
             prefix_sizes=sizes,
             request_size=sizes[-1] + 20,
+            function_calls=None if failed else asked,
+            uses=rnd.choice((None, (), ())),
             rate_limited=attempts - 1,
             retry_wait_ns=(attempts - 1) * 1_000 * MS,
         )
