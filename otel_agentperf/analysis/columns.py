@@ -11,6 +11,7 @@ from struct import Struct, error
 
 from otel_agentperf.model import Operation, OperationKind
 from otel_agentperf.rules.base import Row, int_of
+from otel_agentperf.rules.shape import Tree
 
 _FORMAT = Struct("<QQqqdIIIIIBB")
 _PACK = _FORMAT.pack
@@ -27,13 +28,14 @@ class Columns:
         limit: the most operations to keep.
     """
 
-    __slots__ = ("_labels", "_limit", "_packed", "_rows", "dropped")
+    __slots__ = ("_labels", "_limit", "_packed", "_rows", "_tree", "dropped")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._packed = bytearray()
         self._labels: dict[tuple[str, str, str | None], int] = {}
         self._rows: list[Row] | None = None
+        self._tree: Tree | None = None
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -82,7 +84,7 @@ class Columns:
             )
         except error:  # a time or a number that no clock or model gives
             self.dropped += 1
-        self._rows = None
+        self._rows = self._tree = None
 
     def rows(self) -> list[Row]:
         """The operations in order of start; of two that start together, the longer one first."""
@@ -123,11 +125,17 @@ class Columns:
             self._rows.sort(key=_by_start)
         return self._rows
 
+    def tree(self, root: Operation) -> Tree:
+        """What lies beneath what, until the next operation comes."""
+        if self._tree is None:
+            self._tree = Tree(self.rows(), root)
+        return self._tree
+
     def clear(self) -> None:
         """Let go of everything."""
         self._packed.clear()
         self._labels.clear()
-        self._rows = None
+        self._rows = self._tree = None
 
 
 def _by_start(row: Row) -> tuple[int, int, int]:

@@ -16,10 +16,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from otel_agentperf.model import Complexity, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
+
+if TYPE_CHECKING:
+    from otel_agentperf.rules.shape import Tree
 
 S = TypeVar("S")
 _ID_BITS = 64
@@ -111,6 +114,10 @@ class Shape(Protocol):
 
     def rows(self) -> list[Row]:
         """The operations in order of start; the root is among them once it has ended."""
+        ...
+
+    def tree(self, root: Operation) -> Tree:
+        """What lies beneath what; made once for all rules."""
         ...
 
 

@@ -66,6 +66,8 @@ class Tree:
         before that one began to the child that ended last then, and so on. What no child
         covers is the operation's own. Its stretches are disjoint and add up to the run's time.
         """
+        if self.path:
+            return self
         root = self._root
         pending = [] if root is None else [Stretch(root, root.start_ns, root.end_ns)]
         for stretch in pending:

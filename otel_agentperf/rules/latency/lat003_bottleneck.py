@@ -86,7 +86,7 @@ class Bottleneck(Rule[None]):
         shape = view.columns
         if root.duration_ns <= self.min_run_s * NS_PER_S or shape is None or shape.dropped:
             return ()
-        tree = Tree(shape.rows(), root)
+        tree = shape.tree(root)
         if tree.has_made_up_clock():
             return ()
         held = sorted(_held(tree, root), key=lambda one: (-one.total_ns, one.unit.name))

@@ -36,7 +36,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS, weighed
-from otel_agentperf.rules.shape import NS_PER_S, Tree
+from otel_agentperf.rules.shape import NS_PER_S
 
 REFERENCE_IMPACT = 0.8
 _INTERRUPTED = "interrupted"
@@ -83,7 +83,7 @@ class IdleTime(Rule[None]):
         rows = shape.rows()
         idle = [one for one in _idle(rows, root) if one.end_ns - one.start_ns > self.idle_s * NS_PER_S]
         idle_ns = sum(one.end_ns - one.start_ns for one in idle)
-        if not idle or idle_ns <= self.share * root.duration_ns or Tree(rows, root).has_made_up_clock():
+        if not idle or idle_ns <= self.share * root.duration_ns or shape.tree(root).has_made_up_clock():
             return ()
         return (self._suggestion(idle, idle_ns, root, view),)
 

@@ -35,7 +35,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS, weighed
-from otel_agentperf.rules.shape import NS_PER_S, Tree, target_of_row
+from otel_agentperf.rules.shape import NS_PER_S, target_of_row
 
 REFERENCE_IMPACT = 0.8
 _TOGETHER_NS = 100_000_000
@@ -85,7 +85,7 @@ class Straggler(Rule[None]):
         shape = view.columns
         if root.duration_ns <= self.lead_s * NS_PER_S or shape is None or shape.dropped:
             return ()
-        tree = Tree(shape.rows(), root)
+        tree = shape.tree(root)
         found = [led for siblings in tree.children.values() for led in self._among(siblings)]
         if not found:
             return ()

@@ -100,7 +100,7 @@ class SerialIndependentCalls(Rule[_State]):
         if shape is None or shape.dropped or (not state.asked and len(state.spans) < self.requests):
             return ()
         rows = shape.rows()
-        tree = Tree(rows, root)
+        tree = shape.tree(root)
         tools = [calls for _, calls in asked_together(rows, state.asked) if all(call.outcome is None for call in calls)]
         prompts = list(self._prompts(state, rows, tree))
         if not (tools or prompts) or tree.has_made_up_clock():

@@ -44,7 +44,7 @@ from otel_agentperf.model import (
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, Shape, View, int_of, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS, Claims
 from otel_agentperf.rules.repetition.wasted import WINDOW, Calls, Waste
-from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, asked_together, usd_of
+from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, asked_together, usd_of
 
 MAX_TOOLS = 256
 _MOST_CALLS_ASKED_FOR = 2**16 - 1
@@ -215,7 +215,7 @@ class RepeatedAction(Rule[_State]):
     def _add_what_it_took(self, state: _State, said: dict[str, _Tally], root: Operation, shape: Shape) -> None:
         """Add to the wasted calls what ran in them, and the model requests that asked for nothing else."""
         rows = shape.rows()
-        tree = Tree(rows, root)
+        tree = shape.tree(root)
         of = {span: tally for tally in said.values() for span in tally.spans}
         for tally in said.values():
             for row in tree.beneath(tally.spans):

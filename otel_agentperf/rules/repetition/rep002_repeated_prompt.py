@@ -55,17 +55,13 @@ class _Repeat:
 
 
 @dataclass(slots=True)
-class _Request:
-    end_ns: int
-    """When it was last answered."""
-    is_sampled: bool = False
-    repeats: list[_Repeat] | None = None
-
-
-@dataclass(slots=True)
 class _State:
-    requests: dict[int, _Request] = field(default_factory=dict[int, _Request])
-    repeats: int = 0
+    answered: dict[int, int] = field(default_factory=dict[int, int])
+    """By request, when it was last answered."""
+    sampled: set[int] = field(default_factory=set[int])
+    """Requests that were made again before they were answered."""
+    repeats: dict[int, list[_Repeat]] = field(default_factory=dict[int, list[_Repeat]])
+    total: int = 0
     last: tuple[int, str | None] = (0, None)
     """The last request and the operation that it was made beneath."""
 
@@ -111,24 +107,22 @@ class RepeatedPrompt(Rule[_State]):
         state.last = (key, operation.parent_id)
         if not _is_usable(operation, inference):
             return ()
-        request = state.requests.get(key)
-        if request is None:
-            state.requests[key] = _Request(operation.end_ns)
-            if len(state.requests) > MAX_REQUESTS:
-                del state.requests[next(iter(state.requests))]
-            return ()
-        if operation.start_ns < request.end_ns:
-            request.is_sampled = True
-        elif not is_at_once and state.repeats < MAX_REPEATS:
-            state.repeats += 1
-            request.repeats = [*(request.repeats or ()), _repeat(operation, inference)]
-        request.end_ns = max(request.end_ns, operation.end_ns)
+        answered_ns = state.answered.get(key)
+        state.answered[key] = max(answered_ns or 0, operation.end_ns)
+        if answered_ns is None:
+            if len(state.answered) > MAX_REQUESTS:
+                del state.answered[next(iter(state.answered))]
+        elif operation.start_ns < answered_ns:
+            state.sampled.add(key)
+        elif not is_at_once and state.total < MAX_REPEATS:
+            state.total += 1
+            state.repeats.setdefault(key, []).append(_repeat(operation, inference))
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
         by_target: dict[str, _Repeated] = {}
-        for request in state.requests.values():
-            for repeat in () if request.is_sampled else request.repeats or ():
+        for key, repeats in state.repeats.items():
+            for repeat in () if key in state.sampled else repeats:
                 found = by_target.setdefault(repeat.target, _Repeated())
                 found.requests += 1
                 found.time_ns += max(0, repeat.end_ns - repeat.start_ns)

@@ -116,7 +116,7 @@ class NodeCycle(Rule[_State]):
         if nodes < _FEWEST_NODES or len(set(state.states)) == nodes or shape is None or shape.dropped:
             return ()
         facts = dict(zip(state.spans, zip(state.steps, state.states, strict=True), strict=True))
-        tree = Tree(shape.rows(), root)
+        tree = shape.tree(root)
         found = [
             suggestion
             for siblings in tree.children.values()

@@ -87,7 +87,7 @@ class BatchableCalls(Rule[_State]):
         shape = view.columns
         if len(state.spans) <= self.calls or shape is None or shape.dropped:
             return ()
-        tree = Tree(shape.rows(), root)
+        tree = shape.tree(root)
         arguments = dict(zip(state.spans, state.arguments, strict=True))
         by_tool: dict[str, list[list[Row]]] = {}
         seen: set[int] = set()

@@ -68,14 +68,16 @@ class Calls:
     def _nearly_again(self, call: ToolCall) -> bool:
         if call.arguments_simhash is None or call.arguments_hash is None:
             return False
-        simhash = int(call.arguments_simhash, 16)
-        return any(
-            before is not None
-            and (simhash ^ before[1]).bit_count() <= NEAR_BITS
-            and before[2] == call.context_hash
-            and before[0] != call.arguments_hash
-            for before in self.recent
-        )
+        simhash, context, arguments = int(call.arguments_simhash, 16), call.context_hash, call.arguments_hash
+        for before in self.recent:
+            if (
+                before is not None
+                and before[2] == context
+                and (simhash ^ before[1]).bit_count() <= NEAR_BITS
+                and before[0] != arguments
+            ):
+                return True
+        return False
 
     def _remember(self, call: ToolCall, *, failed: bool) -> None:
         if not failed:
