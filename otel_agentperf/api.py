@@ -216,7 +216,8 @@ class action(_Spanned):  # noqa: N801 - reads as a statement, `with action("clic
         if self._has_arguments:
             self._prints = active.fingerprinter.arguments(self._arguments)
         span_name = f"{semconv.OP_EXECUTE_ACTION} {self._name}"
-        frame = _switch.start(active, OperationKind.TOOL, self._name, span_name, attributes, start_ns, context)
+        parent = frames.current(context)
+        frame = _switch.start(active, OperationKind.TOOL, self._name, span_name, attributes, start_ns, context, parent)
         if frame is not None:
             self._pipeline, self._frame = active, frame
             self._token = context_api.attach(frames.enter(frame, context))
@@ -416,7 +417,15 @@ def _record(model: str, provider: str, usage: Usage | None, start_time_ns: int |
     }
     span_name = f"{semconv.OP_GENERATE_CONTENT} {model}"
     frame = _switch.start(
-        active, OperationKind.INFERENCE, model, span_name, attributes, start_ns, context, span_kind=SpanKind.CLIENT
+        active,
+        OperationKind.INFERENCE,
+        model,
+        span_name,
+        attributes,
+        start_ns,
+        context,
+        frames.current(context),
+        span_kind=SpanKind.CLIENT,
     )
     if frame is None:
         return

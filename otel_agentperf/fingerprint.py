@@ -30,6 +30,7 @@ MAX_PREFIX_HASHES = 32
 _MAX_LEAVES = 256
 _MAX_DEPTH = 12
 _MAX_TEXT = 32_768
+_TOLD_BY, _TOLD_BY_WORDS = 400, 32
 _LIST_HEAD, _LIST_TAIL = 16, 32
 _MAX_KNOWN_WORDS = 4_096
 _LARGE_STATE, _AVERAGE_STATE = 1_000_000, 50_000
@@ -149,9 +150,14 @@ class Fingerprinter:
             self._resting -= 1
             return None
         if isinstance(state, dict):
-            items = cast("dict[object, object]", state)
-            state = {str(key): _windowed(item) for key, item in items.items()}
-        encoded = canonical_bytes(_windowed(state))
+            items = cast("dict[object, Any]", state)
+            state = {
+                str(key): item if item.__class__ is str and len(item) <= _MAX_TEXT else _windowed(item)
+                for key, item in items.items()
+            }
+        else:
+            state = _windowed(state)
+        encoded = canonical_bytes(state)
         if encoded is None:
             return None
         if len(encoded) > _LARGE_STATE:
@@ -171,19 +177,24 @@ class Fingerprinter:
         return tuple(prints)
 
     def simhash(self, text: str) -> str | None:
-        """SimHash of the set of words of a text, or `None` below 4 words."""
-        words = set(_WORD.findall(text[:_MAX_TEXT].casefold()))
-        if len(words) < NEAR_MIN_WORDS:
-            return None
-        return self._simhash(words)
+        """SimHash of the set of words of a text, or `None` below 4 words.
+
+        A word is what stands between white space. Of a long text the first and the last 32 words
+        count, where prompts differ that are made from one template.
+        """
+        if len(text) > 2 * _TOLD_BY:
+            text = f"{text[:_TOLD_BY]} {text[-_TOLD_BY:]}"
+        given = text.casefold().split()
+        words = set(given) if len(given) <= 2 * _TOLD_BY_WORDS else {*given[:_TOLD_BY_WORDS], *given[-_TOLD_BY_WORDS:]}
+        return self._simhash(words) if len(words) >= NEAR_MIN_WORDS else None
 
     def _simhash(self, words: set[str]) -> str:
         chosen = sorted(words)[:MAX_WORDS] if len(words) > MAX_WORDS else words
-        known = self._lanes
-        votes = 0
-        for word in chosen:
-            votes += known.get(word) or self._lanes_of(word)
-        return f"{int(votes.to_bytes(64, 'big').translate(_majority(len(chosen))), 2):016x}"
+        try:
+            votes = sum(map(self._lanes.__getitem__, chosen))
+        except KeyError:
+            votes = sum([self._lanes.get(word) or self._lanes_of(word) for word in chosen])
+        return int(votes.to_bytes(64, "big").translate(_majority(len(chosen))), 2).to_bytes(8, "big").hex()
 
     def _lanes_of(self, word: str) -> int:
         """The hash of a word, each of its 64 bits in a byte of its own, so that sums count votes."""

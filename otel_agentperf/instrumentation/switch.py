@@ -56,18 +56,30 @@ class Switch:
         attributes: Attributes,
         start_ns: int,
         context: Context,
+        parent: Frame | None,
         *,
         span_kind: SpanKind = SpanKind.INTERNAL,
         session_id: str | None = None,
     ) -> Frame | None:
-        """Start a span and its frame; `None` where no SDK is set up, so that we stay away."""
-        span: Span = self.tracer.start_span(
-            span_name, context=context, kind=span_kind, attributes=attributes, start_time=start_ns
-        )
+        """Start a span and its frame; `None` where no SDK is set up, so that we stay away.
+
+        Args:
+            active: the pipeline.
+            kind: what begins.
+            name: its name, low in cardinality.
+            span_name: the span's.
+            attributes: what a sampler may want to know; the rest goes onto the span as it ends, at less cost.
+            start_ns: when it began, Unix nanoseconds.
+            context: the current context.
+            parent: the frame that is current in it.
+            span_kind: the span's.
+            session_id: the conversation id, for an outermost operation.
+        """
+        span: Span = self.tracer.start_span(span_name, context, span_kind, attributes, (), start_ns)
         if not span.get_span_context().is_valid:
             return None
         try:
-            return active.open(kind, name, span, start_ns, frames.current(context), session_id=session_id)
+            return active.open(kind, name, span, start_ns, parent, session_id=session_id)
         except BaseException:
             span.end()
             raise

@@ -13,7 +13,7 @@ An answer that was put in other words, or of which only a word was taken, counts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -28,8 +28,10 @@ _LARGEST_JSON = 65_536
 _MAX_STRINGS = 256
 _KEPT_STRINGS = 2
 _FENCE = "```"
+_JSON_BEGINS = ("{", "[", "`")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _encode = msgspec.json.Encoder().encode
+_decode_text = msgspec.json.Decoder(str).decode
 
 
 class Pieces:
@@ -74,25 +76,25 @@ class Answers:
         return tuple(used) if known else None
 
 
-def pieces_of(texts: Sequence[bytes], calls: Iterable[bytes]) -> Pieces:
+def pieces_of(texts: Sequence[bytes], calls: Sequence[bytes]) -> Pieces:
     """The pieces of an answer.
 
     Args:
         texts: its text, as JSON strings without their quotes.
         calls: the arguments of the functions that it asks for, as JSON.
     """
-    asked = [piece for arguments in calls for piece in _of_call(arguments)]
+    asked = [piece for arguments in calls for piece in _of_call(arguments)] if calls else []
     if not texts:
         return Pieces(_few(asked))
     try:
-        text: str = msgspec.json.decode(b'"%b"' % b"".join(texts), type=str).strip()
+        text = _decode_text(b'"%b"' % b"".join(texts)).strip()
     except _UNREADABLE:
         return Pieces()
-    strings = _strings_of_json(text)
-    found = [piece for string in strings or () for piece in _piece(string)]
-    suffice = bool(found) if strings is not None else len(text) >= _SHORTEST
-    found += _of_text(text)
-    return Pieces(_few(asked + found), suffice=suffice and bool(found) and not asked)
+    if text[:1] not in _JSON_BEGINS or (strings := _strings_of_json(text)) is None:
+        found = _of_text(text)
+        return Pieces(_few(asked + found), suffice=bool(found) and not asked)
+    found = [piece for string in strings for piece in _piece(string)]
+    return Pieces(_few(asked + found + _of_text(text)), suffice=bool(found) and not asked)
 
 
 def _few(pieces: list[bytes]) -> tuple[bytes, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.live.sdk_core import CleanAttributes
 from otel_agentperf.model import Cost, Inference, ModalityTokens, Operation, ServiceTier, ToolCall, Usage
 
-AttributeValue = str | bool | int | float | list[str] | tuple[str, ...] | tuple[int, ...]
-Attributes = dict[str, AttributeValue]
+Attributes = CleanAttributes
 
 _MODALITIES = ("text", "image", "audio", "video", "document")
 _MODALITY_KEYS = {

@@ -39,7 +39,10 @@ def take(run: Run, attributes: Mapping[str, object]) -> None:
 
 def take_from_span(run: Run, span: Span) -> None:
     """Take in the evaluation results among a span's events."""
-    for event in getattr(span, "_events", ()):
+    events = getattr(span, "_events", ())
+    if not events:
+        return
+    for event in events:
         if event.name == semconv.EVENT_EVALUATION:
             take(run, cast("Mapping[str, object]", event.attributes or {}))
 

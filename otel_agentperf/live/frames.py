@@ -173,4 +173,5 @@ def current(context: Context | None = None) -> Frame | None:
 
 def enter(frame: Frame, context: Context) -> Context:
     """A context in which the frame and its span are current."""
-    return context_api.set_value(FRAME_KEY, frame, trace.set_span_in_context(frame.span, context))
+    # Both at once: each of the two public calls would copy the context.
+    return trace.set_span_in_context(frame.span, cast("Context", {**context, FRAME_KEY: frame}))

@@ -10,17 +10,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from decimal import Decimal
+from time import time_ns
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.trace import Span, set_span_in_context
 
 from otel_agentperf import guard, semconv
 from otel_agentperf.analysis.engine import Engine, RunSummary
+from otel_agentperf.live.sdk_core import Series
 from otel_agentperf.model import ZERO_USD, CostStatus, Operation, OperationKind, Suggestion
 
 MAX_SERIES = 500
 """Distinct attribute sets of one sum; what comes after is counted under `other`."""
 OTHER = "other"
+_EMPTY = Context()
 
 
 class _Sums:
@@ -67,9 +71,7 @@ class Metrics:
 
     def __init__(self, meter: Meter, engine: Engine) -> None:
         self._engine = engine
-        self._attributes: dict[
-            tuple[OperationKind, str, str, str | None], tuple[dict[str, str], dict[str, str], dict[str, str]]
-        ] = {}
+        self._series: dict[tuple[OperationKind, str, str, str | None], tuple[Series, Series, Series]] = {}
         self._duration = meter.create_histogram(
             semconv.METRIC_OPERATION_DURATION,
             unit="s",
@@ -97,30 +99,32 @@ class Metrics:
         for name, unit, description, callback in observed:
             meter.create_observable_counter(name, [callback], unit, description)
 
-    def request(self, operation: Operation, context: Context, *, tokens_only: bool = False) -> None:
+    def request(self, operation: Operation, span: Span, *, tokens_only: bool = False) -> None:
         """Record the semantic-convention metrics of one model request.
 
         Args:
             operation: the request, finished.
-            context: the context whose span the exemplars lead to.
+            span: the span that the exemplars lead to.
             tokens_only: leaves out the duration, where another instrumentation records that alone.
         """
         inference = operation.inference
         if inference is None:
             return
         key = (operation.kind, inference.provider, inference.request_model, operation.error_type)
-        duration, input_tokens, output_tokens = self._attributes.get(key) or self._make_attributes(*key)
+        duration, input_tokens, output_tokens = self._series.get(key) or self._make_series(*key)
+        now_ns = time_ns()
+        context = set_span_in_context(span, _EMPTY)
+        sampled = span.get_span_context().trace_flags.sampled
         if not tokens_only:
-            self._duration.record(operation.duration_ns / 1e9, duration, context)
+            duration.record(operation.duration_ns / 1e9, now_ns, context, sampled=sampled)
         usage = operation.usage
         if usage is not None:
-            self._tokens.record(usage.input_tokens, input_tokens, context)
-            self._tokens.record(usage.output_tokens, output_tokens, context)
+            input_tokens.record(usage.input_tokens, now_ns, context, sampled=sampled)
+            output_tokens.record(usage.output_tokens, now_ns, context, sampled=sampled)
 
-    def _make_attributes(
+    def _make_series(
         self, kind: OperationKind, provider: str, model: str, error: str | None
-    ) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-        # Each attribute is cleaned and hashed by the SDK for every record, so only what is required is here.
+    ) -> tuple[Series, Series, Series]:
         embeddings = kind is OperationKind.EMBEDDINGS
         common = {
             semconv.OPERATION_NAME: semconv.OP_EMBEDDINGS if embeddings else semconv.OP_GENERATE_CONTENT,
@@ -128,12 +132,12 @@ class Metrics:
             semconv.REQUEST_MODEL: model,
         }
         made = (
-            {**common, semconv.ERROR_TYPE: error} if error is not None else common,
-            {**common, semconv.TOKEN_TYPE: "input"},
-            {**common, semconv.TOKEN_TYPE: "output"},
+            Series(self._duration, {**common, semconv.ERROR_TYPE: error} if error is not None else common),
+            Series(self._tokens, {**common, semconv.TOKEN_TYPE: "input"}),
+            Series(self._tokens, {**common, semconv.TOKEN_TYPE: "output"}),
         )
-        if len(self._attributes) < MAX_SERIES:
-            self._attributes[kind, provider, model, error] = made
+        if len(self._series) < MAX_SERIES:
+            self._series[kind, provider, model, error] = made
         return made
 
     def renew_locks(self) -> None:

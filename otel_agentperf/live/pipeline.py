@@ -18,10 +18,9 @@ from decimal import Decimal
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from opentelemetry import baggage, trace
+from opentelemetry import baggage
 from opentelemetry import context as context_api
 from opentelemetry._logs import LoggerProvider, get_logger
-from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
 
@@ -34,6 +33,7 @@ from otel_agentperf.live.attributes import Attributes, add_operation, add_run
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.metrics import Metrics
+from otel_agentperf.live.sdk_core import set_attributes
 from otel_agentperf.model import (
     BILLED_BY_TOKEN,
     Cost,
@@ -59,7 +59,6 @@ _logger = logging.getLogger("otel_agentperf")
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 _BILLED = BILLED_BY_TOKEN | {OperationKind.SERVICE}
 _ERROR = Status(StatusCode.ERROR)
-_EMPTY = Context()
 _RECENT_REQUESTS = 256
 _NS_PER_MINUTE = Decimal(60_000_000_000)
 
@@ -216,7 +215,7 @@ class Pipeline:
                     attributes[semconv.NODE_OUTPUT_TOKENS] = frame.output_tokens
                 if error_type is not None:
                     span.set_status(_ERROR)
-                span.set_attributes(attributes)
+                set_attributes(span, attributes)
             if news:
                 self.announce(news, frame, operation.end_ns)
             if frame.kind in _BILLED:
@@ -341,7 +340,7 @@ class Pipeline:
     def measure(self, frame: Frame, operation: Operation, *, tokens_only: bool = False) -> None:
         """Record the semantic-convention metrics of a model request."""
         if self._metrics is not None:
-            self._metrics.request(operation, trace.set_span_in_context(frame.span, _EMPTY), tokens_only=tokens_only)
+            self._metrics.request(operation, frame.span, tokens_only=tokens_only)
 
     def add_cost(self, operation: Operation) -> None:
         """Add the cost of an operation to the cost metric."""

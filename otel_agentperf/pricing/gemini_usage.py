@@ -204,15 +204,21 @@ def merge(chunks: Iterable[Response]) -> Response:
 
 def tier_named(value: str | int) -> ServiceTier:
     """Return the tier that a response names, in a field or a header; `OTHER` for one not known here."""
-    return _TIERS.get(value.lower() if isinstance(value, str) else value, ServiceTier.OTHER)
+    tier = _TIERS.get(value)
+    if tier is None:
+        tier = _TIERS.get(value.lower(), ServiceTier.OTHER) if isinstance(value, str) else ServiceTier.OTHER
+    return tier
 
 
 def service_tier(metadata: UsageMetadata | None) -> ServiceTier:
     """Return the tier that served a request; standard where the response says nothing."""
     if metadata is None:
         return ServiceTier.STANDARD
-    tier = tier_named(metadata.traffic_type)
-    return tier_named(metadata.service_tier) if tier is ServiceTier.STANDARD else tier
+    if metadata.traffic_type != "":
+        tier = tier_named(metadata.traffic_type)
+        if tier is not ServiceTier.STANDARD:
+            return tier
+    return tier_named(metadata.service_tier)
 
 
 def modality_tokens(counts: Iterable[tuple[str | int, int]]) -> ModalityTokens | None:
@@ -299,16 +305,14 @@ def grounding_queries(responses: Iterable[Response]) -> int:
 
 def finish_reasons(response: Response) -> tuple[str, ...]:
     """Return why each candidate ended, by the API's names."""
-    reasons = (candidate.finish_reason for candidate in response.candidates)
-    return tuple(
-        reason
-        if isinstance(reason, str)
-        else _FINISH_REASONS[reason]
-        if 0 <= reason < len(_FINISH_REASONS)
-        else str(reason)
-        for reason in reasons
-        if reason != ""
-    )
+    reasons: list[str] = []
+    for candidate in response.candidates:
+        reason = candidate.finish_reason
+        if not isinstance(reason, str):
+            reason = _FINISH_REASONS[reason] if 0 <= reason < len(_FINISH_REASONS) else str(reason)
+        if reason:
+            reasons.append(reason)
+    return tuple(reasons)
 
 
 def response_kind(responses: Iterable[Response]) -> str:
@@ -327,7 +331,7 @@ def response_kind(responses: Iterable[Response]) -> str:
             for part in candidate.content.parts if candidate.content is not None else ():
                 if part.function_call is not None:
                     call = True
-                elif bytes(part.inline_data) or bytes(part.file_data):
+                elif part.inline_data or part.file_data:
                     media = True
                 elif not part.thought and bytes(part.text) not in (b"", _EMPTY_TEXT):
                     text = True

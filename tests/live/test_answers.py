@@ -42,7 +42,10 @@ USED = {
     "with lines joined": (LONG, " ".join(LONG.split("\n"))),
     "quoted in JSON": (LONG, json.dumps({"note": LONG[:90]})),
     "with quotes and backslashes": ('He said "never", then C:\\temp', 'Context: He said "never", then C:\\temp'),
-    "not in Latin letters": ("山の高さは測量によると二千九百九十五メートル", "Σημείωση: 山の高さは測量によると二千九百九十五メートル."),
+    "not in Latin letters": (
+        "山の高さは測量によると二千九百九十五メートル",
+        "Σημείωση: 山の高さは測量によると二千九百九十五メートル.",
+    ),
     "with signs beyond 16 bits": ("🏔️ 2995 metres above the sea", "so: 🏔️ 2995 metres above the sea"),
     "with spaces around it": ("   The summit is called Hoher Dachstein.  \n", "The summit is called Hoher Dachstein."),
     "a string of JSON": (

@@ -74,8 +74,10 @@ class Answer:
         response = gemini_usage.decode_response(body)
         metadata = response.usage_metadata
         candidates = response.candidates
-        if any(candidate.grounding_metadata is not None for candidate in candidates):
-            self._grounded.append(response)
+        for candidate in candidates:
+            if candidate.grounding_metadata is not None:
+                self._grounded.append(response)
+                break
         if metadata is not None:
             queries = gemini_usage.grounding_queries(self._grounded) if self._grounded else 0
             self.usage = gemini_usage.to_usage(metadata, queries)
@@ -94,10 +96,10 @@ class Answer:
     def _add_parts(self, response: Response) -> None:
         for candidate in response.candidates:
             for part in candidate.content.parts if candidate.content is not None else ():
-                if part.thought:
-                    continue
                 if part.function_call is not None:
                     self._call(part.function_call.name, bytes(part.function_call.args))
+                elif part.thought:
+                    continue
                 elif text := bytes(part.text)[1:-1]:
                     self._texts.append(text)
                     self._part(b"t", text)

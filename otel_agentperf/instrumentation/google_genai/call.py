@@ -42,10 +42,12 @@ class Call:
         provider: `gcp.gemini` or `gcp.vertex_ai`.
         prints: the request's fingerprints.
         exchange: collects its content, where that is asked for.
+        attributes: what its span will say of the request as it ends.
         streamed: whether the answer comes as a stream.
     """
 
     __slots__ = (
+        "_attributes",
         "_call_token",
         "_context",
         "_context_token",
@@ -77,6 +79,7 @@ class Call:
         provider: str,
         prints: RequestPrints,
         exchange: Exchange | None,
+        attributes: Attributes,
         *,
         on_peer: bool,
         streamed: bool,
@@ -90,6 +93,7 @@ class Call:
         self._provider = provider
         self._prints = prints
         self._exchange = exchange
+        self._attributes = attributes
         self._streamed = streamed
         self.answer = Answer()
         self.attempts = 0
@@ -172,7 +176,7 @@ class Call:
 
     def _report(self, error: BaseException | None, *, abandoned: bool) -> None:
         answer = self.answer
-        attributes: Attributes = {}
+        attributes = self._attributes
         outcome: str | None = None
         failed = answer.error_type
         if error is not None:

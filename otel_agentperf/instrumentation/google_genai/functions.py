@@ -97,7 +97,8 @@ def _open(switch: Switch, active: Pipeline, args: Any, function: Any) -> _Open |
     if content.on_spans(active.settings):
         attributes.update(content.tool_content_attributes(args))
     span_name = f"{semconv.OP_EXECUTE_TOOL} {name}"
-    frame = switch.start(active, OperationKind.TOOL, name, span_name, attributes, start_ns, context)
+    parent = frames.current(context)
+    frame = switch.start(active, OperationKind.TOOL, name, span_name, attributes, start_ns, context, parent)
     if frame is None:
         return None
     return _Open(frame, context_api.attach(frames.enter(frame, context)), prints)

@@ -75,18 +75,18 @@ def begin(
     on_peer = peer is not None and peer.takes()
     if peer is not None and on_peer:
         frame = active.open(endpoint.kind, endpoint.model, peer.span, start_ns, parent)
+        attributes: Attributes = {}
     else:
-        attributes = _attributes(endpoint, provider, base_url, body, streamed=streamed)
-        if parent is not None and parent.run is not None and parent.run.session.id:
-            attributes[semconv.CONVERSATION_ID] = parent.run.session.id
+        attributes = _attributes(endpoint, body, streamed=streamed)
         started = switch.start(
             active,
             endpoint.kind,
             endpoint.model,
             endpoint.span_name,
-            attributes,
+            _at_start(endpoint, provider, base_url),
             start_ns,
             context,
+            parent,
             span_kind=SpanKind.CLIENT,
         )
         if started is None:
@@ -96,15 +96,26 @@ def begin(
     exchange = None
     if active.settings.capture_content != "no_content" and endpoint.kind is OperationKind.INFERENCE:
         exchange = Exchange(body)
-    call = Call(active, frame, context, peer, endpoint, provider, prints, exchange, on_peer=on_peer, streamed=streamed)
+    call = Call(
+        active,
+        frame,
+        context,
+        peer,
+        endpoint,
+        provider,
+        prints,
+        exchange,
+        attributes,
+        on_peer=on_peer,
+        streamed=streamed,
+    )
     if peer is not None and on_peer:
         peer.mark.in_flight = call.abandon
     return call
 
 
-def _attributes(
-    endpoint: Endpoint, provider: str, base_url: str, body: Mapping[str, Any], *, streamed: bool
-) -> Attributes:
+def _at_start(endpoint: Endpoint, provider: str, base_url: str) -> Attributes:
+    """What the conventions want at a span's start, for samplers."""
     attributes: Attributes = {
         semconv.OPERATION_NAME: endpoint.operation,
         semconv.PROVIDER_NAME: provider,
@@ -115,6 +126,12 @@ def _attributes(
         attributes[semconv.SERVER_ADDRESS] = host
     if port:
         attributes[semconv.SERVER_PORT] = port
+    return attributes
+
+
+def _attributes(endpoint: Endpoint, body: Mapping[str, Any], *, streamed: bool) -> Attributes:
+    """What else its span says of a request."""
+    attributes: Attributes = {}
     if streamed:
         attributes[semconv.REQUEST_STREAM] = True
     if endpoint.output_type is not None:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Any, NamedTuple, cast
+from typing import Any
+
+import msgspec
 
 from otel_agentperf.fingerprint import MAX_PREFIX_HASHES, Fingerprinter, canonical_bytes
 from otel_agentperf.live.answers import Answers
 
-_SIMHASH_CHARACTERS = 2_000
 _HEAD = ("systemInstruction", "system_instruction", "tools", "cachedContent", "previous_interaction_id")
 _SETTINGS = ("generationConfig", "generation_config", "toolConfig")
 
 
-class RequestPrints(NamedTuple):
+class RequestPrints(msgspec.Struct, frozen=True, gc=False):
     """The fingerprints of a request; absent where it has no canonical form. Sizes in characters."""
 
     hash: str | None = None
@@ -39,31 +40,35 @@ def request_prints(
         body: the request's JSON; keys that begin with an underscore are the SDK's own.
         answers: those of its run so far; none when absent.
     """
-    contents = body.get("contents")
+    contents: Any = body.get("contents")
     if contents is None:
         given = body.get("input")
         contents = [{"text": given}] if isinstance(given, str) else given
-    if not isinstance(contents, list):
+    if contents.__class__ is not list:
         encoded = canonical_bytes({key: value for key, value in body.items() if key[:1] != "_"})
         if encoded is None:
             return RequestPrints()
         return RequestPrints(fingerprinter.digest(encoded), size=_size(encoded), uses=_uses(body, encoded, answers))
-    links: list[bytes] = []
+    messages: list[Any] = contents
     head = {key: body[key] for key in _HEAD if body.get(key)}
-    for item in ([head] if head else []) + cast("list[Any]", contents):
+    links: list[bytes] = []
+    for item in [head, *messages] if head else messages:
         encoded = canonical_bytes(item)
         if encoded is None:
             return RequestPrints()
         links.append(encoded)
     settings = canonical_bytes([body.get(key) for key in _SETTINGS]) or b""
     whole = b"\x1e".join([*links, settings])
-    sizes = tuple(accumulate(_size(link) for link in links[:MAX_PREFIX_HASHES]))
+    if whole.isascii():
+        size, sizes = len(whole) - len(links), accumulate(map(len, links[:MAX_PREFIX_HASHES]))
+    else:
+        size, sizes = _size(whole) - len(links), accumulate(map(_size, links[:MAX_PREFIX_HASHES]))
     return RequestPrints(
         fingerprinter.digest(whole),
-        fingerprinter.simhash(_last_text(cast("list[Any]", contents))),
+        fingerprinter.simhash(_last_text(messages)),
         fingerprinter.chain(links),
-        sizes,
-        _size(whole) - len(links),
+        tuple(sizes),
+        size,
         _uses(body, whole, answers),
     )
 
@@ -79,12 +84,14 @@ def _uses(body: Mapping[str, Any], encoded: bytes, answers: Answers | None) -> t
 
 
 def _last_text(contents: list[Any]) -> str:
-    if not contents or not isinstance(contents[-1], Mapping):
+    last: Any = contents[-1] if contents else None
+    if last.__class__ is not dict:
         return ""
-    last = cast("Mapping[str, Any]", contents[-1])
-    parts: object = last.get("parts", last.get("content", [last]))
-    for part in reversed(cast("list[object]", parts) if isinstance(parts, list) else [{"text": parts}]):
-        text = cast("Mapping[str, object]", part).get("text") if isinstance(part, Mapping) else None
+    parts: Any = last.get("parts")
+    if parts is None:
+        parts = last.get("content", [last])
+    for part in reversed(parts if parts.__class__ is list else [{"text": parts}]):
+        text: Any = part.get("text") if part.__class__ is dict else None
         if isinstance(text, str):
-            return text[:_SIMHASH_CHARACTERS]
+            return text
     return ""

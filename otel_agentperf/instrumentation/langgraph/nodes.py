@@ -132,15 +132,31 @@ def _step(task: Any) -> int | None:
 class _Place:
     """Where a node runs: the graph, the step and the state it starts from."""
 
-    __slots__ = ("graph", "state_hash", "step")
+    __slots__ = ("_task", "graph", "state_hash", "step")
 
-    def __init__(self, graph: str, step: int | None, state_hash: str | None) -> None:
+    def __init__(self, graph: str, step: int | None, state_hash: str | None, task: Any) -> None:
         self.graph = graph
         self.step = step
         self.state_hash = state_hash
+        self._task = task
 
     def node_step(self, attempts: int = 1) -> NodeStep:
         return NodeStep(self.graph, self.step, self.state_hash, attempts)
+
+    def attributes(self, attempts: int = 1) -> Attributes:
+        """What its span says of it as it ends."""
+        task = self._task
+        attributes: Attributes = {
+            semconv.LANGGRAPH_TRIGGERS: tuple([str(trigger) for trigger in task.triggers]),
+            semconv.LANGGRAPH_TASK_ID: str(task.id),
+        }
+        if self.step is not None:
+            attributes[semconv.LANGGRAPH_STEP] = self.step
+        if self.state_hash is not None:
+            attributes[semconv.STATE_HASH] = self.state_hash
+        if attempts > 1:
+            attributes[semconv.NODE_ATTEMPTS] = attempts
+        return attributes
 
 
 class _Open:
@@ -161,27 +177,18 @@ def _start(switch: Switch, active: Pipeline, task: Any) -> tuple[Frame, Context,
     context = context_api.get_current()
     parent = frames.current(context)
     name = str(task.name)
-    attributes: Attributes = {
-        semconv.OPERATION_NAME: semconv.OP_INVOKE_NODE,
-        semconv.NODE_NAME: name,
-        semconv.LANGGRAPH_TRIGGERS: [str(trigger) for trigger in task.triggers],
-        semconv.LANGGRAPH_TASK_ID: str(task.id),
-    }
     step = _step(task)
-    if step is not None:
-        attributes[semconv.LANGGRAPH_STEP] = step
     state_hash = None
     try:
         state_hash = active.fingerprinter.state(task.input)
     except Exception as error:  # noqa: BLE001 - a state that cannot be read costs its hash, not its span
         guard.report("langgraph.node.state", error)
-    if state_hash is not None:
-        attributes[semconv.STATE_HASH] = state_hash
+    attributes: Attributes = {semconv.OPERATION_NAME: semconv.OP_INVOKE_NODE, semconv.NODE_NAME: name}
     span_name = f"{semconv.OP_INVOKE_NODE} {name}"
-    frame = switch.start(active, OperationKind.NODE, name, span_name, attributes, start_ns, context)
+    frame = switch.start(active, OperationKind.NODE, name, span_name, attributes, start_ns, context, parent)
     if frame is None:
         return None
-    return frame, context, _Place(parent.name if parent is not None else "", step, state_hash)
+    return frame, context, _Place(parent.name if parent is not None else "", step, state_hash, task)
 
 
 @guard.guarded("langgraph.node.open", None)
@@ -205,13 +212,10 @@ def _close(switch: Switch, active: Pipeline, opened: _Open, error: BaseException
         attempts = frame.failed_attempts
         if attempts == 0 or error_type is None or id(error) != frame.last_error_id:
             attempts += 1
-        attributes: Attributes = {}
-        if attempts > 1:
-            attributes[semconv.NODE_ATTEMPTS] = attempts
         service = active.prices.match_service(node=frame.name)
         if service is not None:
             active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
-        node = opened.place.node_step(attempts)
+        node, attributes = opened.place.node_step(attempts), opened.place.attributes(attempts)
         active.close(frame, attributes, error_type=error_type, outcome=outcome, node=node, end_ns=ended_ns)
     except BaseException:
         active.drop(frame)
@@ -226,7 +230,8 @@ def _cache_hits(switch: Switch, active: Pipeline, tasks: Sequence[Any]) -> None:
             continue
         frame, _, place = started
         try:
-            active.close(frame, {}, outcome=outcomes.CACHE_HIT, node=place.node_step(), end_ns=frame.start_ns)
+            node, attributes = place.node_step(), place.attributes()
+            active.close(frame, attributes, outcome=outcomes.CACHE_HIT, node=node, end_ns=frame.start_ns)
         except BaseException:
             active.drop(frame)
             raise

@@ -118,11 +118,7 @@ def _open(
         configs = configs_of(args[1] if len(args) > 1 else kwargs.get("config"), getattr(graph, "config", None))
         state = args[0] if args else kwargs.get("input")
         session_id = conversation_id(configs, state, active.settings.session_key)
-    elif parent.run.session.id:
-        session_id = parent.run.session.id
-    if session_id is not None:
-        attributes[semconv.CONVERSATION_ID] = session_id
-    frame = switch.start(active, kind, name, span_name, attributes, start_ns, context, session_id=session_id)
+    frame = switch.start(active, kind, name, span_name, attributes, start_ns, context, parent, session_id=session_id)
     return None if frame is None else OpenRun(active, frame, frames.enter(frame, context))
 
 

@@ -99,14 +99,15 @@ def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: 
     call_id = kwargs.get("tool_call_id")
     if call_id is not None:
         attributes[semconv.TOOL_CALL_ID] = str(call_id)
-    agent = _agent_name(frames.current(context))
+    parent = frames.current(context)
+    agent = _agent_name(parent)
     if agent:
         attributes[semconv.AGENT_NAME] = agent
     prints = tool_prints.of_arguments(active.fingerprinter, tool, tool_input)
     if content.on_spans(active.settings):
         attributes.update(content.tool_content_attributes(tool_prints.model_arguments(tool, tool_input)))
     span_name = f"{semconv.OP_EXECUTE_TOOL} {name}"
-    frame = switch.start(active, OperationKind.TOOL, name, span_name, attributes, start_ns, context)
+    frame = switch.start(active, OperationKind.TOOL, name, span_name, attributes, start_ns, context, parent)
     if frame is None:
         return None
     return _Open(frame, prints, context_api.attach(frames.enter(frame, context)))
