@@ -271,6 +271,10 @@ CALL_FORMS: dict[str, object] = {
     "twice, the first time without its id": {"role": "assistant", "parts": [{**CALL, "id": ""}, CALL]},
     "beside a text that is none": {"role": "assistant", "parts": [{"type": "text", "content": "None"}, CALL]},
     "after a thought": {"role": "assistant", "parts": [{"type": "reasoning", "content": "Hm."}, CALL]},
+    "Gemini's after a thought": {
+        "role": "model",
+        "parts": [{"text": "Hm.", "thought": True}, {"functionCall": {"name": "weather", "args": ARGUMENTS}}],
+    },
     "Gemini's": {"role": "model", "parts": [{"functionCall": {"name": "weather", "args": ARGUMENTS}}]},
     "OpenAI's": {
         "role": "assistant",

@@ -128,6 +128,7 @@ def test_a_cost_that_another_instrumentation_wrote_is_taken_as_the_total_exactly
         ({"gen_ai.usage.cost": 0}, None),
         ({"gen_ai.usage.cost": 0.0, "operation.cost": 0.25}, "0.25"),
         ({"operation.cost": 0.25}, "0.25"),
+        ({"operation.cost": 0.0}, None),
         ({"gen_ai.usage.cost.amount": 0.25, "gen_ai.usage.cost.currency": "USD"}, "0.25"),
         ({"gen_ai.usage.cost.amount": 0.25, "gen_ai.usage.cost.currency": "EUR"}, None),
         ({"gen_ai.usage.cost.amount": 0.25}, None),
@@ -150,6 +151,21 @@ def test_the_spans_of_an_older_pydantic_ai_are_told_by_what_they_name() -> None:
     assert (called.kind, called.name) == (OperationKind.TOOL, "search")
     assert called.tool is not None
     assert called.tool.no_arguments
+
+
+def test_what_openlit_says_in_its_own_way_is_read() -> None:
+    said = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.stream": True,
+        "gen_ai.server.time_to_first_token": 0.25,
+        "gen_ai.response.finish_reasons": ["FinishReason.MAX_TOKENS"],
+    }
+    read = operation("chat m", said).inference
+    assert read is not None
+    assert (read.finish_reasons, read.time_to_first_chunk_ns) == (("MAX_TOKENS",), 250_000_000)
+    whole = operation("chat m", {**said, "gen_ai.request.stream": False}).inference
+    assert whole is not None
+    assert whole.time_to_first_chunk_ns is None
 
 
 def test_a_failed_graph_that_openlit_left_without_an_operation_is_a_workflow() -> None:

@@ -83,6 +83,11 @@ def test_a_request_that_is_marked_already_covers_nothing() -> None:
     assert counted(request("1", None, 0, 9), marked) == ["1"]
 
 
+def test_a_request_around_others_that_is_marked_already_takes_nothing_from_them() -> None:
+    marked = request("1", None, 0, 9, scope="peer", extra={semconv.COUNTED: False})
+    assert counted(marked, request("2", "1", 1, 8, None), request("3", None, 20, 21)) == ["2", "3"]
+
+
 GRAPH, NODE = work("graph", "1", None), work("node", "2", "1")
 
 
