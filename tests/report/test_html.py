@@ -94,7 +94,7 @@ def test_each_span_is_a_bar_and_a_row_and_a_suggestion_leads_to_its_bars() -> No
     bars = [bar for chart in root.all("svg", class_="waterfall") for bar in chart.all("g", class_="bar")]
     assert {bar.attributes["id"] for bar in bars} == {f"run-{span.span_id}" for span in report.spans}
     repeated = next(each for each in root.all("article") if "REP001" in each.text)
-    names = [link.text for link in repeated.all("a")]
+    names = [link.text for link in repeated.all("a")]  # in order of time
     assert names == [f"tool click at {second:.2f} s" for second in (2.5, 3.0, 3.5, 4.0, 4.5)]
     back = [link for bar in bars for link in bar.all("a")]
     assert {link.attributes["xlink:href"] for link in back} <= {

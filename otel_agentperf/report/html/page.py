@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from math import inf
 from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -231,10 +232,15 @@ def _advice(run_id: str, figures: Figures, spans: Sequence[SpanLine]) -> tuple[A
             anchor=f"{run_id}-{finding.id}",
             finding=finding,
             saves=_saves(finding),
-            links=tuple(_link(run_id, span_id, by_id.get(span_id)) for span_id in finding.span_ids),
+            links=tuple(_link(run_id, span_id, by_id.get(span_id)) for span_id in _in_order(finding.span_ids, by_id)),
         )
         for finding in figures.suggestions
     )
+
+
+def _in_order(span_ids: Sequence[str], by_id: Mapping[str, SpanLine]) -> list[str]:
+    """Spans in order of start; those that are not at hand last."""
+    return sorted(span_ids, key=lambda each: by_id[each].start_s if each in by_id else inf)
 
 
 def _link(run_id: str, span_id: str, span: SpanLine | None) -> Link:
