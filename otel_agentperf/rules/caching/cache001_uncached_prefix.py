@@ -51,9 +51,15 @@ MAX_REQUESTS = MAX_CLAIMS
 """Requests of a session that are remembered, the latest ones."""
 MAX_LINKS = 32
 """Links of a chain of fingerprints; where there are as many, the prompt may go on beyond them."""
+LEAST_TOKENS = 1_000
+"""No model caches shorter beginnings than this; a look at the price book is spared."""
 NS_PER_S = 1_000_000_000
 _HEAD = struct.Struct(">QQQIIII?")
 _LINK = struct.Struct(">QI")
+
+
+_Key = tuple[str, str, ServiceTier, str]
+"""A `_Who`, made in half the time."""
 
 
 class _Who(NamedTuple):
@@ -91,7 +97,7 @@ class _Miss(NamedTuple):
 
 @dataclass(slots=True)
 class _State:
-    requests: dict[_Who, list[bytes]] = field(default_factory=dict["_Who", "list[bytes]"])
+    requests: dict[_Key, list[bytes]] = field(default_factory=dict["_Key", "list[bytes]"])
     """Packed, so that they sort by their end."""
     kept: int = 0
 
@@ -126,16 +132,21 @@ class UncachedPrefix(Rule[_State]):
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         inference, usage, cost = operation.inference, operation.usage, operation.cost
-        if inference is None or usage is None or cost is None or view.prices is None or not inference.prefix_hashes:
+        if usage is None or usage.input_tokens < LEAST_TOKENS or inference is None or not inference.prefix_hashes:
+            return ()
+        if cost is None or cost.total_usd is None or view.prices is None:
             return ()
         model = inference.response_model or inference.request_model
         minimum = view.prices.cache_minimum(inference.provider, model, when_ns=operation.start_ns)
-        if minimum is None or usage.input_tokens < minimum or cost.total_usd is None:
+        if minimum is None or usage.input_tokens < minimum:
             return ()
         packed = _packed(operation, inference, usage, minimum)
         if packed is not None:
-            who = _Who(inference.provider, model, cost.tier, operation.agent)
-            state.requests.setdefault(who, []).append(packed)
+            who = (inference.provider, model, cost.tier, operation.agent)
+            requests = state.requests.get(who)
+            if requests is None:
+                requests = state.requests[who] = []
+            requests.append(packed)
             state.kept += 1
             if state.kept >= 2 * MAX_REQUESTS:
                 _trim(state)
@@ -248,7 +259,7 @@ def _requests(state: _State) -> Iterator[_Request]:
     every = ((packed, who) for who, requests in state.requests.items() for packed in requests)
     for packed, who in sorted(every):
         links = tuple(_LINK.iter_unpack(packed[_HEAD.size :]))
-        yield _Request._make((who, *_HEAD.unpack_from(packed), links))
+        yield _Request._make((_Who._make(who), *_HEAD.unpack_from(packed), links))
 
 
 def _repeats(requests: Iterable[_Request], life_ns: int) -> Iterator[tuple[_Request, int]]:

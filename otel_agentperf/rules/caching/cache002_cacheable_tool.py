@@ -26,6 +26,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -94,17 +95,35 @@ class _Repeated(msgspec.Struct, gc=False):
     total_ns: int
     cost_usd: Decimal
     first: bytes
-    latest: tuple[bytes, ...]
+    latest: list[bytes]
+
+    def add(self, seen: bytes) -> None:
+        """Take in one more call."""
+        start_ns, end_ns, _, cost_usd, result, run = _SEEN.unpack(seen)
+        if self.varies or result != self.result:
+            self.varies = True  # and nothing else matters any more
+            return
+        if run and run not in self.runs:
+            self.runs = tuple(sorted((*self.runs, run))[:MAX_RUNS])
+        self.calls += 1
+        self.total_ns += max(0, end_ns - start_ns)
+        if cost_usd:
+            self.cost_usd += Decimal(repr(cost_usd))
+        call = seen[: _CALL.size]
+        self.first = min(self.first, call)
+        self.latest.append(call)
+        if len(self.latest) >= 2 * LATEST:
+            self.latest = sorted(self.latest)[-LATEST:]
 
     def merge(self, other: _Repeated) -> None:
         """Take in other calls with the same arguments."""
         self.varies = self.varies or other.varies or self.result != other.result
-        self.runs = tuple(sorted({*self.runs, *other.runs}))[:MAX_RUNS]
+        self.runs = tuple(sorted({*self.runs, *other.runs})[:MAX_RUNS])
         self.calls += other.calls
         self.total_ns += other.total_ns
         self.cost_usd += other.cost_usd
         self.first = min(self.first, other.first)
-        self.latest = tuple(sorted(self.latest + other.latest))[-LATEST:]
+        self.latest = sorted(self.latest + other.latest)[-LATEST:]
 
 
 _Pair = bytes | _Repeated
@@ -156,7 +175,7 @@ class CacheableTool(Rule[_State]):
         cost = operation.cost
         cost_usd = cost.total_usd if cost is not None else None
         try:
-            pair = int(call.arguments_hash, 16) ^ (crc32(operation.name.encode(errors="replace")) * _MIX & _MOST)
+            pair = int(call.arguments_hash, 16) ^ _salt(operation.name)
             seen = _SEEN.pack(
                 operation.start_ns,
                 operation.end_ns,
@@ -188,14 +207,17 @@ class CacheableTool(Rule[_State]):
             return
         if isinstance(before, bytes):
             before = pairs[pair] = _repeated(before)
-        before.merge(_repeated(found))
+        if isinstance(found, bytes):
+            before.add(found)
+        else:
+            before.merge(found)
         state.changed.add(name)
 
     def merge(self, state: _State, other: _State) -> _State:
         state.largest = min(state.largest, other.largest)
         for name, pairs in other.tools.items():
             for pair, found in pairs.items():
-                self._add(state, name, pair, found if isinstance(found, bytes) else msgspec.structs.replace(found))
+                self._add(state, name, pair, found if isinstance(found, bytes) else _copy(found))
         _trim(state)
         return state
 
@@ -227,7 +249,9 @@ class CacheableTool(Rule[_State]):
             return ()
         calls = sum(pair.calls for pair in same)
         runs = max(len(pair.runs) for pair in same)
-        latest = sorted((packed for pair in same for packed in pair.latest if packed != pair.first), reverse=True)
+        latest = sorted(
+            (packed for pair in same for packed in sorted(pair.latest)[-LATEST:] if packed != pair.first), reverse=True
+        )
         named = [_Call._make(_CALL.unpack(packed)) for packed in latest[:MAX_CLAIMS]]
         which = "the same arguments" if len(same) == 1 else f"each of {len(same)} sets of arguments"
         return (
@@ -260,6 +284,16 @@ class CacheableTool(Rule[_State]):
         )
 
 
+def _copy(found: _Repeated) -> _Repeated:
+    return msgspec.structs.replace(found, latest=list(found.latest))
+
+
+@lru_cache(maxsize=1_024)
+def _salt(name: str) -> int:
+    """What tells the same arguments of two tools apart."""
+    return crc32(name.encode(errors="replace")) * _MIX & _MOST
+
+
 def _verb(name: str) -> str | None:
     words = (word.lower() for word in _WORDS.findall(name))
     return next((word for word in words if word in READING or word in CHANGING), None)
@@ -273,7 +307,7 @@ def _repeated(found: _Pair) -> _Repeated:
     start_ns, end_ns, _, cost_usd = call
     total_ns = max(0, end_ns - start_ns)
     runs = (run,) if run else ()
-    return _Repeated(result, False, runs, 1, total_ns, Decimal(repr(cost_usd)), packed, (packed,))  # noqa: FBT003 - a field in its place
+    return _Repeated(result, False, runs, 1, total_ns, Decimal(repr(cost_usd)), packed, [packed])  # noqa: FBT003 - a field in its place
 
 
 def _trim(state: _State) -> None:
