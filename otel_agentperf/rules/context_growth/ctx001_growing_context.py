@@ -60,8 +60,8 @@ class _Request(NamedTuple):
 
 @dataclass(slots=True)
 class _State:
-    agents: dict[tuple[str, str], list[bytes]] = field(default_factory=dict[tuple[str, str], "list[bytes]"])
-    """By agent and model."""
+    agents: dict[tuple[str, str], bytearray] = field(default_factory=dict[tuple[str, str], "bytearray"])
+    """By agent and model: their requests, packed."""
 
 
 class _Growth(NamedTuple):
@@ -118,17 +118,21 @@ class GrowingContext(Rule[_State]):
             )
         except (ValueError, struct.error):  # a time or a number that no clock or model gives
             return ()
-        requests = state.agents.setdefault((operation.agent, inference.request_model), [])
-        requests.append(packed)
-        if len(requests) >= 2 * MAX_REQUESTS:
-            requests[:] = _latest(requests)
-        if len(state.agents) > 2 * MAX_AGENTS:
-            _trim(state)
+        who = (operation.agent, inference.request_model)
+        requests = state.agents.get(who)
+        if requests is None:
+            state.agents[who] = bytearray(packed)
+            if len(state.agents) > 2 * MAX_AGENTS:
+                _trim(state)
+            return ()
+        requests += packed
+        if len(requests) >= 2 * MAX_REQUESTS * _REQUEST.size:
+            requests[:] = b"".join(_latest(requests))
         return ()
 
     def merge(self, state: _State, other: _State) -> _State:
         for who, requests in other.agents.items():
-            state.agents[who] = _latest(state.agents.get(who, []) + requests)
+            state.agents[who] = bytearray().join(_latest(state.agents.get(who, b"") + requests))
         _trim(state)
         return state
 
@@ -136,7 +140,7 @@ class GrowingContext(Rule[_State]):
         _trim(state)
         found: dict[str, _Growth] = {}
         for (agent, model), requests in sorted(state.agents.items()):
-            if len(requests) < self.min_turns:
+            if len(requests) < self.min_turns * _REQUEST.size:
                 continue
             growth = self._growth(f"agent:{agent}" if agent else f"model:{model}", _latest(requests))
             if growth is not None:
@@ -217,8 +221,11 @@ def _stretches(requests: Iterable[_Request]) -> Iterator[list[_Request]]:
         yield stretch
 
 
-def _latest(requests: list[bytes]) -> list[bytes]:
-    return sorted(requests)[-MAX_REQUESTS:]
+def _latest(requests: bytes | bytearray) -> list[bytes]:
+    """The latest of packed requests, in the order in which they ended."""
+    size = _REQUEST.size
+    whole = bytes(requests)
+    return sorted(whole[place : place + size] for place in range(0, len(whole), size))[-MAX_REQUESTS:]
 
 
 def _trim(state: _State) -> None:

@@ -19,7 +19,6 @@ that was put in other words is not seen. The first 32 messages of a prompt are k
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -72,8 +71,9 @@ class _Result:
 
 @dataclass(slots=True)
 class _State:
-    tools: deque[_Tool] = field(default_factory=lambda: deque(maxlen=RECENT_TOOLS))
-    requests: deque[tuple[int, tuple[str, ...]]] = field(default_factory=lambda: deque(maxlen=RECENT_REQUESTS))
+    tools: tuple[_Tool, ...] = ()
+    """The last ones with a long result."""
+    requests: list[tuple[int, tuple[str, ...]]] = field(default_factory=list["tuple[int, tuple[str, ...]]"])
     """Start and fingerprints of the last requests."""
     links: dict[str, _Result] = field(default_factory=dict[str, _Result])
     results: dict[str, _Result] = field(default_factory=dict[str, _Result])
@@ -114,7 +114,8 @@ class OversizedToolOutput(Rule[_State]):
         if call is not None:
             # A token is a character at least.
             if call.result_size is not None and call.result_size >= self.min_tokens:
-                state.tools.append(_Tool(operation.name, operation.span_id, operation.end_ns, call.result_size))
+                tool = _Tool(operation.name, operation.span_id, operation.end_ns, call.result_size)
+                state.tools = (*state.tools, tool)[-RECENT_TOOLS:]
             return ()
         inference, usage = operation.inference, operation.usage
         if inference is None or usage is None or not inference.prefix_sizes:
@@ -123,6 +124,8 @@ class OversizedToolOutput(Rule[_State]):
             for result in self._within(state, operation, inference):
                 self._count(result, operation, usage, result.size / inference.request_size)
         state.requests.append((operation.start_ns, inference.prefix_hashes))
+        if len(state.requests) > RECENT_REQUESTS:
+            del state.requests[0]
         return ()
 
     def _within(self, state: _State, operation: Operation, inference: Inference) -> Iterator[_Result]:
