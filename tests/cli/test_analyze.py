@@ -5,7 +5,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -192,7 +192,7 @@ def test_a_price_of_ones_own_is_used_where_a_span_has_none(tmp_path: Path) -> No
         (("http://localhost:1",), "Connection refused"),
         (("EMPTY",), "there is no span in "),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+    ids=str,
 )
 def test_wrong_use_ends_with_two_and_a_sentence(arguments: tuple[str, ...], said: str, traces: Path) -> None:
     empty = put(traces.parent / "empty.jsonl", b"nothing\n{]\n")
@@ -226,7 +226,7 @@ def program(*arguments: object) -> list[str]:
 
 
 @contextmanager
-def terminal() -> Iterator[tuple[int, int]]:
+def terminal() -> Generator[tuple[int, int]]:
     reader, writer = pty.openpty()
     try:
         yield reader, writer

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import importlib
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,13 +12,16 @@ from tests.replay.forms import FORMS, MICROSECOND_FORMS, as_lines
 from tests.replay.replaying import made_up, put, replayed, told
 
 
-def rounded(report: object) -> object:
+def rounded(report: Any) -> Any:
     """Without the fractions that microseconds cannot hold."""
-    if isinstance(report, dict):
-        return {key: rounded(value) for key, value in report.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(report, list):
-        return [rounded(value) for value in report]  # pyright: ignore[reportUnknownVariableType]
-    return round(report, 4) if isinstance(report, float) else report
+    return json.loads(json.dumps(report), parse_float=lambda text: round(float(text), 4))
+
+
+def put_elsewhere(name: str, data: bytes) -> None:
+    """Write a file into fsspec's memory."""
+    fsspec: Any = importlib.import_module("fsspec")
+    with fsspec.open(name, "wb") as file:
+        file.write(data)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -48,21 +54,15 @@ def test_spans_of_a_trace_come_together_from_many_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["lines.jsonl", "lines.jsonl.gz", "lines.jsonl.zst", "document.json", "framed.pb"])
 def test_a_file_elsewhere_is_read_through_fsspec(name: str, tmp_path: Path) -> None:
-    import fsspec
-
     requests = made_up()
     whole = told(replayed(put(tmp_path / "all.jsonl", as_lines(requests))))
-    with fsspec.open(f"memory://replay/{name}", "wb") as file:
-        file.write(FORMS[name](requests))
+    put_elsewhere(f"memory://replay/{name}", FORMS[name](requests))
     assert told(replayed(f"memory://replay/{name}")) == whole
 
 
 def test_a_glob_elsewhere_finds_files_in_order() -> None:
-    import fsspec
-
     for name in ("b", "a"):
-        with fsspec.open(f"memory://glob/{name}.jsonl", "wb") as file:
-            file.write(as_lines(made_up(2)))
+        put_elsewhere(f"memory://glob/{name}.jsonl", as_lines(made_up(2)))
     names = [source.name for source in files(["memory://glob/*.jsonl"])]
     assert [name.rpartition("/")[2] for name in names] == ["a.jsonl", "b.jsonl"]
 

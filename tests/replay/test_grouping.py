@@ -4,6 +4,7 @@ import random
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,7 +69,7 @@ def test_the_size_of_the_pieces_changes_nothing(
 
 def test_any_order_of_spans_on_file_gives_the_same_report(tmp_path: Path) -> None:
     singles = [request_of(resource, scope, [span]) for resource, scope, span in spans_in(REQUESTS)]
-    reports = []
+    reports: list[Any] = []
     for seed in range(5):
         random.Random(seed).shuffle(singles)  # noqa: S311 - an order
         reports.append(told(replayed(put(tmp_path / "a.jsonl", as_lines(singles)), settings=STRICT)))

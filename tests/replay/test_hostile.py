@@ -118,7 +118,7 @@ def test_of_a_trace_with_too_many_spans_the_first_ones_are_kept_and_the_rest_is_
     spans = [span(1, None, "invoke_agent", 0, 10_000)]
     spans += [span(number, 1, CALL, number, number + 1) for number in range(2, 1_002)]
     requests = [request_of(RESOURCE, "shop", [one]) for one in spans]
-    reports = []
+    reports: list[Any] = []
     for order in (requests, list(reversed(requests)), requests[1::2] + requests[::2]):
         path = put(tmp_path / "a.jsonl", as_lines(order))
         monkeypatch.setattr(LocalEngine, "piece_bytes", 10_000)
@@ -154,7 +154,7 @@ def survives(piece: Piece) -> Outcome:
     return outcome
 
 
-JSON = st.recursive(
+JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
@@ -179,7 +179,7 @@ KEYS = (
     "error.type",
 )
 OPERATIONS = st.sampled_from(["invoke_workflow", "invoke_agent", "invoke_node", "execute_tool", CALL, "embeddings"])
-ANY_VALUE = st.one_of(
+ANY_VALUE: st.SearchStrategy[Any] = st.one_of(
     st.fixed_dictionaries({"stringValue": OPERATIONS | st.text(max_size=10)}),
     st.fixed_dictionaries({"intValue": st.integers(-5, 2**70) | st.integers(0, 9999).map(str)}),
     st.fixed_dictionaries({"doubleValue": st.floats() | st.just("NaN")}),
@@ -188,10 +188,12 @@ ANY_VALUE = st.one_of(
     st.fixed_dictionaries({"kvlistValue": JSON}),
     JSON,
 )
-ATTRIBUTE = st.fixed_dictionaries({"key": st.sampled_from(KEYS) | st.text(max_size=5), "value": ANY_VALUE})
+ATTRIBUTE: st.SearchStrategy[Any] = st.fixed_dictionaries(
+    {"key": st.sampled_from(KEYS) | st.text(max_size=5), "value": ANY_VALUE}
+)
 IDS = st.integers(0, 6).map(lambda number: f"{number:016x}")
 TIMES = st.one_of(st.integers(-10, 2**66), st.integers(0, 10**19).map(str), JSON)
-SPANS = st.fixed_dictionaries(
+SPANS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"traceId": st.sampled_from([TRACE, "0" * 32, "xyz"]), "spanId": IDS | JSON},
     optional={
         "parentSpanId": IDS | JSON,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import os
 import signal
 from collections.abc import Generator
@@ -28,9 +29,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore")]
 @pytest.fixture(scope="module")
 def cluster() -> Generator[Any]:
     """A scheduler and two workers, each a process; what dies is started again."""
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as started:
+    distributed: Any = importlib.import_module("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as started:
         yield started
 
 
