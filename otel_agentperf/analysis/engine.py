@@ -44,6 +44,14 @@ class _Slot(NamedTuple):
     scope: Scope
 
 
+_Observe = Callable[[Any, Operation, View], Iterable[Suggestion]]
+
+
+def _watching(kind: OperationKind, slots: Iterable[_Slot]) -> tuple[tuple[_Observe, int, AnyRule], ...]:
+    """The rules that watch a kind, each with its bound `observe`: this is gone through for every operation."""
+    return tuple((slot.rule.observe, slot.place, slot.rule) for slot in slots if kind in slot.rule.watches)
+
+
 class Engine:
     """Runs rules over operations.
 
@@ -75,7 +83,7 @@ class Engine:
             slots[rule.scope].append(_Slot(rule, len(slots[rule.scope]), rule.scope))
         self._slots = slots
         self._watching = {
-            kind: tuple(slot for scope in Scope for slot in slots[scope] if kind in slot.rule.watches)
+            kind: tuple((scope, watching) for scope in Scope if (watching := _watching(kind, slots[scope])))
             for kind in OperationKind
         }
         self._concluding = tuple(slot for scope in Scope for slot in slots[scope])
@@ -188,19 +196,20 @@ class Engine:
         if run.evicted or not operation.counted:
             return []
         news: list[Suggestion] = []
-        for slot in self._watching[operation.kind]:
-            rule, place, kind = slot
+        for kind, watching in self._watching[operation.kind]:
             scope = run if kind is Scope.RUN else run.session if kind is Scope.SESSION else run.process
-            try:
-                state = scope.rule_states[place]
-                if state is None:
-                    state = scope.rule_states[place] = rule.start()
-                said = rule.observe(state, operation, scope.view)
-                if said:
-                    for suggestion in said:
-                        self._keep(run, scope, suggestion, news)
-            except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
-                self._report(rule, error)
+            states, view = scope.rule_states, scope.view
+            for observe, place, rule in watching:
+                try:
+                    state = states[place]
+                    if state is None:
+                        state = states[place] = rule.start()
+                    said = observe(state, operation, view)
+                    if said:
+                        for suggestion in said:
+                            self._keep(run, scope, suggestion, news)
+                except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
+                    self._report(rule, error)
         return news
 
     def _keep(self, run: Run, scope: ScopeState, suggestion: Suggestion, news: list[Suggestion]) -> None:
