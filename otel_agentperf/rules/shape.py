@@ -175,18 +175,16 @@ def spared(calls: Sequence[Row], tree: Tree) -> list[tuple[Row, int, int]]:
         Calls with disjoint stretches of their time.
     """
     longest = max(calls, key=lambda row: row.duration_ns)
+    on_path = [(tree.on_path_ns(call, call.start_ns, call.end_ns), call) for call in calls if call is not longest]
     found: list[tuple[Row, int, int]] = []
     covered_ns = 0
-    for call in calls:
-        if call is longest:
-            continue
-        start_ns = max(call.start_ns, covered_ns)
-        covered_ns = max(covered_ns, call.end_ns)
-        for begin_ns, end_ns in (
-            (start_ns, min(call.end_ns, longest.start_ns)),
-            (max(start_ns, longest.end_ns), call.end_ns),
+    for (start_ns, end_ns), call in sorted(on_path, key=lambda one: one[0]):
+        begin_ns = max(start_ns, covered_ns)
+        covered_ns = max(covered_ns, end_ns)
+        for begun_ns, ended_ns in (
+            (begin_ns, min(end_ns, longest.start_ns)),
+            (max(begin_ns, longest.end_ns), end_ns),
         ):
-            begun_ns, ended_ns = tree.on_path_ns(call, begin_ns, end_ns)
             if ended_ns > begun_ns:
                 found.append((call, begun_ns, ended_ns))
     return found
