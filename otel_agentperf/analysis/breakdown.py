@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from math import isnan
 
 import msgspec
 
 from otel_agentperf.analysis.columns import int_of
-from otel_agentperf.analysis.savings import Saved, saved
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, saved, union_ns
 from otel_agentperf.analysis.scores import path_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import (
-    BILLED_BY_TOKEN,
     Level,
     OperationKind,
     SavingBasis,
@@ -249,7 +247,8 @@ def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shar
         _line(breakdown.agents, row.name).path_ns += on_path_ns
     own = [item for item in summary.suggestions if item.rule not in shared]
     measured = measured_among(own)
-    wasted, could = (_saved(summary, rows, chosen) for chosen in (measured, own))
+    spans = frozenset(row.span_id for row in rows) if any(item.claims for item in own) else None
+    wasted, could = (_saved(summary, spans, chosen) for chosen in (measured, own))
     breakdown.wasted_pico, breakdown.wasted_ns = pico(wasted.cost_usd), round(wasted.time_s * NS_PER_S)
     breakdown.saved_pico, breakdown.saved_ns = pico(could.cost_usd), round(could.time_s * NS_PER_S)
     _charge_waste(breakdown.agents, rows, measured)
@@ -262,74 +261,76 @@ def measured_among(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
     return [item for item in suggestions if item.savings is not None and item.savings.basis is SavingBasis.MEASURED]
 
 
-def _saved(summary: RunSummary, rows: Sequence[Row], suggestions: Sequence[Suggestion]) -> Saved:
-    has_claims = any(item.claims for item in suggestions)
+def _saved(summary: RunSummary, spans: frozenset[int] | None, suggestions: Sequence[Suggestion]) -> Saved:
+    if not suggestions:
+        return NOTHING_SAVED
     return saved(
         suggestions,
         cost_usd=summary.totals.cost_usd,
         start_ns=summary.start_ns,
         end_ns=summary.end_ns,
-        spans=frozenset(row.span_id for row in rows) if has_claims else None,
+        spans=spans,
     )
 
 
 def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
+    """Add every operation to the lines that it belongs to. Written out: it runs for each operation of a session."""
+    agents, models, tools, services = breakdown.agents, breakdown.models, breakdown.tools, breakdown.services
     tables = {
-        OperationKind.INFERENCE: breakdown.models,
-        OperationKind.EMBEDDINGS: breakdown.models,
-        OperationKind.TOOL: breakdown.tools,
-        OperationKind.RETRIEVAL: breakdown.tools,
-        OperationKind.SERVICE: breakdown.services,
+        OperationKind.INFERENCE: models,
+        OperationKind.EMBEDDINGS: models,
+        OperationKind.TOOL: tools,
+        OperationKind.RETRIEVAL: tools,
+        OperationKind.SERVICE: services,
     }
-    until: dict[tuple[int, str], int] = {}
-    counted = 0
+    until: dict[int, int] = {}
     for row in rows:
-        counted += 1
-        kind = row.kind
+        _, _, kind, start_ns, end_ns, cost_usd, tokens_in, tokens_out, cached, thoughts, *_, name, agent, _ = row
         table = tables.get(kind)
         if table is not None:
-            line = _line(table, row.name)
-            _add_call(line, row, until, id(table))
-            _add_spending(line, row)
+            line = table.get(name) or _line(table, name)
+            _add_call(line, start_ns, end_ns, until)
+            line.errors += row.is_error
+            is_billed = row.has_cost
+            if is_billed or tokens_in or tokens_out:
+                of_agent = agents.get(agent) or _line(agents, agent)
+                picodollars = round(cost_usd * PICO_PER_USD) if cost_usd == cost_usd else None  # noqa: PLR0124 - not a number
+                for each in (line, of_agent):
+                    each.input_tokens += tokens_in
+                    each.output_tokens += tokens_out
+                    each.cache_read_tokens += cached
+                    each.reasoning_tokens += thoughts
+                    if is_billed:
+                        each.billed_calls += 1
+                        if picodollars is None:
+                            each.unpriced_calls += 1
+                        else:
+                            each.cost_pico += picodollars
         if row.is_agent:
-            _add_call(_line(breakdown.agents, row.name), row, until, 0)
-        if row.has_cost or kind in BILLED_BY_TOKEN:
-            _add_spending(_line(breakdown.agents, row.agent), row)
-    breakdown.left_out = max(0, breakdown.totals.operations - counted)
+            line = agents.get(name) or _line(agents, name)
+            _add_call(line, start_ns, end_ns, until)
+            line.errors += row.is_error
+    breakdown.left_out = max(0, breakdown.totals.operations - len(rows))
 
 
-def _add_call(line: Line, row: Row, until: dict[tuple[int, str], int], table: int) -> None:
+def _add_call(line: Line, start_ns: int, end_ns: int, until: dict[int, int]) -> None:
     line.calls += 1
-    line.errors += row.is_error
-    key = (table, row.name)
-    begun = max(row.start_ns, until.get(key, 0))
-    if row.end_ns > begun:
-        line.busy_ns += row.end_ns - begun
-        until[key] = row.end_ns
-
-
-def _add_spending(line: Line, row: Row) -> None:
-    line.input_tokens += row.input_tokens
-    line.output_tokens += row.output_tokens
-    line.cache_read_tokens += row.cache_read_tokens
-    line.reasoning_tokens += row.reasoning_tokens
-    if row.has_cost:
-        line.billed_calls += 1
-        if isnan(row.cost_usd):
-            line.unpriced_calls += 1
-        else:
-            line.cost_pico += round(row.cost_usd * PICO_PER_USD)
+    before = until.get(id(line), 0)
+    if end_ns > before:
+        line.busy_ns += end_ns - max(start_ns, before)
+        until[id(line)] = end_ns
 
 
 def _charge_waste(agents: dict[str, Line], rows: Sequence[Row], measured: Sequence[Suggestion]) -> None:
     """Charge what was wasted to the agents on whose spans it lies."""
-    if not any(item.claims for item in measured):
+    claims = {(int_of(claim.span_id), claim) for item in measured for claim in item.claims}
+    if not claims:
         return
-    agent_of = {row.span_id: row.name if row.is_agent else row.agent for row in rows}
+    claimed = {span_id for span_id, _ in claims}
+    agent_of = {row.span_id: row.name if row.is_agent else row.agent for row in rows if row.span_id in claimed}
     usd: dict[int, Decimal] = {}
     stretches: dict[str, list[tuple[int, int]]] = {}
-    for claim in (claim for item in measured for claim in item.claims):
-        span_id = int_of(claim.span_id)
+    for span_id, claim in claims:
         agent = agent_of.get(span_id)
         if agent is None:
             continue
@@ -337,15 +338,5 @@ def _charge_waste(agents: dict[str, Line], rows: Sequence[Row], measured: Sequen
         stretches.setdefault(agent, []).append((claim.start_ns, claim.end_ns))
     for span_id, cost_usd in usd.items():
         _line(agents, agent_of[span_id]).wasted_pico += pico(cost_usd)
-    for agent, claimed in stretches.items():
-        _line(agents, agent).wasted_ns += _union_ns(claimed)
-
-
-def _union_ns(stretches: Iterable[tuple[int, int]]) -> int:
-    total, until = 0, 0
-    for start, end in sorted(stretches):
-        begun = max(start, until)
-        if end > begun:
-            total += end - begun
-            until = end
-    return total
+    for agent, stretch in stretches.items():
+        _line(agents, agent).wasted_ns += union_ns(stretch)

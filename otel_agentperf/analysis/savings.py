@@ -61,7 +61,7 @@ def saved(
         for claim in suggestion.claims:
             if spans is None or int_of(claim.span_id) in spans:
                 _add(claim, usd, stretches)
-    total_s = _union_ns(stretches, start_ns, end_ns) / NS_PER_S + loose_s
+    total_s = union_ns(stretches, start_ns, end_ns) / NS_PER_S + loose_s
     longest_s = max(0, end_ns - start_ns) / NS_PER_S
     return Saved(min(cost_usd, sum(usd.values(), loose_usd)), min(longest_s, total_s))
 
@@ -73,10 +73,18 @@ def _add(claim: Claim, usd: dict[str, Decimal], stretches: list[tuple[int, int]]
         stretches.append((claim.start_ns, claim.end_ns))
 
 
-def _union_ns(stretches: list[tuple[int, int]], start_ns: int, end_ns: int) -> int:
+def union_ns(stretches: Iterable[tuple[int, int]], start_ns: int = 0, end_ns: int | None = None) -> int:
+    """How long at least one stretch lasted, within the bounds.
+
+    Args:
+        stretches: starts and ends, Unix nanoseconds, in any order.
+        start_ns: what lies before does not count.
+        end_ns: what lies after does not count.
+    """
     total, until = 0, start_ns
     for start, end in sorted(stretches):
-        begun, ended = max(start, until), min(end, end_ns)
+        begun = max(until, start)
+        ended = end if end_ns is None or end < end_ns else end_ns
         if ended > begun:
             total += ended - begun
             until = ended
