@@ -4,6 +4,7 @@ instructions  added machine instructions of a run, beside 11 plain SDK spans and
 cpu           CPU time of a run, in one interleaved session of separate processes
 startup       time and memory that importing and switching on add
 growth        cost of a span along a run of 10,000; memory of 10,000 runs at once
+replay        speed and memory of replaying 500,000 spans from a file, and 8 times as many
 engine        CPU of an operation with every rule, along a run of 10,000 too; memory of a run; each rule's part
 
 `--help` after the name tells more. The interpreter needs ours, LangGraph and google-genai; what
@@ -15,7 +16,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("instructions", "cpu", "startup", "growth", "engine")
+NAMES = ("instructions", "cpu", "startup", "growth", "replay", "engine")
 
 
 def main() -> None:
