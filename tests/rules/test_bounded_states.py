@@ -9,7 +9,8 @@ import pytest
 
 from otel_agentperf.model import Operation, Suggestion, Totals
 from otel_agentperf.rules.base import Rule, Scope, View
-from otel_agentperf.rules.caching import cache001_uncached_prefix, cache002_cacheable_tool
+from otel_agentperf.rules.caching import calls as remembered_calls
+from otel_agentperf.rules.caching import prompts
 from otel_agentperf.rules.caching.cache001_uncached_prefix import UncachedPrefix
 from otel_agentperf.rules.caching.cache002_cacheable_tool import CacheableTool
 from otel_agentperf.rules.context_growth import ctx001_growing_context
@@ -75,9 +76,9 @@ def observed(rule: Rule[Any], runs: list[list[Operation]], view: View) -> Any:
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a test can pass."""
-    monkeypatch.setattr(cache001_uncached_prefix, "MAX_REQUESTS", 20)
-    monkeypatch.setattr(cache002_cacheable_tool, "MAX_PAIRS", 30)
-    monkeypatch.setattr(cache002_cacheable_tool, "MAX_RUNS", 4)
+    monkeypatch.setattr(prompts, "MAX_REQUESTS", 20)
+    monkeypatch.setattr(remembered_calls, "MAX_PAIRS", 30)
+    monkeypatch.setattr(remembered_calls, "MAX_RUNS", 4)
     monkeypatch.setattr(ctx001_growing_context, "MAX_REQUESTS", 15)
     monkeypatch.setattr(ctx001_growing_context, "MAX_AGENTS", 2)
 

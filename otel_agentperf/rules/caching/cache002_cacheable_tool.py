@@ -22,15 +22,8 @@ watched in a process, a fair sample of them where there are more.
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
-from typing import NamedTuple
-from zlib import crc32
-
-import msgspec
 
 from otel_agentperf.model import (
     MAX_CLAIMS,
@@ -45,17 +38,11 @@ from otel_agentperf.model import (
     ToolCall,
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, span_hex
+from otel_agentperf.rules.caching.calls import MAX_RUNS, Calls, Pair, Repeated, unpacked
 
-MAX_PAIRS = 2_048
-MAX_RUNS = 32
-"""Runs that are told apart for one pair; beyond it, there are at least as many."""
-LATEST = 8
-"""Calls of one pair that are named, the latest ones."""
 NS_PER_S = 1e9
 REFERENCE_S = 1.0
 REFERENCE_USD = 0.001
-_CALL = struct.Struct(">QQQd")
-_SEEN = struct.Struct(">QQQdQQ")
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 READING = frozenset(
     "calculate check compute count describe fetch find get list load look lookup query read retrieve search show view".split()  # noqa: SIM905 - reads best so
@@ -68,80 +55,9 @@ CHANGING = frozenset(
     "wait write".split()
 )
 """What the name of a tool may say first; `post` in `get_post` says nothing."""
-_MIX = 0x9E37_79B9_7F4A_7C15
-_MOST = 2**64 - 1
 
 
-class _Call(NamedTuple):
-    """One call; packed, calls sort by their start."""
-
-    start_ns: int
-    end_ns: int
-    span_id: int
-    cost_usd: float
-
-    @property
-    def duration_ns(self) -> int:
-        return max(0, self.end_ns - self.start_ns)
-
-
-class _Repeated(msgspec.Struct, gc=False):
-    """What is known of one tool with one set of arguments, called more than once."""
-
-    result: int
-    varies: bool
-    runs: tuple[int, ...]
-    calls: int
-    total_ns: int
-    cost_usd: Decimal
-    first: bytes
-    latest: list[bytes]
-
-    def add(self, seen: bytes) -> None:
-        """Take in one more call."""
-        start_ns, end_ns, _, cost_usd, result, run = _SEEN.unpack(seen)
-        if self.varies or result != self.result:
-            self.varies = True  # and nothing else matters any more
-            return
-        if run and run not in self.runs:
-            self.runs = tuple(sorted((*self.runs, run))[:MAX_RUNS])
-        self.calls += 1
-        self.total_ns += max(0, end_ns - start_ns)
-        if cost_usd:
-            self.cost_usd += Decimal(repr(cost_usd))
-        call = seen[: _CALL.size]
-        self.first = min(self.first, call)
-        self.latest.append(call)
-        if len(self.latest) >= 2 * LATEST:
-            self.latest = sorted(self.latest)[-LATEST:]
-
-    def merge(self, other: _Repeated) -> None:
-        """Take in other calls with the same arguments."""
-        self.varies = self.varies or other.varies or self.result != other.result
-        self.runs = tuple(sorted({*self.runs, *other.runs})[:MAX_RUNS])
-        self.calls += other.calls
-        self.total_ns += other.total_ns
-        self.cost_usd += other.cost_usd
-        self.first = min(self.first, other.first)
-        self.latest = sorted(self.latest + other.latest)[-LATEST:]
-
-
-_Pair = bytes | _Repeated
-"""Most calls are never repeated: those are kept packed."""
-
-
-@dataclass(slots=True)
-class _State:
-    tools: dict[str, dict[int, _Pair]] = field(default_factory=dict[str, "dict[int, _Pair]"])
-    """By the tool's name and a hash of tool and arguments."""
-    kept: int = 0
-    largest: int = _MOST
-    """Pairs with a larger hash have been let go of."""
-    changed: set[str] = field(default_factory=set[str])
-    """Tools of which more may be said than when a run last ended."""
-
-
-class CacheableTool(Rule[_State]):
+class CacheableTool(Rule[Calls]):
     """The same tool, arguments and result in at least three runs.
 
     Saving, measured: time and cost of all these calls but the first one of each set of arguments.
@@ -165,28 +81,14 @@ class CacheableTool(Rule[_State]):
     min_average_s: float
     min_result_size: int
 
-    def start(self) -> _State:
-        return _State()
+    def start(self) -> Calls:
+        return Calls()
 
-    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
+    def observe(self, state: Calls, operation: Operation, view: View) -> Iterable[Suggestion]:
         call = operation.tool
         if call is None or call.result_hash is None or call.arguments_hash is None or not self._counts(operation, call):
             return ()
-        cost = operation.cost
-        cost_usd = cost.total_usd if cost is not None else None
-        try:
-            pair = int(call.arguments_hash, 16) ^ _salt(operation.name)
-            seen = _SEEN.pack(
-                operation.start_ns,
-                operation.end_ns,
-                int(operation.span_id, 16),
-                float(cost_usd) if cost_usd is not None else 0.0,
-                int(call.result_hash, 16),
-                int(operation.trace_id[-16:] or "0", 16),
-            )
-        except (ValueError, struct.error):  # no fingerprint of ours, or a time that no clock gives
-            return ()
-        self._add(state, operation.name, pair, seen)
+        state.add(operation, call)
         return ()
 
     def _counts(self, operation: Operation, call: ToolCall) -> bool:
@@ -194,52 +96,28 @@ class CacheableTool(Rule[_State]):
             return False
         return not call.no_arguments or (call.result_size or 0) >= self.min_result_size
 
-    def _add(self, state: _State, name: str, pair: int, found: _Pair) -> None:
-        if pair > state.largest:
-            return
-        pairs = state.tools.setdefault(name, {})
-        before = pairs.get(pair)
-        if before is None:
-            pairs[pair] = found
-            state.kept += 1
-            if state.kept >= 2 * MAX_PAIRS:
-                _trim(state)
-            return
-        if isinstance(before, bytes):
-            before = pairs[pair] = _repeated(before)
-        if isinstance(found, bytes):
-            before.add(found)
-        else:
-            before.merge(found)
-        state.changed.add(name)
-
-    def merge(self, state: _State, other: _State) -> _State:
-        state.largest = min(state.largest, other.largest)
-        for name, pairs in other.tools.items():
-            for pair, found in pairs.items():
-                self._add(state, name, pair, found if isinstance(found, bytes) else _copy(found))
-        _trim(state)
+    def merge(self, state: Calls, other: Calls) -> Calls:
+        state.merge(other)
         return state
 
-    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
+    def conclude(self, state: Calls, root: Operation, view: View) -> Iterable[Suggestion]:
         if not state.changed:
             return ()
-        _trim(state)
         changed = sorted(state.changed)
         state.changed.clear()
         return [suggestion for name in changed for suggestion in self._of(name, state.tools.get(name, {}))]
 
-    def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
-        _trim(state)
+    def judge(self, state: Calls, view: View) -> Iterable[Suggestion]:
+        state.trim()
         return [suggestion for name in sorted(state.tools) for suggestion in self._of(name, state.tools[name])]
 
-    def _of(self, name: str, pairs: dict[int, _Pair]) -> Iterable[Suggestion]:
-        repeated = [pair for pair in pairs.values() if isinstance(pair, _Repeated)]
+    def _of(self, name: str, pairs: dict[int, Pair]) -> Iterable[Suggestion]:
+        repeated = [pair for pair in pairs.values() if isinstance(pair, Repeated)]
         same = [pair for pair in repeated if len(pair.runs) >= self.min_runs]
         if not same or any(pair.varies for pair in repeated) or _verb(name) in CHANGING:
             return ()
         repeats = sum(pair.calls - 1 for pair in same)
-        first = [_Call._make(_CALL.unpack(pair.first)) for pair in same]
+        first = [unpacked(pair.first) for pair in same]
         time_s = (sum(pair.total_ns for pair in same) - sum(call.duration_ns for call in first)) / NS_PER_S
         cost_usd = sum((pair.cost_usd for pair in same), Decimal(0)) - sum(
             (Decimal(repr(call.cost_usd)) for call in first), Decimal(0)
@@ -249,10 +127,7 @@ class CacheableTool(Rule[_State]):
             return ()
         calls = sum(pair.calls for pair in same)
         runs = max(len(pair.runs) for pair in same)
-        latest = sorted(
-            (packed for pair in same for packed in sorted(pair.latest)[-LATEST:] if packed != pair.first), reverse=True
-        )
-        named = [_Call._make(_CALL.unpack(packed)) for packed in latest[:MAX_CLAIMS]]
+        named = sorted((call for pair in same for call in pair.named()), reverse=True)[:MAX_CLAIMS]
         which = "the same arguments" if len(same) == 1 else f"each of {len(same)} sets of arguments"
         return (
             Suggestion(
@@ -284,41 +159,6 @@ class CacheableTool(Rule[_State]):
         )
 
 
-def _copy(found: _Repeated) -> _Repeated:
-    return msgspec.structs.replace(found, latest=list(found.latest))
-
-
-@lru_cache(maxsize=1_024)
-def _salt(name: str) -> int:
-    """What tells the same arguments of two tools apart."""
-    return crc32(name.encode(errors="replace")) * _MIX & _MOST
-
-
 def _verb(name: str) -> str | None:
     words = (word.lower() for word in _WORDS.findall(name))
     return next((word for word in words if word in READING or word in CHANGING), None)
-
-
-def _repeated(found: _Pair) -> _Repeated:
-    if not isinstance(found, bytes):
-        return found
-    *call, result, run = _SEEN.unpack(found)
-    packed = found[: _CALL.size]
-    start_ns, end_ns, _, cost_usd = call
-    total_ns = max(0, end_ns - start_ns)
-    runs = (run,) if run else ()
-    return _Repeated(result, False, runs, 1, total_ns, Decimal(repr(cost_usd)), packed, [packed])  # noqa: FBT003 - a field in its place
-
-
-def _trim(state: _State) -> None:
-    """Keep the pairs with the smallest hashes, which are the same ones in whatever order they come."""
-    every = sorted((pair, name) for name, pairs in state.tools.items() for pair in pairs if pair <= state.largest)
-    if len(every) > MAX_PAIRS:
-        state.largest = every[MAX_PAIRS - 1][0]
-        del every[MAX_PAIRS:]
-    elif len(every) == state.kept:
-        return
-    kept: dict[str, dict[int, _Pair]] = {}
-    for pair, name in every:
-        kept.setdefault(name, {})[pair] = state.tools[name][pair]
-    state.tools, state.kept = kept, len(every)
