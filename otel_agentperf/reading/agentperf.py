@@ -95,7 +95,8 @@ def function_calls(attributes: Attributes) -> int | None:
 
 def uses(attributes: Attributes) -> tuple[str, ...] | None:
     """The spans of earlier answers that stand in a request; an empty list says that none does."""
-    return values.texts(attributes, semconv.REQUEST_USES) if semconv.REQUEST_USES in attributes else None
+    is_said = values.as_list(attributes.get(semconv.REQUEST_USES)) is not None
+    return values.texts(attributes, semconv.REQUEST_USES) if is_said else None
 
 
 def outcome(attributes: Attributes) -> str | None:

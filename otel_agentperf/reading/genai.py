@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.model import BILLED_BY_TOKEN, Inference, NodeStep, OperationKind
-from otel_agentperf.reading import agentperf, openllmetry, usages, values
+from otel_agentperf.reading import agentperf, openllmetry, own, usages, values
 from otel_agentperf.reading.facts import Facts, provider
 from otel_agentperf.reading.values import Attributes
 
@@ -78,26 +78,24 @@ def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -
         kind = _unknown(attributes)
     elif kind is OperationKind.AGENT:
         kind = openllmetry.graph(attributes)
+    if scope == semconv.SCOPE_GOOGLE_GENAI and kind in BILLED_BY_TOKEN:
+        facts = own.request(kind, attributes)
+        if facts is not None:
+            return facts
     keys = _NAME_KEYS[kind]
     named = (values.text(attributes, *keys) if keys else None) or name.removeprefix(operation).strip() or name
+    return _facts(kind, named, attributes, operation, scope)
+
+
+def _facts(kind: OperationKind, named: str, attributes: Attributes, operation: str, scope: str) -> Facts:
     if kind in BILLED_BY_TOKEN:
-        return Facts(
-            kind,
-            named,
-            usages.usage(attributes, operation, scope),
-            agentperf.cost(attributes),
-            _inference(attributes),
-            agent=values.text(attributes, semconv.AGENT_NAME) or "",
-        )
+        usage, inference = usages.usage(attributes, operation, scope), _inference(attributes)
+        agent = values.text(attributes, semconv.AGENT_NAME) or ""
+        return Facts(kind, named, usage, agentperf.cost(attributes), inference, agent=agent)
     if kind is OperationKind.TOOL:
         agent = values.text(attributes, semconv.AGENT_NAME)
-        return Facts(
-            kind,
-            named,
-            cost=agentperf.cost(attributes),
-            tool=agentperf.tool_call(attributes),
-            agent="" if agent is None or agent == named else agent,  # some call a tool an agent
-        )
+        agent = "" if agent is None or agent == named else agent  # some call a tool an agent
+        return Facts(kind, named, cost=agentperf.cost(attributes), tool=agentperf.tool_call(attributes), agent=agent)
     if kind is OperationKind.NODE:
         return Facts(kind, named, node=_node(attributes))
     if kind is OperationKind.SERVICE:

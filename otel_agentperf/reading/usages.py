@@ -57,7 +57,7 @@ def usage(attributes: Attributes, operation: str = "", scope: str = "") -> Usage
             output = (output or 0) + reasoning
         elif operation == "interactions.create" or scope in _REASONING_LEFT_OUT:
             output = (output or 0) + (reasoning or 0)
-    by_input, by_cache, by_output = _modalities(attributes)
+    by_input, by_cache, by_output = modalities(attributes)
     return Usage(
         fresh or 0,
         output or 0,
@@ -71,7 +71,7 @@ def usage(attributes: Attributes, operation: str = "", scope: str = "") -> Usage
     )
 
 
-def _modalities(attributes: Attributes) -> tuple[ModalityTokens | None, ...]:
+def modalities(attributes: Attributes) -> tuple[ModalityTokens | None, ...]:
     """The tokens by modality of the input, of what was cached of it, and of the output."""
     present = _MODALITY_KEYS.intersection(attributes)
     if not present:
