@@ -471,7 +471,7 @@ with trace.get_tracer("app").start_as_current_span("nightly job"):
 @pytest.mark.parametrize("ending", ["html", "json", "md", "txt"])
 def test_a_path_is_enough_for_a_program_that_exports_elsewhere_or_nowhere(tmp_path: Path, ending: str) -> None:
     environment = {**os.environ, "AGENTPERF_REPORT_PATH": f"{tmp_path}/{{run}}.{ending}", "AGENTPERF_METRICS": "false"}
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PROGRAM]
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
     assert (done.stdout, done.stderr) == ("", "")
     (file,) = tmp_path.iterdir()

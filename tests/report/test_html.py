@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -215,3 +217,22 @@ def test_an_axis_has_two_to_seven_round_marks_within_it(longest: float) -> None:
 
 def test_an_axis_without_length_has_one_mark() -> None:
     assert ticks(0) == [0.0]
+
+
+LEAVES_NOTHING = """
+import sys
+from tests.report.runs import recording
+report = recording().report()
+before = list(sys.meta_path)
+from otel_agentperf.report.html.page import to_html
+to_html(report)
+left = [type(finder).__module__ for finder in sys.meta_path if finder not in before]
+assert "pygal" not in left, left
+import antigravity_that_is_not_there
+"""
+
+
+def test_drawing_leaves_nothing_behind_that_later_imports_stumble_over() -> None:
+    command = [sys.executable, "-W", "error::ImportWarning", "-c", LEAVES_NOTHING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.endswith("ModuleNotFoundError: No module named 'antigravity_that_is_not_there'\n")

@@ -7,13 +7,14 @@ what people need who cannot see the bars is put in: a name for the chart and for
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from math import floor, log10
 from typing import Any, cast
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-import pygal  # pyright: ignore[reportMissingTypeStubs] - it has none
 from markupsafe import Markup
 
 from otel_agentperf.report.html.names import cells, plain, shortened
@@ -34,6 +35,22 @@ _NO_BREAK = "\u00a0"
 _NO_FONT = 1e-6
 """What is written behind a bar has its size and distance from the style sheet: pygal would make the
 axis longer by the size, and more so the fewer rows there are."""
+
+
+def _imported_pygal() -> Any:
+    """pygal, without the finder that it leaves in `sys.meta_path` for plug-ins with maps.
+
+    That finder has only the `find_module` of old: up to Python 3.11 every later import in the
+    program would warn of it.
+    """
+    was_there = "pygal" in sys.modules
+    pygal = import_module("pygal")
+    if not was_there:
+        sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
+    return pygal
+
+
+_pygal = _imported_pygal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +107,7 @@ def draw(chart: Chart) -> Markup:
     """Draw a chart; its first bar is on top."""
     marks = ticks(chart.longest)
     bars = list(reversed(chart.bars))  # pygal begins at the bottom
-    plot: Any = cast("Any", pygal).HorizontalStackedBar(
+    plot: Any = _pygal.HorizontalStackedBar(
         width=WIDTH,
         height=len(bars) * ROW_HEIGHT + _AXIS_HEIGHT,
         css=(),
@@ -112,9 +129,7 @@ def draw(chart: Chart) -> Markup:
         show_y_guides=True,
         range=(0, chart.longest or 1),
         value_formatter=chart.format_tick,
-        style=cast("Any", pygal).style.Style(
-            label_font_size=FONT_SIZE, major_label_font_size=FONT_SIZE, value_font_size=_NO_FONT
-        ),
+        style=_pygal.style.Style(label_font_size=FONT_SIZE, major_label_font_size=FONT_SIZE, value_font_size=_NO_FONT),
     )
     plot.x_labels = [_label(bar, chart.label_cells) for bar in bars]
     plot.y_labels = marks
