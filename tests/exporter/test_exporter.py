@@ -473,7 +473,8 @@ def test_a_path_is_enough_for_a_program_that_exports_elsewhere_or_nowhere(tmp_pa
     environment = {**os.environ, "AGENTPERF_REPORT_PATH": f"{tmp_path}/{{run}}.{ending}", "AGENTPERF_METRICS": "false"}
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
-    assert (done.stdout, done.stderr) == ("", "")
+    assert done.stdout == ""
+    assert "agentperf" not in done.stderr  # an old langchain warns of itself, whatever the filters say
     (file,) = tmp_path.iterdir()
     assert file.name == f"nightly_job.{ending}"
     assert "nightly job" in file.read_text()
