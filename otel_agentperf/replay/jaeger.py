@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from otel_agentperf import semconv
+from otel_agentperf import reading, semconv
 from otel_agentperf.reading import values
 from otel_agentperf.replay import records
 from otel_agentperf.replay.otlp_json import id_bytes
@@ -154,20 +154,22 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
         raise BadSpanError("a span that is none of Jaeger's") from None
     tags = _table(said.tags)
     start_ns = records.time_of(said.start * _NS_PER_US)
-    return reader.record(
+    events = [_event(log) for log in said.logs or ()]
+    operation = reading.read(
         said.name,
         tags,
-        who,
-        values.text(tags, "otel.scope.name", "otel.library.name") or "",
-        records.span_id_of(said.span_id),
-        _parent_id(said),
-        trace_id,
-        start_ns,
-        records.time_of((said.start + said.duration) * _NS_PER_US),
+        scope=values.text(tags, "otel.scope.name", "otel.library.name") or "",
+        span_id=records.span_id_of(said.span_id),
+        parent_id=_parent_id(said),
+        trace_id=trace_id,
+        start_ns=start_ns,
+        end_ns=records.time_of((said.start + said.duration) * _NS_PER_US),
         is_error=tags.get("otel.status_code") == "ERROR" or values.flag(tags, "error") is True,
-        events=[_event(log) for log in said.logs or ()],
+        events=events,
         status_message=values.text(tags, "otel.status_description") or "",
+        fingerprinter=reader.fingerprinter,
     )
+    return records.record(operation, tags, who, events)
 
 
 def _parent_id(span: _Span) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from otel_agentperf import reading, semconv
 from otel_agentperf.replay import records
 from otel_agentperf.replay.otlp_json import id_bytes
 from otel_agentperf.replay.records import LATEST_NS, BadSpanError, Process, Reader, Record
@@ -102,27 +103,26 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
         raise BadSpanError("a span that nests too deeply") from None
     except (msgspec.MsgspecError, UnicodeError):
         raise BadSpanError("a span that is no valid JSON") from None
-    status, start_ns, end_ns, parent_id = (
-        said.status,
-        said.start_time_unix_nano,
-        said.end_time_unix_nano,
-        said.parent_span_id,
-    )
-    return reader.record(
+    status, start_ns, end_ns = said.status, said.start_time_unix_nano, said.end_time_unix_nano
+    parent_id, flags = said.parent_span_id, said.flags
+    operation = reading.read(
         said.name,
         attributes,
-        who,
-        scope,
-        _span_id(said.span_id),
-        _parent_id(parent_id) if parent_id else None,
-        trace_id,
-        start_ns if 0 <= start_ns <= LATEST_NS else records.time_of(start_ns),
-        end_ns if 0 <= end_ns <= LATEST_NS else records.time_of(end_ns),
+        scope=scope,
+        span_id=_span_id(said.span_id),
+        parent_id=_parent_id(parent_id) if parent_id else None,
+        trace_id=trace_id,
+        start_ns=start_ns if 0 <= start_ns <= LATEST_NS else records.time_of(start_ns),
+        end_ns=end_ns if 0 <= end_ns <= LATEST_NS else records.time_of(end_ns),
         is_error=status is not None and status.code in _ERRORS,
         events=events,
         status_message=status.message if status is not None else "",
-        parent_is_near=records.near(said.flags),
+        fingerprinter=reader.fingerprinter,
     )
+    near = records.near(flags) if flags else None
+    if events or semconv.RUN_EFFICIENCY_SCORE in attributes:
+        return records.record(operation, attributes, who, events, parent_is_near=near)
+    return Record(operation, who, near)
 
 
 def _span_id(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from otel_agentperf import reading
 from otel_agentperf.replay import records
 from otel_agentperf.replay.extras import needed
 from otel_agentperf.replay.packing import Form, Packer
@@ -87,21 +88,23 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
     if len(said.span_id) != _SPAN_ID_BYTES or not any(said.span_id):
         raise BadSpanError("a span without a valid id")
     parent: bytes = said.parent_span_id
-    return reader.record(
+    attributes = _table(said.attributes)
+    events = [(event.name, _table(event.attributes)) for event in said.events]
+    operation = reading.read(
         said.name,
-        _table(said.attributes),
-        who,
-        scope,
-        said.span_id.hex(),
-        parent.hex() if len(parent) == _SPAN_ID_BYTES and any(parent) else None,
-        trace_id,
-        records.time_of(said.start_time_unix_nano),
-        records.time_of(said.end_time_unix_nano),
+        attributes,
+        scope=scope,
+        span_id=said.span_id.hex(),
+        parent_id=parent.hex() if len(parent) == _SPAN_ID_BYTES and any(parent) else None,
+        trace_id=trace_id,
+        start_ns=records.time_of(said.start_time_unix_nano),
+        end_ns=records.time_of(said.end_time_unix_nano),
         is_error=said.status.code == _ERROR,
-        events=[(event.name, _table(event.attributes)) for event in said.events],
+        events=events,
         status_message=said.status.message,
-        parent_is_near=records.near(said.flags),
+        fingerprinter=reader.fingerprinter,
     )
+    return records.record(operation, attributes, who, events, parent_is_near=records.near(said.flags))
 
 
 def _table(attributes: Iterable[Any]) -> Mapping[str, object]:

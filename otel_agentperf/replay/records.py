@@ -10,7 +10,7 @@ import msgspec
 from otel_agentperf import semconv
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.model import Operation
-from otel_agentperf.reading import read, values
+from otel_agentperf.reading import values
 from otel_agentperf.reading.carriers import Events
 from otel_agentperf.reading.verdicts import RecordedRun, recorded_run
 
@@ -101,56 +101,34 @@ def near(flags: int) -> bool | None:
     return not flags & _IS_REMOTE if flags & _KNOWS_REMOTE else None
 
 
-class Reader:
-    """Reads spans as records.
+class Reader(msgspec.Struct, frozen=True):
+    """What spans are read with."""
+
+    fingerprinter: Fingerprinter
+    """Makes the fingerprints of recorded content."""
+
+
+def record(
+    operation: Operation,
+    attributes: Mapping[str, object],
+    process: Process,
+    events: Events,
+    *,
+    parent_is_near: bool | None = None,
+) -> Record:
+    """Put together what is kept of a span.
 
     Args:
-        fingerprinter: makes the fingerprints of recorded content.
+        operation: what `reading.read` made of it.
+        attributes: its attributes.
+        process: who reported it.
+        events: its events, by name.
+        parent_is_near: whether its parent is of the same process, where that is known.
     """
-
-    def __init__(self, fingerprinter: Fingerprinter) -> None:
-        self._fingerprinter = fingerprinter
-
-    def record(
-        self,
-        name: str,
-        attributes: Mapping[str, object],
-        process: Process,
-        scope: str,
-        span_id: str,
-        parent_id: str | None,
-        trace_id: str,
-        start_ns: int,
-        end_ns: int,
-        *,
-        is_error: bool,
-        events: Events = (),
-        status_message: str = "",
-        parent_is_near: bool | None = None,
-    ) -> Record:
-        """Read one span.
-
-        The arguments are those of `reading.read`; `process` reported the span, `parent_is_near`
-        says whether its parent is of that process too, where it is known.
-        """
-        operation = read(
-            name,
-            attributes,
-            scope=scope,
-            span_id=span_id,
-            parent_id=parent_id,
-            trace_id=trace_id,
-            start_ns=start_ns,
-            end_ns=end_ns,
-            is_error=is_error,
-            events=events,
-            status_message=status_message,
-            fingerprinter=self._fingerprinter,
-        )
-        recorded = recorded_run(attributes) if semconv.RUN_EFFICIENCY_SCORE in attributes else None
-        if not events:
-            return Record(operation, process, parent_is_near, recorded)
-        return Record(_with_attempts(operation, events), process, parent_is_near, recorded, *_evaluation(events))
+    recorded = recorded_run(attributes) if semconv.RUN_EFFICIENCY_SCORE in attributes else None
+    if not events:
+        return Record(operation, process, parent_is_near, recorded)
+    return Record(_with_attempts(operation, events), process, parent_is_near, recorded, *_evaluation(events))
 
 
 def _with_attempts(operation: Operation, events: Events) -> Operation:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -67,6 +68,12 @@ def reduce_bucket(packs: Iterable[bytes], reader: Reader, troubles: Troubles, li
         yield gathered.trace()
 
 
+@lru_cache(maxsize=1_000)
+def _one_of_a_kind(process: Process) -> Process:
+    """The same object for the same process, which is quick to compare."""
+    return process
+
+
 class _OpenPack:
     """Reads the spans of one pack."""
 
@@ -86,7 +93,7 @@ class _OpenPack:
             form, resource, scope = heads[head]
             process = processes.get(head)
             if process is None:
-                process = processes[head] = _PROCESSES[form](self._resources[resource])
+                process = processes[head] = _one_of_a_kind(_PROCESSES[form](self._resources[resource]))
             try:
                 into.append(_READ[form](reader, span, trace_id, process, scope))
             except BadSpanError as error:
@@ -131,8 +138,7 @@ class _Gathered:
             records = self._first
         else:
             records.sort(key=_place)
-        by_id = {(record.operation.span_id, record.process): record for record in records}
-        if len(by_id) < len(records):
+        if len({record.operation.span_id for record in records}) < len(records):
             records = _once(records)
         return Trace(self._trace_id, records, self._left_out)
 
