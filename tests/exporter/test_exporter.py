@@ -1,52 +1,22 @@
 from __future__ import annotations
 
-import io
-import json
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 
 from otel_agentperf import config, guard, semconv
 from otel_agentperf.exporter import AgentPerfSpanExporter
 from otel_agentperf.live import pipeline
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
+from tests.exporter.consoles import PRINTS, Console, loop
 from tests.reading.spans import Program, at, remote_parent
-
-A = "00000000000000aa"
-PRINTS: dict[str, Any] = {semconv.TOOL_NO_ARGUMENTS: False, semconv.TOOL_ARGUMENTS_HASH: A, semconv.TOOL_RESULT_HASH: A}
-
-
-class Console:
-    """A provider whose only exporter is ours, behind the processor of the SDK that batches."""
-
-    def __init__(self, settings: config.Settings | None = None) -> None:
-        self.out = io.StringIO()
-        self.exporter = AgentPerfSpanExporter(settings or config.Settings(), self.out)
-        self.provider = TracerProvider(shutdown_on_exit=False)
-        # A delay of an hour: a batch is what `flush` sends.
-        self.provider.add_span_processor(BatchSpanProcessor(self.exporter, schedule_delay_millis=3_600_000))
-        self.program = Program(self.provider)
-
-    def flush(self) -> str:
-        """End the batch and return what was printed since the last one."""
-        self.provider.force_flush()
-        text = self.out.getvalue()
-        self.out.seek(0)
-        self.out.truncate()
-        return text
-
-    def shutdown(self) -> str:
-        self.provider.shutdown()
-        return self.out.getvalue()
 
 
 @pytest.fixture
@@ -54,13 +24,6 @@ def console() -> Iterator[Console]:
     console = Console()
     yield console
     console.provider.shutdown()
-
-
-def loop(program: Program, root: Any, calls: int = 4) -> None:
-    node = program.node("web_agent", 10, root)
-    for call in range(calls):
-        program.tool("click", 20 + call, 21 + call, node, **PRINTS)
-    node.end(at(100))
 
 
 def test_a_run_that_came_in_one_batch_is_printed_with_its_tree_and_price(console: Console) -> None:
@@ -388,93 +351,3 @@ def test_a_child_process_prints_its_own_runs_and_not_what_the_parent_holds() -> 
     assert done.stderr == ""
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("──")] == ["childs", "parents"]
     assert done.stdout.count("└ held") == 1
-
-
-def one_run(console: Console) -> None:
-    root = console.program.graph("g", 0)
-    loop(console.program, root)
-    root.end(at(200))
-
-
-def test_a_form_may_be_named_for_what_is_printed() -> None:
-    console = Console(config.Settings(report_format="json"))
-    one_run(console)
-    one_run(console)
-    lines = console.shutdown().splitlines()
-    assert [json.loads(line)["schema"] for line in lines] == ["otel-agentperf/report/1"] * 2
-
-
-def test_words_of_ours_do_not_come_between_documents(caplog: pytest.LogCaptureFixture) -> None:
-    console = Console(config.Settings(report_format="json"))
-    root = console.program.graph("g", 0)
-    node = console.program.node("late", 1, root)
-    root.end(at(5))
-    console.flush()
-    node.end(at(8))
-    assert console.shutdown() == ""
-    assert "1 span ended after the report on their run" in caplog.text
-
-
-def test_with_a_path_each_run_is_a_file_and_a_line_says_where(tmp_path: Path) -> None:
-    console = Console(config.Settings(report_path=str(tmp_path / "{run}.html")))
-    one_run(console)
-    one_run(console)
-    text = console.shutdown()
-    assert text.splitlines() == [
-        f"otel-agentperf: report on g: {tmp_path / 'g.html'}",
-        f"otel-agentperf: report on g: {tmp_path / 'g-2.html'}",
-    ]
-    assert "REP001" in (tmp_path / "g.html").read_text()
-
-
-def test_a_quiet_exporter_writes_files_and_prints_nothing(tmp_path: Path) -> None:
-    out = io.StringIO()
-    exporter = AgentPerfSpanExporter(config.Settings(report_path=str(tmp_path)), out, quiet=True)
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    Program(provider).graph("g", 0).end(at(1))
-    provider.shutdown()
-    assert out.getvalue() == ""
-    assert [path.suffix for path in tmp_path.iterdir()] == [".txt"]
-
-
-def test_in_the_process_that_judged_all_suggestions_are_shown_with_what_they_save_together() -> None:
-    before = pipeline.current()
-    console = Console()
-    settings = config.Settings(metrics=False, optimization_threshold=1.0)
-    console.provider.add_span_processor(AgentPerfSpanProcessor(settings, console.provider))
-    root = console.program.start("invoke_agent bob", {semconv.OPERATION_NAME: "invoke_agent"}, 0)
-    for call in range(4):
-        console.program.tool("click", 20 + call, 21 + call, root, **PRINTS)
-    root.end(at(200))
-    text = console.shutdown()
-    pipeline.use(before)
-    assert "REP001 repeated_action" in text
-    assert "could save" in text
-    assert "not on these spans" not in text
-
-
-PROGRAM = """
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-import otel_agentperf
-
-trace.set_tracer_provider(TracerProvider())
-otel_agentperf.instrument()
-otel_agentperf.instrument()
-with trace.get_tracer("app").start_as_current_span("nightly job"):
-    with otel_agentperf.action("click"):
-        pass
-"""
-
-
-@pytest.mark.parametrize("ending", ["html", "json", "md", "txt"])
-def test_a_path_is_enough_for_a_program_that_exports_elsewhere_or_nowhere(tmp_path: Path, ending: str) -> None:
-    environment = {**os.environ, "AGENTPERF_REPORT_PATH": f"{tmp_path}/{{run}}.{ending}", "AGENTPERF_METRICS": "false"}
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
-    assert done.stdout == ""
-    assert "agentperf" not in done.stderr  # an old langchain warns of itself, whatever the filters say
-    (file,) = tmp_path.iterdir()
-    assert file.name == f"nightly_job.{ending}"
-    assert "nightly job" in file.read_text()

@@ -29,6 +29,8 @@ from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.spans import SpanLine
 from otel_agentperf.report.text import BASES, UNKNOWN, counted, money, percent, seconds, tokens
 
+_MAX_ELSEWHERE = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -46,6 +48,8 @@ class Advice:
     finding: Finding
     saves: str
     links: tuple[Link, ...]
+    more: int
+    """Spans that are not on the page, beyond the first four of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,14 +231,19 @@ def _run_section(run_id: str, report: RunReport) -> RunSection:
 
 def _advice(run_id: str, figures: Figures, spans: Sequence[SpanLine]) -> tuple[Advice, ...]:
     by_id = {span.span_id: span for span in spans}
-    return tuple(
-        Advice(
-            anchor=f"{run_id}-{finding.id}",
-            finding=finding,
-            saves=_saves(finding),
-            links=tuple(_link(run_id, span_id, by_id.get(span_id)) for span_id in _in_order(finding.span_ids, by_id)),
-        )
-        for finding in figures.suggestions
+    return tuple(_advised(run_id, finding, by_id) for finding in figures.suggestions)
+
+
+def _advised(run_id: str, finding: Finding, by_id: Mapping[str, SpanLine]) -> Advice:
+    links = [_link(run_id, span_id, by_id.get(span_id)) for span_id in _in_order(finding.span_ids, by_id)]
+    here = [link for link in links if link.place is not None]
+    elsewhere = [link for link in links if link.place is None]
+    return Advice(
+        anchor=f"{run_id}-{finding.id}",
+        finding=finding,
+        saves=_saves(finding),
+        links=(*here, *elsewhere[:_MAX_ELSEWHERE]),
+        more=max(0, len(elsewhere) - _MAX_ELSEWHERE),
     )
 
 
