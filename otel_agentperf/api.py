@@ -28,7 +28,7 @@ from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
 from otel_agentperf.instrumentation.langgraph import LangGraphInstrumentor
 from otel_agentperf.instrumentation.patching import error_type
 from otel_agentperf.instrumentation.switch import Switch
-from otel_agentperf.live import auto, frames, pipeline
+from otel_agentperf.live import auto, frames, pipeline, services
 from otel_agentperf.live.answers import Pieces
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
@@ -306,18 +306,14 @@ class service(_Spanned):  # noqa: N801 - reads as a statement, `with service("st
             active = _active()
             if active is None:
                 return
-            if active.bills(self._name, frames.current()):
+            user = frames.current()
+            if services.will_bill(active, self._name, user):
                 return
             used = minutes if minutes is not None else Decimal(end_ns - start_ns) / _NS_PER_MINUTE
-            rate = active.prices.service(self._name)
-            cost = rate.cost(minutes=used, calls=calls) if rate is not None else _unpriced_service(self._name)
-            active.service_span(self._name, _switch.tracer, frames.current(), start_ns, end_ns, cost, used)
+            cost = services.cost_of(active, self._name, used, calls)
+            services.write(active, self._name, _switch.tracer, user, start_ns, end_ns, cost, used)
         except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program
             guard.report("api.service", error)
-
-
-def _unpriced_service(name: str) -> Cost:
-    return Cost(CostStatus.UNPRICED, reason=f"no [prices.services.{name}] in the settings file")
 
 
 def outcome(*, success: bool | None = None, score: float | None = None) -> None:

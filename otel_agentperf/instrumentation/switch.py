@@ -7,8 +7,8 @@ from contextvars import Token
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _SUPPRESSED  # pyright: ignore[reportPrivateUsage]
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
 
 from otel_agentperf import semconv
@@ -17,6 +17,9 @@ from otel_agentperf.live import frames, pipeline
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import OperationKind
+
+_SUPPRESSED_PLAIN = "suppress_instrumentation"
+"""The key of early versions, which `opentelemetry.instrumentation.utils` heeds too."""
 
 
 class Switch:
@@ -43,7 +46,10 @@ class Switch:
 
     def active(self) -> Pipeline | None:
         """The pipeline to report to, or `None` when there is nothing to do."""
-        if not self._on or not is_instrumentation_enabled():
+        if not self._on:
+            return None
+        context = context_api.get_current()
+        if context and (context.get(_SUPPRESSED) or context.get(_SUPPRESSED_PLAIN)):
             return None
         return pipeline.current()
 

@@ -27,7 +27,7 @@ from opentelemetry.trace import Tracer
 
 from otel_agentperf import reading, semconv
 from otel_agentperf.fingerprint import Fingerprinter
-from otel_agentperf.live import frames
+from otel_agentperf.live import frames, services
 from otel_agentperf.live.answers import Pieces
 from otel_agentperf.live.attributes import Attributes, add_cost, add_operation
 from otel_agentperf.live.frames import Frame, Mark, put_mark
@@ -35,6 +35,7 @@ from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import BILLED_BY_TOKEN, Cost, Operation, OperationKind, ServiceTier
 from otel_agentperf.reading.sdk import events_of
 
+_OWN_SCOPES = semconv.OWN_SCOPES
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 _HOST_KEYS = (semconv.SERVER_ADDRESS, "http.host", "net.peer.name")
 _URL_KEYS = ("url.full", "http.url")
@@ -66,7 +67,7 @@ def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Con
     framework, opens a frame of its own, so that the work beneath it becomes one run.
     """
     scope = _scope(span)
-    if scope in semconv.OWN_SCOPES:
+    if scope in _OWN_SCOPES:
         return
     parent = frames.current(parent_context)
     mark = Mark(pipeline, tracer, parent)
@@ -125,7 +126,7 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
     if service is not None:
         start_ns = span.start_time or end_ns
         at = frame if mark.owns_frame else Frame(OperationKind.OTHER, span.name, span, start_ns, frame)
-        pipeline.bill_service(service, mark.tracer, at, start_ns, end_ns)
+        services.bill(pipeline, service, mark.tracer, at, start_ns, end_ns)
     if mark.owns_frame and frame is not None:
         frame.ended = True
         operation = _read(span, end_ns, pipeline.fingerprinter)
@@ -181,11 +182,13 @@ def _end_inference(pipeline: Pipeline, span: Span, mark: Mark, operation: Operat
 
 def _is_counted(pipeline: Pipeline, span: Span, operation: Operation) -> bool:
     scope = _scope(span)
-    return (scope in _seen_scopes and not span.name.startswith(_INTERACTIONS)) or pipeline.covers(operation, scope)
+    return (scope in _seen_scopes and not span.name.startswith(_INTERACTIONS)) or pipeline.requests.covers(
+        operation, scope
+    )
 
 
 def _scope(span: object) -> str:
-    scope = getattr(span, "instrumentation_scope", None)
+    scope = getattr(span, "_instrumentation_scope", None) or getattr(span, "instrumentation_scope", None)
     return "" if scope is None else scope.name
 
 
@@ -227,7 +230,7 @@ def _settle(
         scope = _scope(frame.span)
         if operation.kind is OperationKind.INFERENCE:
             frame.answers.keep(operation.span_id, Pieces())
-        pipeline.remember(frame, operation.name, scope)
+        pipeline.requests.remember(frame, operation.name, scope)
         pipeline.add_cost(operation)
         if not scope.startswith(RECORD_METRICS):
             pipeline.measure(frame, operation)

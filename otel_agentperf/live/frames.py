@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FRAME_KEY = context_api.create_key("otel-agentperf-frame")
 MARK = "_agentperf_mark"
+AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 
 
 class Frame:
@@ -54,13 +55,16 @@ class Frame:
         "span",
         "span_id",
         "start_ns",
+        "trace_id",
     )
 
     def __init__(self, kind: OperationKind, name: str, span: Span, start_ns: int, parent: Frame | None) -> None:
         self.kind = kind
         self.name = name
         self.span = span
-        self.span_id = format(span.get_span_context().span_id, "016x")
+        context = span.get_span_context()
+        self.span_id = f"{context.span_id:016x}"
+        self.trace_id = f"{context.trace_id:032x}"
         self.start_ns = start_ns
         self.parent = parent
         self.run: Run | None = parent.run if parent is not None else None
@@ -87,7 +91,7 @@ class Frame:
         """Whether this frame or one above it is a graph or an agent."""
         frame: Frame | None = self
         while frame is not None:
-            if frame.kind is OperationKind.WORKFLOW or frame.kind is OperationKind.AGENT:
+            if frame.kind in AGENTIC:
                 return True
             frame = frame.parent
         return False
@@ -163,9 +167,12 @@ def current(context: Context | None = None) -> Frame | None:
     """
     if context is None:
         context = context_api.get_current()
-    mark = mark_of(trace.get_current_span(context))
-    found = mark.frame if mark is not None and mark.frame is not None else context.get(FRAME_KEY)
-    frame = cast("Frame | None", found)
+    frame = cast("Frame | None", context.get(FRAME_KEY))
+    span = trace.get_current_span(context)
+    if frame is None or frame.span is not span:
+        mark = mark_of(span)
+        if mark is not None and mark.frame is not None:
+            frame = mark.frame
     while frame is not None and frame.ended:
         frame = frame.parent
     return frame

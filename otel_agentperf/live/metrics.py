@@ -19,12 +19,14 @@ from opentelemetry.trace import Span, set_span_in_context
 from otel_agentperf import guard, semconv
 from otel_agentperf.analysis.engine import Engine, RunSummary
 from otel_agentperf.live.sdk_core import Series
-from otel_agentperf.model import ZERO_USD, CostStatus, Operation, OperationKind, Suggestion
+from otel_agentperf.model import ZERO_USD, CostStatus, Operation, OperationKind, ServiceTier, Suggestion
 
 MAX_SERIES = 500
 """Distinct attribute sets of one sum; what comes after is counted under `other`."""
 OTHER = "other"
 _EMPTY = Context()
+_PRICED = CostStatus.PRICED
+_TIERS = {tier: tier.value for tier in ServiceTier}
 
 
 class _Sums:
@@ -154,8 +156,8 @@ class Metrics:
         model = inference.request_model if inference is not None else ""
         provider = inference.provider if inference is not None else ""
         service = operation.name if inference is None else ""
-        if cost.status is CostStatus.PRICED:
-            self._cost.add((model, provider, service, cost.tier.value), cost.total_usd or ZERO_USD)
+        if cost.status is _PRICED:
+            self._cost.add((model, provider, service, _TIERS[cost.tier]), cost.total_usd or ZERO_USD)
         else:
             self._unpriced.add((model or service, provider), 1)
 

@@ -12,32 +12,29 @@ import logging
 import os
 import threading
 import weakref
-from collections import deque
 from collections.abc import Iterable
-from decimal import Decimal
 from time import time_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry import baggage
-from opentelemetry import context as context_api
 from opentelemetry._logs import LoggerProvider, get_logger
 from opentelemetry.metrics import MeterProvider, get_meter
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
+from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 
 from otel_agentperf import config, guard, semconv
 from otel_agentperf._version import VERSION
 from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.fingerprint import Fingerprinter
-from otel_agentperf.live import evaluation, frames
+from otel_agentperf.live import evaluation
 from otel_agentperf.live.attributes import Attributes, add_operation, add_run
 from otel_agentperf.live.emit import Emitter
-from otel_agentperf.live.frames import Frame
+from otel_agentperf.live.frames import AGENTIC, Frame
 from otel_agentperf.live.metrics import Metrics
+from otel_agentperf.live.recent import RecentRequests
 from otel_agentperf.live.sdk_core import set_attributes
 from otel_agentperf.model import (
     BILLED_BY_TOKEN,
     Cost,
-    CostStatus,
     Inference,
     NodeStep,
     Operation,
@@ -56,11 +53,10 @@ if TYPE_CHECKING:
 __all__ = ["Attributes", "Pipeline", "current", "ensure", "session_from_baggage", "use"]
 
 _logger = logging.getLogger("otel_agentperf")
-_AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 _BILLED = BILLED_BY_TOKEN | {OperationKind.SERVICE}
 _ERROR = Status(StatusCode.ERROR)
-_RECENT_REQUESTS = 256
-_NS_PER_MINUTE = Decimal(60_000_000_000)
+# Members of an enum are dear to look up in Python 3.11, and every operation passes here.
+_AGENT, _NODE = OperationKind.AGENT, OperationKind.NODE
 
 
 class Pipeline:
@@ -98,7 +94,7 @@ class Pipeline:
             self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine)
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
-        self._requests: deque[tuple[int, str, str, int, bool]] = deque(maxlen=_RECENT_REQUESTS)
+        self.requests = RecentRequests()
 
     def renew_locks(self) -> None:
         """Replace every lock, in a child process: a thread that it does not have may hold them."""
@@ -130,30 +126,18 @@ class Pipeline:
             session_id: the conversation id, for an outermost operation.
         """
         frame = Frame(kind, name, span, start_ns, parent)
-        if kind in _AGENTIC:
+        if kind in AGENTIC:
             if parent is None or parent.run is None or not parent.within_agentic():
                 frame.run = self.engine.begin(name, session_id or session_from_baggage(), start_ns)
                 frame.owns_run = True
                 self._open_roots.add(frame)
-            if kind is OperationKind.AGENT:
+            if kind is _AGENT:
                 frame.agent, frame.is_agent = name, True
-        elif kind is OperationKind.NODE and parent is not None and parent.owns_run and not parent.is_agent:
+        elif kind is _NODE and parent is not None and parent.owns_run and not parent.is_agent:
             frame.agent, frame.is_agent = name, True
         elif kind in BILLED_BY_TOKEN:
-            self.remember(frame, name)
+            self.requests.remember(frame, name)
         return frame
-
-    def remember(self, frame: Frame, model: str, scope: str = "") -> None:
-        """Note a model request for `covers`.
-
-        Args:
-            frame: its frame.
-            model: the model it asked for, or that answered.
-            scope: the instrumentation whose span it is counted from; empty for our own seam.
-        """
-        span = frame.span
-        is_root = getattr(span, "parent", None) is None
-        self._requests.append((frame.start_ns, model, scope, span.get_span_context().trace_id, is_root))
 
     # -- closing ---------------------------------------------------------------------------
 
@@ -209,7 +193,7 @@ class Pipeline:
             news = self.account(frame, operation, attributes)
             if recording:
                 add_operation(attributes, operation)
-                if frame.kind is OperationKind.NODE:
+                if frame.kind is _NODE:
                     attributes[semconv.NODE_COST] = float(frame.cost_usd)
                     attributes[semconv.NODE_INPUT_TOKENS] = frame.input_tokens
                     attributes[semconv.NODE_OUTPUT_TOKENS] = frame.output_tokens
@@ -258,7 +242,7 @@ class Pipeline:
             frame.start_ns,
             time_ns() if end_ns is None else end_ns,
             parent.span_id if parent is not None else None,
-            format(frame.span.get_span_context().trace_id, "032x"),
+            frame.trace_id,
             frame.agent,
             error_type,
             outcome,
@@ -347,100 +331,7 @@ class Pipeline:
         if self._metrics is not None:
             self._metrics.cost(operation)
 
-    # -- other ways in ---------------------------------------------------------------------
-
-    def covers(self, operation: Operation, scope: str) -> bool:
-        """Whether what another instrumentation's span reports has been counted already.
-
-        True when one of the last 256 requests began within its time, with the same model, and
-        either in the same trace, counted from a span of another scope; or at our own seam, where
-        one of the two is the root of its trace, since a peer's span that is never current has a
-        trace of its own. It errs towards counting twice where a trace was torn apart.
-
-        Args:
-            operation: what the span reports.
-            scope: the span's instrumentation scope.
-        """
-        model = operation.inference.request_model if operation.inference is not None else ""
-        trace_id, start_ns, end_ns = int(operation.trace_id, 16), operation.start_ns, operation.end_ns
-        outermost = operation.parent_id is None
-        return any(
-            start_ns <= begun_ns <= end_ns
-            and (not model or model == counted_model)
-            and counted_scope != scope
-            and (counted_trace_id == trace_id or (not counted_scope and (is_root or outermost)))
-            for begun_ns, counted_model, counted_scope, counted_trace_id, is_root in tuple(self._requests)
-        )
-
-    def bill_service(self, service: str, tracer: Tracer, parent: Frame | None, start_ns: int, end_ns: int) -> None:
-        """Put a `use_service` span with its cost beneath a frame, for time that has passed.
-
-        Args:
-            service: a name under `[prices.services]`.
-            tracer: what starts the span.
-            parent: the frame that used the service.
-            start_ns: since when, Unix nanoseconds.
-            end_ns: until when, Unix nanoseconds.
-
-        Time within a node, tool or span that is billed for the same service already, is not
-        billed again: the outermost match counts.
-        """
-        if parent is not None and self.bills(service, parent.parent):
-            return
-        minutes = Decimal(max(0, end_ns - start_ns)) / _NS_PER_MINUTE
-        rate = self.prices.service(service)
-        if rate is None:
-            cost = Cost(CostStatus.UNPRICED, reason=f"no [prices.services.{service}] in the settings file")
-        else:
-            cost = rate.cost(minutes=minutes, calls=1)
-        self.service_span(service, tracer, parent, start_ns, end_ns, cost, minutes)
-
-    def bills(self, service: str, frame: Frame | None) -> bool:
-        """Whether a frame, or one above it, is billed for a service once it ends."""
-        prices = self.prices
-        while frame is not None:
-            kind, name = frame.kind, frame.name
-            if kind is OperationKind.NODE:
-                matched = prices.match_service(node=name)
-            elif kind is OperationKind.TOOL:
-                matched = prices.match_service(tool=name)
-            else:
-                matched = prices.match_service(span=name) if kind is OperationKind.OTHER else None
-            if matched == service:
-                return True
-            frame = frame.parent
-        return False
-
-    def service_span(
-        self,
-        service: str,
-        tracer: Tracer,
-        parent: Frame | None,
-        start_ns: int,
-        end_ns: int,
-        cost: Cost,
-        minutes: Decimal | None = None,
-    ) -> None:
-        """Write one finished use of a billed service as a span and count it."""
-        context = context_api.get_current()
-        if parent is not None:
-            context = frames.enter(parent, context)
-        attributes: Attributes = {
-            semconv.OPERATION_NAME: semconv.OP_USE_SERVICE,
-            semconv.SERVICE_NAME: service,
-        }
-        if minutes is not None:
-            attributes[semconv.SERVICE_MINUTES] = float(minutes)
-        span = tracer.start_span(
-            f"{semconv.OP_USE_SERVICE} {service}",
-            context=context,
-            kind=SpanKind.CLIENT,
-            attributes=attributes,
-            start_time=start_ns,
-        )
-        if span.get_span_context().is_valid:
-            frame = self.open(OperationKind.SERVICE, service, span, start_ns, parent)
-            self.close(frame, {}, cost=cost, end_ns=end_ns)
+    # -- the end ---------------------------------------------------------------------------
 
     def close_open_runs(self) -> None:
         """End the roots that are still open as `abandoned`; for the end of the process."""

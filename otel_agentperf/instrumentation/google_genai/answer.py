@@ -18,6 +18,7 @@ from otel_agentperf.pricing import gemini_usage, interaction_usage
 from otel_agentperf.pricing.gemini_usage import Response
 from otel_agentperf.pricing.interaction_usage import Interaction
 
+_STANDARD = ServiceTier.STANDARD
 _GONE = ("failed", "cancelled")
 
 
@@ -53,7 +54,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
-        self.tier = ServiceTier.STANDARD
+        self.tier = _STANDARD
         self.model: str | None = None
         self.response_id: str | None = None
         self.finish_reasons: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ import msgspec
 from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.google_genai.endpoints import CACHED_CONTENTS
 from otel_agentperf.instrumentation.switch import Switch
-from otel_agentperf.live import frames
+from otel_agentperf.live import frames, services
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import Cost, CostStatus
 
@@ -55,7 +55,7 @@ def _note(switch: Switch, active: Pipeline, client: Any, request_dict: Any, resp
         cost = active.prices.cache_storage(
             created.model, usage.total_token_count, ttl_s, when_ns=now_ns, provider=provider
         )
-    active.service_span(SERVICE, switch.tracer, frames.current(), now_ns, now_ns, cost)
+    services.write(active, SERVICE, switch.tracer, frames.current(), now_ns, now_ns, cost)
 
 
 def _ttl_s(ttl: object, created: _CachedContent) -> float | None:

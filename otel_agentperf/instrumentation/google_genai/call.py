@@ -25,6 +25,7 @@ from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import Cost, CostStatus, Inference, OperationKind, Usage
 
 _TOO_MANY_REQUESTS = 429
+_INFERENCE, _PRICED = OperationKind.INFERENCE, CostStatus.PRICED
 CURRENT: ContextVar[Call | None] = ContextVar("otel_agentperf_gemini_call", default=None)
 """The request that the SDK is working on: its attempts belong to it, and it is not begun twice."""
 
@@ -213,7 +214,7 @@ class Call:
                 self.frame, error_type=failed, outcome=outcome, usage=usage, cost=cost, inference=inference
             )
             peer.carried(self._pipeline, self.frame, operation, attributes)
-        if answer.has_content and self.endpoint.kind is OperationKind.INFERENCE:
+        if answer.has_content and self.endpoint.kind is _INFERENCE:
             self.frame.answers.keep(self.frame.span_id, answer.pieces())
 
     def _inference(self, answer: Answer) -> Inference:
@@ -249,7 +250,7 @@ class Call:
         own = endpoint.model in prices.own_models
         if answer.model is not None and not own and not endpoint.tuned:
             cost = prices.price(provider, answer.model, usage, tier, when_ns=when_ns)
-            if cost.status is CostStatus.PRICED:
+            if cost.status is _PRICED:
                 return cost
         asked = endpoint.model if own else endpoint.tuned or endpoint.model
         return prices.price(provider, asked, usage, tier, when_ns=when_ns)

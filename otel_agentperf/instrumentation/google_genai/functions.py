@@ -19,7 +19,7 @@ from otel_agentperf import guard, semconv
 from otel_agentperf.fingerprint import ArgumentPrints, canonical_bytes
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, error_type
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import content, frames
+from otel_agentperf.live import content, frames, services
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Pipeline
@@ -129,7 +129,7 @@ def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: 
             attributes = content.tool_content_attributes(result=result)
         service = active.prices.match_service(tool=frame.name)
         if service is not None:
-            active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
+            services.bill(active, service, switch.tracer, frame, frame.start_ns, ended_ns)
         outcome = "cancelled" if cancelled else None
         active.close(frame, attributes, error_type=failed, outcome=outcome, tool=call, end_ns=ended_ns)
     except BaseException:

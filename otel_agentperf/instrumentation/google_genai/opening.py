@@ -24,19 +24,20 @@ from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import OperationKind
 
-_GENERATION = (
-    ("temperature", semconv.REQUEST_TEMPERATURE),
-    ("topP", semconv.REQUEST_TOP_P),
-    ("top_p", semconv.REQUEST_TOP_P),
-    ("topK", semconv.REQUEST_TOP_K),
-    ("maxOutputTokens", semconv.REQUEST_MAX_TOKENS),
-    ("max_output_tokens", semconv.REQUEST_MAX_TOKENS),
-    ("seed", semconv.REQUEST_SEED),
-    ("frequencyPenalty", semconv.REQUEST_FREQUENCY_PENALTY),
-    ("presencePenalty", semconv.REQUEST_PRESENCE_PENALTY),
-)
+_GENERATION = {
+    "temperature": semconv.REQUEST_TEMPERATURE,
+    "topP": semconv.REQUEST_TOP_P,
+    "top_p": semconv.REQUEST_TOP_P,
+    "topK": semconv.REQUEST_TOP_K,
+    "maxOutputTokens": semconv.REQUEST_MAX_TOKENS,
+    "max_output_tokens": semconv.REQUEST_MAX_TOKENS,
+    "seed": semconv.REQUEST_SEED,
+    "frequencyPenalty": semconv.REQUEST_FREQUENCY_PENALTY,
+    "presencePenalty": semconv.REQUEST_PRESENCE_PENALTY,
+}
 _THINKING = ("thinkingLevel", "thinking_level", "thinkingBudget", "thinking_budget")
 """In the spellings of several versions of the SDK, and of Interactions."""
+_CLIENT, _EMBEDDINGS, _INFERENCE = SpanKind.CLIENT, OperationKind.EMBEDDINGS, OperationKind.INFERENCE
 _WHOLE = frozenset({semconv.REQUEST_TOP_K, semconv.REQUEST_MAX_TOKENS, semconv.REQUEST_SEED})
 
 
@@ -87,14 +88,14 @@ def begin(
             start_ns,
             context,
             parent,
-            span_kind=SpanKind.CLIENT,
+            span_kind=_CLIENT,
         )
         if started is None:
             return None
         frame = started
         context = frames.enter(frame, context)
     exchange = None
-    if active.settings.capture_content != "no_content" and endpoint.kind is OperationKind.INFERENCE:
+    if active.settings.capture_content != "no_content" and endpoint.kind is _INFERENCE:
         exchange = Exchange(body)
     call = Call(
         active,
@@ -139,7 +140,7 @@ def _attributes(endpoint: Endpoint, body: Mapping[str, Any], *, streamed: bool) 
     generation = body.get("generationConfig") or body.get("generation_config")
     if isinstance(generation, Mapping):
         _add_generation(attributes, cast("Mapping[str, Any]", generation))
-    if endpoint.kind is OperationKind.EMBEDDINGS:
+    if endpoint.kind is _EMBEDDINGS:
         _add_embedding(attributes, body)
     elif (previous := body.get("previous_interaction_id")) is not None:
         attributes[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = str(previous)
@@ -147,10 +148,18 @@ def _attributes(endpoint: Endpoint, body: Mapping[str, Any], *, streamed: bool) 
 
 
 def _add_generation(attributes: Attributes, config: Mapping[str, Any]) -> None:
-    for key, name in _GENERATION:
-        value = config.get(key)
-        if isinstance(value, (int, float)):
+    rest = False
+    for key, value in config.items():
+        name = _GENERATION.get(key)
+        if name is None:
+            rest = True
+        elif isinstance(value, (int, float)):
             attributes[name] = int(value) if name in _WHOLE else value
+    if rest:
+        _add_rest(attributes, config)
+
+
+def _add_rest(attributes: Attributes, config: Mapping[str, Any]) -> None:
     count = config.get("candidateCount")
     if isinstance(count, int) and count != 1:
         attributes[semconv.REQUEST_CHOICE_COUNT] = count

@@ -15,11 +15,12 @@ from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.langgraph import outcomes
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, error_type
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import frames
+from otel_agentperf.live import frames, services
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import NodeStep, OperationKind
 
+_NODE = OperationKind.NODE
 _HIDDEN = "langsmith:hidden"
 _START = "__start__"
 
@@ -185,7 +186,7 @@ def _start(switch: Switch, active: Pipeline, task: Any) -> tuple[Frame, Context,
         guard.report("langgraph.node.state", error)
     attributes: Attributes = {semconv.OPERATION_NAME: semconv.OP_INVOKE_NODE, semconv.NODE_NAME: name}
     span_name = f"{semconv.OP_INVOKE_NODE} {name}"
-    frame = switch.start(active, OperationKind.NODE, name, span_name, attributes, start_ns, context, parent)
+    frame = switch.start(active, _NODE, name, span_name, attributes, start_ns, context, parent)
     if frame is None:
         return None
     return frame, context, _Place(parent.name if parent is not None else "", step, state_hash, task)
@@ -214,7 +215,7 @@ def _close(switch: Switch, active: Pipeline, opened: _Open, error: BaseException
             attempts += 1
         service = active.prices.match_service(node=frame.name)
         if service is not None:
-            active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
+            services.bill(active, service, switch.tracer, frame, frame.start_ns, ended_ns)
         node, attributes = opened.place.node_step(attempts), opened.place.attributes(attempts)
         active.close(frame, attributes, error_type=error_type, outcome=outcome, node=node, end_ns=ended_ns)
     except BaseException:

@@ -21,7 +21,7 @@ from otel_agentperf.fingerprint import ArgumentPrints
 from otel_agentperf.instrumentation.langgraph import outcomes, tool_prints
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import content, frames
+from otel_agentperf.live import content, frames, services
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import OperationKind
@@ -125,7 +125,7 @@ def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: 
         call = tool_prints.of_call(active.fingerprinter, opened.prints, result, error, error_type)
         service = active.prices.match_service(tool=frame.name)
         if service is not None:
-            active.bill_service(service, switch.tracer, frame, frame.start_ns, ended_ns)
+            services.bill(active, service, switch.tracer, frame, frame.start_ns, ended_ns)
         attributes: Attributes = {}
         if content.on_spans(active.settings) and error is None:
             attributes = content.tool_content_attributes(result=tool_prints.content_of(result))

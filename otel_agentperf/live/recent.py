@@ -1,0 +1,66 @@
+"""The last model requests of this process, so that one which two instrumentations report counts once."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from otel_agentperf.live.frames import Frame
+from otel_agentperf.model import Operation
+
+MAX_REQUESTS = 256
+
+
+class _Request(NamedTuple):
+    """A request that was counted."""
+
+    start_ns: int
+    model: str
+    scope: str
+    """The instrumentation whose span it was counted from; empty for our own seam."""
+    trace_id: int
+    is_root: bool
+
+
+class RecentRequests:
+    """Remembers the last 256 model requests."""
+
+    __slots__ = ("_requests",)
+
+    def __init__(self) -> None:
+        self._requests: deque[_Request] = deque(maxlen=MAX_REQUESTS)
+
+    def remember(self, frame: Frame, model: str, scope: str = "") -> None:
+        """Note a model request.
+
+        Args:
+            frame: its frame.
+            model: the model it asked for, or that answered.
+            scope: the instrumentation whose span it is counted from; empty for our own seam.
+        """
+        span = frame.span
+        is_root = getattr(span, "parent", None) is None
+        self._requests.append(_Request(frame.start_ns, model, scope, span.get_span_context().trace_id, is_root))
+
+    def covers(self, operation: Operation, scope: str) -> bool:
+        """Whether what another instrumentation's span reports has been counted already.
+
+        True when one of the last requests began within its time, with the same model, and either
+        in the same trace, counted from a span of another scope; or at our own seam, where one of
+        the two is the root of its trace, since a peer's span that is never current has a trace of
+        its own. It errs towards counting twice where a trace was torn apart.
+
+        Args:
+            operation: what the span reports.
+            scope: the span's instrumentation scope.
+        """
+        model = operation.inference.request_model if operation.inference is not None else ""
+        trace_id, start_ns, end_ns = int(operation.trace_id, 16), operation.start_ns, operation.end_ns
+        outermost = operation.parent_id is None
+        return any(
+            start_ns <= counted.start_ns <= end_ns
+            and (not model or model == counted.model)
+            and counted.scope != scope
+            and (counted.trace_id == trace_id or (not counted.scope and (counted.is_root or outermost)))
+            for counted in tuple(self._requests)
+        )
