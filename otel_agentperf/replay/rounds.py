@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from zlib import crc32
 
-from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, breakdown_of, pico
+from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, pico
 from otel_agentperf.analysis.fold import Fold
+from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, session_summary
 from otel_agentperf.config import Settings
 from otel_agentperf.fingerprint import Fingerprinter

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from otel_agentperf.analysis.breakdown import breakdown_of
 from otel_agentperf.analysis.columns import Columns
-from otel_agentperf.analysis.figures import Figures, Saving, figures_of
+from otel_agentperf.analysis.figures import Figures, Saving
+from otel_agentperf.analysis.itemize import breakdown_of
+from otel_agentperf.analysis.present import figures_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Operation, Suggestion, Totals
 from otel_agentperf.report.spans import SpanLine, spans_of

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agentperf.analysis import breakdown as module
-from otel_agentperf.analysis.breakdown import OTHER, Breakdown, breakdown_of, usd_of
-from otel_agentperf.analysis.figures import NO_AGENT, Part, best, figures_of
+from otel_agentperf.analysis.breakdown import OTHER, Breakdown, usd_of
+from otel_agentperf.analysis.figures import Part, best
+from otel_agentperf.analysis.itemize import breakdown_of
+from otel_agentperf.analysis.present import NO_AGENT, figures_of
 from otel_agentperf.model import Complexity, Level, OperationKind, SavingBasis, Savings, Suggestion
 from tests.report.runs import Story, recording
 

@@ -8,8 +8,9 @@ from functools import partial
 
 import msgspec
 
-from otel_agentperf.analysis.breakdown import Breakdown, breakdown_of
+from otel_agentperf.analysis.breakdown import Breakdown
 from otel_agentperf.analysis.engine import Engine
+from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.ledger import session_summary
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import (

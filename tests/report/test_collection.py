@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_agentperf.analysis.breakdown import breakdown_of
+from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.report import report_on
 from otel_agentperf.report.collection import By, Collector
 from otel_agentperf.report.document import document

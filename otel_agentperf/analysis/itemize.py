@@ -1,0 +1,138 @@
+"""Breaks one run down: each of its operations is added to the lines that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from otel_agentperf.analysis.breakdown import NS_PER_S, PICO_PER_USD, Breakdown, Line, Opportunity, line_of, pico
+from otel_agentperf.analysis.columns import int_of
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, saved, union_ns
+from otel_agentperf.analysis.scores import path_of
+from otel_agentperf.analysis.summary import RunSummary
+from otel_agentperf.model import OperationKind, SavingBasis, Suggestion
+from otel_agentperf.rules.base import Row
+
+
+def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shared: Collection[str] = ()) -> Breakdown:
+    """Break down one run.
+
+    Args:
+        summary: what the engine says of it.
+        rows: its operations in order of start; those of the summary when absent.
+        shared: codes of rules over a session or the process, whose suggestions are left out
+            because they are judged over all runs together.
+    """
+    rows = summary.rows if rows is None else rows
+    duration_ns = max(0, summary.end_ns - summary.start_ns)
+    breakdown = Breakdown(
+        runs=1,
+        successes=int(summary.success),
+        scored=int(summary.score is not None),
+        score_micro=round((summary.score or 0.0) * 1e6),
+        duration_ns=duration_ns,
+        first_ns=summary.start_ns,
+        last_ns=summary.end_ns,
+        totals=msgspec.structs.replace(summary.totals),
+    )
+    _count(breakdown, rows)
+    for row, on_path_ns in path_of(rows):
+        breakdown.path_ns += on_path_ns
+        line_of(breakdown.agents, row.name).path_ns += on_path_ns
+    own = [item for item in summary.suggestions if item.rule not in shared]
+    measured = measured_among(own)
+    spans = frozenset(row.span_id for row in rows) if any(item.claims for item in own) else None
+    wasted, could = (_saved(summary, spans, chosen) for chosen in (measured, own))
+    breakdown.wasted_pico, breakdown.wasted_ns = pico(wasted.cost_usd), round(wasted.time_s * NS_PER_S)
+    breakdown.saved_pico, breakdown.saved_ns = pico(could.cost_usd), round(could.time_s * NS_PER_S)
+    _charge_waste(breakdown.agents, rows, measured)
+    breakdown.add_opportunities(map(Opportunity.of, own))
+    return breakdown
+
+
+def measured_among(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
+    """Those whose savings were measured: what they claim was wasted."""
+    return [item for item in suggestions if item.savings is not None and item.savings.basis is SavingBasis.MEASURED]
+
+
+def _saved(summary: RunSummary, spans: frozenset[int] | None, suggestions: Sequence[Suggestion]) -> Saved:
+    if not suggestions:
+        return NOTHING_SAVED
+    return saved(
+        suggestions,
+        cost_usd=summary.totals.cost_usd,
+        start_ns=summary.start_ns,
+        end_ns=summary.end_ns,
+        spans=spans,
+    )
+
+
+def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
+    """Add every operation to the lines that it belongs to. Written out: it runs for each operation of a session."""
+    agents, models, tools, services = breakdown.agents, breakdown.models, breakdown.tools, breakdown.services
+    tables = {
+        OperationKind.INFERENCE: models,
+        OperationKind.EMBEDDINGS: models,
+        OperationKind.TOOL: tools,
+        OperationKind.RETRIEVAL: tools,
+        OperationKind.SERVICE: services,
+    }
+    until: dict[int, int] = {}
+    for row in rows:
+        _, _, kind, start_ns, end_ns, cost_usd, tokens_in, tokens_out, cached, thoughts, *_, name, agent, _ = row
+        table = tables.get(kind)
+        if table is not None:
+            line = table.get(name) or line_of(table, name)
+            _add_call(line, start_ns, end_ns, until)
+            line.errors += row.is_error
+            is_billed = row.has_cost
+            if is_billed or tokens_in or tokens_out:
+                of_agent = agents.get(agent) or line_of(agents, agent)
+                picodollars = round(cost_usd * PICO_PER_USD) if cost_usd == cost_usd else None  # noqa: PLR0124 - not a number
+                for each in (line, of_agent):
+                    each.input_tokens += tokens_in
+                    each.output_tokens += tokens_out
+                    each.cache_read_tokens += cached
+                    each.reasoning_tokens += thoughts
+                    if is_billed:
+                        each.billed_calls += 1
+                        if picodollars is None:
+                            each.unpriced_calls += 1
+                        else:
+                            each.cost_pico += picodollars
+        if row.is_agent:
+            line = agents.get(name) or line_of(agents, name)
+            _add_call(line, start_ns, end_ns, until)
+            line.errors += row.is_error
+    breakdown.left_out = max(0, breakdown.totals.operations - len(rows))
+
+
+def _add_call(line: Line, start_ns: int, end_ns: int, until: dict[int, int]) -> None:
+    line.calls += 1
+    before = until.get(id(line), 0)
+    if end_ns > before:
+        line.busy_ns += end_ns - max(start_ns, before)
+        until[id(line)] = end_ns
+
+
+def _charge_waste(agents: dict[str, Line], rows: Sequence[Row], measured: Sequence[Suggestion]) -> None:
+    """Charge what was wasted to the agents on whose spans it lies."""
+    claims = {(int_of(claim.span_id), claim) for item in measured for claim in item.claims}
+    if not claims:
+        return
+    claimed = {span_id for span_id, _ in claims}
+    agent_of = {row.span_id: row.name if row.is_agent else row.agent for row in rows if row.span_id in claimed}
+    usd: dict[int, Decimal] = {}
+    stretches: dict[str, list[tuple[int, int]]] = {}
+    for span_id, claim in claims:
+        agent = agent_of.get(span_id)
+        if agent is None:
+            continue
+        usd[span_id] = max(claim.cost_usd, usd.get(span_id, claim.cost_usd))
+        stretches.setdefault(agent, []).append((claim.start_ns, claim.end_ns))
+    for span_id, cost_usd in usd.items():
+        line_of(agents, agent_of[span_id]).wasted_pico += pico(cost_usd)
+    for agent, stretch in stretches.items():
+        line_of(agents, agent).wasted_ns += union_ns(stretch)
