@@ -49,19 +49,23 @@ class Repeated(msgspec.Struct, gc=False):
     first: bytes
     latest: list[bytes]
 
-    def add(self, seen: bytes) -> None:
+    def add(self, operation: Operation, result: int) -> None:
         """Take in one more call."""
-        start_ns, end_ns, _, cost_usd, result, run = _SEEN.unpack(seen)
         if self.varies or result != self.result:
             self.varies = True  # and nothing else matters any more
             return
+        run = _run_of(operation)
+        start_ns, end_ns = operation.start_ns, operation.end_ns
+        cost = operation.cost
+        cost_usd = cost.total_usd if cost is not None else None
+        call = _CALL.pack(start_ns, end_ns, int(operation.span_id, 16), float(cost_usd or 0))
         if run and run not in self.runs:
             self.runs = tuple(sorted((*self.runs, run))[:MAX_RUNS])
+        if cost_usd is not None:
+            self.cost_usd += cost_usd
         self.calls += 1
-        self.total_ns += max(0, end_ns - start_ns)
-        if cost_usd:
-            self.cost_usd += Decimal(repr(cost_usd))
-        call = seen[: _CALL.size]
+        if end_ns > start_ns:
+            self.total_ns += end_ns - start_ns
         self.first = min(self.first, call)
         self.latest.append(call)
         if len(self.latest) >= 2 * LATEST:
@@ -100,40 +104,37 @@ class Calls:
 
     def add(self, operation: Operation, call: ToolCall) -> None:
         """Take in a call whose arguments and result are known; one that cannot be packed is left out."""
-        cost = operation.cost
-        cost_usd = cost.total_usd if cost is not None else None
+        name = operation.name
         try:
-            pair = int(call.arguments_hash or "", 16) ^ _salt(operation.name)
-            seen = _SEEN.pack(
-                operation.start_ns,
-                operation.end_ns,
-                int(operation.span_id, 16),
-                float(cost_usd) if cost_usd is not None else 0.0,
-                int(call.result_hash or "", 16),
-                int(operation.trace_id[-16:] or "0", 16),
-            )
+            pair = int(call.arguments_hash or "", 16) ^ _salt(name)
+            result = int(call.result_hash or "", 16)
+            pairs = self.tools.get(name)
+            before = pairs.get(pair) if pairs is not None else None
+            if before is None:
+                self._add(name, pair, _seen(operation, result))
+                return
+            if isinstance(before, bytes):
+                before = self.tools[name][pair] = _repeated(before)
+            before.add(operation, result)
         except (ValueError, struct.error):  # no fingerprint of ours, or a time that no clock gives
             return
-        self._add(operation.name, pair, seen)
+        self.changed.add(name)
 
     def _add(self, name: str, pair: int, found: Pair) -> None:
         if pair > self.largest:
             return
         pairs = self.tools.setdefault(name, {})
         before = pairs.get(pair)
-        if before is None:
-            pairs[pair] = found
-            self.kept += 1
-            if self.kept >= 2 * MAX_PAIRS:
-                self.trim()
+        if before is not None:
+            if isinstance(before, bytes):
+                before = pairs[pair] = _repeated(before)
+            before.merge(_repeated(found))
+            self.changed.add(name)
             return
-        if isinstance(before, bytes):
-            before = pairs[pair] = _repeated(before)
-        if isinstance(found, bytes):
-            before.add(found)
-        else:
-            before.merge(found)
-        self.changed.add(name)
+        pairs[pair] = found
+        self.kept += 1
+        if self.kept >= 2 * MAX_PAIRS:
+            self.trim()
 
     def merge(self, other: Calls) -> None:
         """Take in other calls, which are left as they are."""
@@ -161,6 +162,19 @@ class Calls:
         for pair, name in every:
             kept.setdefault(name, {})[pair] = self.tools[name][pair]
         self.tools, self.kept = kept, len(every)
+
+
+def _run_of(operation: Operation) -> int:
+    """What stands for the run: half of its trace's id, 0 where there is none."""
+    return int(operation.trace_id[-16:] or "0", 16)
+
+
+def _seen(operation: Operation, result: int) -> bytes:
+    """A call that is alone so far."""
+    cost = operation.cost
+    cost_usd = float(cost.total_usd) if cost is not None and cost.total_usd is not None else 0.0
+    span_id = int(operation.span_id, 16)
+    return _SEEN.pack(operation.start_ns, operation.end_ns, span_id, cost_usd, result, _run_of(operation))
 
 
 def unpacked(call: bytes) -> Call:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from heapq import nlargest
 from typing import NamedTuple
 
 from otel_agentperf.model import MAX_CLAIMS, Inference, Operation, ServiceTier, Usage
@@ -90,7 +89,7 @@ class Requests:
         if self.kept <= MAX_REQUESTS:
             return
         every = ((packed, who) for who, requests in self.by_who.items() for packed in requests)
-        latest = nlargest(MAX_REQUESTS, every)
+        latest = sorted(every)[-MAX_REQUESTS:]  # in order for the most part, which is quick
         self.by_who = {}
         for packed, who in latest:
             self.by_who.setdefault(who, []).append(packed)
@@ -126,9 +125,9 @@ def _packed(operation: Operation, inference: Inference, usage: Usage, minimum: i
         )
         links: list[bytes] = []
         for link, upto in zip(hashes, sizes, strict=True):
-            tokens = prompt_tokens * min(upto, size) // size if by_size else 0
+            tokens = prompt_tokens * upto // size if by_size else 0
             if tokens >= minimum or not by_size:
-                links.append(_LINK.pack(int(link, 16), tokens))
+                links.append(_LINK.pack(int(link, 16), tokens if tokens < prompt_tokens else prompt_tokens))
     except (ValueError, struct.error):  # no fingerprint of ours, or a number that no clock or model gives
         return None
     return head + b"".join(links) if links else None
