@@ -127,7 +127,7 @@ def _packed(operation: Operation, inference: Inference, usage: Usage, minimum: i
         for link, upto in zip(hashes, sizes, strict=True):
             tokens = prompt_tokens * upto // size if by_size else 0
             if tokens >= minimum or not by_size:
-                links.append(_LINK.pack(int(link, 16), tokens if tokens < prompt_tokens else prompt_tokens))
+                links.append(_LINK.pack(int(link, 16), min(prompt_tokens, tokens)))
     except (ValueError, struct.error):  # no fingerprint of ours, or a number that no clock or model gives
         return None
     return head + b"".join(links) if links else None
