@@ -49,6 +49,21 @@ class _AtOnce(Executor):
         return future
 
 
+class _Workers(ProcessPoolExecutor):
+    """Collects the garbage of each piece of work."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Hand it to a worker."""
+        return super().submit(_tidily, fn, *args, **kwargs)
+
+
+def _tidily(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return function(*args, **kwargs)
+    finally:
+        gc.collect()
+
+
 class LocalEngine:
     """Runs the rounds in processes of this machine.
 
@@ -107,7 +122,7 @@ class LocalEngine:
         context = multiprocessing.get_context(method)
         if method == "forkserver":
             context.set_forkserver_preload([__name__])
-        pool = ProcessPoolExecutor(self._workers, context, initializer=_prepare)
+        pool = _Workers(self._workers, context, initializer=_prepare)
         try:
             yield pool
         finally:
@@ -122,9 +137,9 @@ def _cores() -> int:
 
 
 def _prepare() -> None:
-    """Spare the collector what lives as long as the worker; spans hold no cycles."""
+    """Let garbage lie until a piece of work is done: there are many objects, and hardly a cycle among them."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.disable()
 
 
 def _map(piece: Piece, buckets: int, folder: Path) -> Mapped:

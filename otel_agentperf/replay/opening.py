@@ -13,6 +13,7 @@ from otel_agentperf.replay.extras import needed
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_BUFFER = 1 << 18
 _ZSTD_BLOCK = 1 << 12
 """Read at a time: what it holds is decompressed at once, and may be thousands of times as much."""
 
@@ -34,7 +35,7 @@ def raw(name: str) -> Generator[BinaryIO]:
         MissingExtraError: it is a URL, and fsspec is absent.
     """
     if not is_url(name):
-        with open(name, "rb") as file:  # noqa: PTH123 - a path or a descriptor's name, as it was given
+        with open(name, "rb", _BUFFER) as file:  # noqa: PTH123 - a path or a descriptor's name, as it was given
             yield file
         return
     with file_system(name).open(name, "rb") as file:

@@ -206,9 +206,10 @@ def lines_in(piece: Piece) -> Iterator[tuple[int, bytes]]:
         OSError: the range cannot be read any more.
         UnknownFormError: a line is too long.
     """
+    if piece.data is None:
+        yield from _lines_of_range(piece)
+        return
     data, offset = piece.data, piece.start
-    if data is None:
-        data, offset = _range(piece)
     begin, size = 0, len(data)
     while begin < size:
         end = data.find(b"\n", begin)
@@ -219,27 +220,25 @@ def lines_in(piece: Piece) -> Iterator[tuple[int, bytes]]:
         begin = end + 1
 
 
-def _range(piece: Piece) -> tuple[bytes, int]:
-    """The lines that begin in a byte range, and where the first one does."""
-    start, end = piece.start, piece.end if piece.end is not None else piece.start
+def _lines_of_range(piece: Piece) -> Iterator[tuple[int, bytes]]:
+    """The lines that begin in a byte range of a file; the last may go beyond it."""
+    at, end = piece.start, piece.end if piece.end is not None else piece.start
     with opening.raw(piece.source) as file:
-        skipped = 0
-        if start:
-            file.seek(start - 1)
-            # The rest of a line that began before, or the end of it alone.
-            while start + skipped <= end:
+        if at:
+            # What is left of a line that began before; the end of it alone, where one begins here.
+            file.seek(at - 1)
+            at -= 1
+            while at < end:
                 part = file.readline(PIECE_BYTES)
-                skipped += len(part)
+                at += len(part)
                 if not part or part.endswith(b"\n"):
                     break
-            skipped -= 1
-        first = start + skipped
-        if first >= end:
-            return b"", first
-        data = file.read(end - first)
-        if data.endswith(b"\n"):
-            return data, first
-        last = file.readline(MAX_LINE_BYTES)
-        if len(last) == MAX_LINE_BYTES:
-            raise UnknownFormError(f"a line of more than {MAX_LINE_BYTES >> 20} MB near byte {end:,}")
-        return data + last, first
+        while at < end:
+            line = file.readline(MAX_LINE_BYTES)
+            if len(line) == MAX_LINE_BYTES:
+                raise UnknownFormError(f"a line of more than {MAX_LINE_BYTES >> 20} MB at byte {at:,}")
+            if not line:
+                return
+            if not line.isspace():
+                yield at, line.removesuffix(b"\n")
+            at += len(line)
