@@ -90,7 +90,7 @@ class LocalEngine:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _rounds(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher, folder: Path, pool: Executor) -> None:
-        for mapped in self._in_turn(pool, _map, ((piece, plan.buckets, folder) for piece in pieces)):
+        for mapped in self._in_turn(pool, map_and_spill, ((piece, plan.buckets, folder) for piece in pieces)):
             watcher.mapped(mapped)
         spans = Spill(folder / _SPANS).buckets()
         work = ((bucket, plan, folder) for bucket in spans)
@@ -142,7 +142,8 @@ def _prepare() -> None:
     gc.disable()
 
 
-def _map(piece: Piece, buckets: int, folder: Path) -> Mapped:
+def map_and_spill(piece: Piece, buckets: int, folder: Path) -> Mapped:
+    """The first round, its packs laid down."""
     mapped = map_piece(piece, buckets)
     Spill(folder / _SPANS).write(mapped.packs)
     return msgspec.structs.replace(mapped, packs={})

@@ -50,7 +50,9 @@ class _Event(msgspec.Struct, gc=False):
     attributes: list[_Attribute] | None = None
 
 
-class _Span(msgspec.Struct, rename="camel", gc=False):
+class Span(msgspec.Struct, rename="camel", gc=False):
+    """What is decoded of a span."""
+
     span_id: str = ""
     parent_span_id: str | None = None
     flags: int = 0
@@ -67,7 +69,7 @@ class _Resource(msgspec.Struct, gc=False):
 
 
 # Not strict: a number may stand as text.
-_spans = msgspec.json.Decoder(_Span, strict=False)
+SPANS = msgspec.json.Decoder(Span, strict=False)
 _resources = msgspec.json.Decoder(_Resource, strict=False)
 
 
@@ -94,7 +96,7 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
     """
     try:
         try:
-            said = _spans.decode(span)
+            said = SPANS.decode(span)
         except msgspec.ValidationError:
             said = _leniently(span)
         attributes = _table(said.attributes)
@@ -197,13 +199,13 @@ def _any(value: object, depth: int) -> object:
     return _nested(given.get("arrayValue"), given.get("kvlistValue"), depth)
 
 
-def _leniently(span: memoryview) -> _Span:
+def _leniently(span: memoryview) -> Span:
     """A span some of whose values have a wrong type: those are left out."""
     given: object = msgspec.json.decode(span)
     if not isinstance(given, dict):
         raise BadSpanError("a span that is no JSON object")
     fields = cast("dict[str, object]", given)
-    found = _Span()
+    found = Span()
     found.span_id = _converted(fields.get("spanId"), str) or ""
     found.parent_span_id = _converted(fields.get("parentSpanId"), str)
     found.name = _converted(fields.get("name"), str) or ""

@@ -59,7 +59,7 @@ class Grouping(LocalEngine):
         self._count = count
 
     def _rounds(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher, folder: Path, pool: Any) -> None:
-        for mapped in self._in_turn(pool, local._map, ((piece, plan.buckets, folder) for piece in pieces)):
+        for mapped in self._in_turn(pool, local.map_and_spill, ((piece, plan.buckets, folder) for piece in pieces)):
             watcher.mapped(mapped)
         buckets = Spill(folder / "spans").buckets()
         for count in self._in_turn(pool, self._count, ((bucket, folder) for bucket in buckets)):
@@ -75,7 +75,7 @@ def decoded(bucket: int, folder: Path) -> int:
             traces_of.setdefault(trace_id, []).append(spans)
     count = 0
     for parts in traces_of.values():
-        count += len([otlp_json_span._spans.decode(span) for spans in parts for _, _, span in spans])
+        count += len([otlp_json_span.SPANS.decode(span) for spans in parts for _, _, span in spans])
     spill.drop(bucket)
     return count
 
@@ -90,7 +90,7 @@ def grouped(bucket: int, folder: Path) -> int:
 
 
 class _Scopes(msgspec.Struct):
-    spans: list[otlp_json_span._Span] = []
+    spans: list[otlp_json_span.Span] = []
 
 
 class _Resources(msgspec.Struct, rename="camel"):

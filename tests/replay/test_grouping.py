@@ -145,7 +145,7 @@ def test_a_worker_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     def killed(*_: object) -> None:
         raise BrokenProcessPool
 
-    monkeypatch.setattr(local, "_map", killed)
+    monkeypatch.setattr(local, "map_and_spill", killed)
     with pytest.raises(WorkerDiedError, match="a worker process was killed; there may be too little memory"):
         replayed(put(tmp_path / "a.jsonl", as_lines(REQUESTS)), engine=LocalEngine(1, tmp_path))
     assert not list(tmp_path.glob("agentperf-*"))
