@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, TypedDict
 
 import pytest
@@ -10,8 +11,11 @@ from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMiss
 
 import otel_agentperf
 from otel_agentperf import SessionReport, Settings, UnknownSessionError
+from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.live import pipeline
+from otel_agentperf.model import Complexity, Operation, OperationKind, Suggestion
 from otel_agentperf.report.document import to_json
+from otel_agentperf.rules.base import Group, Rule, Scope, View
 from tests.telemetry import observed
 
 
@@ -155,3 +159,36 @@ def test_work_without_a_conversation_id_is_no_session() -> None:
     with observed() as telemetry:
         graph().invoke({"fail": False})
         assert telemetry.pipeline.engine.session_ids() == []
+
+
+class Broken(Rule[list[int]]):
+    """Judges nothing, ever."""
+
+    code = "BRK001"
+    name = "broken"
+    group = Group.FAILURES
+    scope = Scope.SESSION
+    watches = frozenset({OperationKind.TOOL})
+    complexity = Complexity.LOW
+
+    def start(self) -> list[int]:
+        return []
+
+    def observe(self, state: list[int], operation: Operation, view: View) -> Iterable[Suggestion]:
+        return ()
+
+    def judge(self, state: list[int], view: View) -> Iterable[Suggestion]:
+        raise ValueError("canary")
+
+
+def test_a_rule_that_raises_when_asked_is_reported_and_the_session_is_given() -> None:
+    reported: list[str] = []
+    engine = Engine([Broken()], on_error=lambda site, _: reported.append(site))
+    run = engine.begin("graph", "s1", 0)
+    engine.observe(run, Operation(OperationKind.TOOL, "click", "a" * 16, 0, 1))
+    engine.finish(run, Operation(OperationKind.WORKFLOW, "graph", "b" * 16, 0, 2))
+    reported.clear()
+    session = engine.session("s1")
+    assert session is not None
+    assert session.figures.calls.tool == 1
+    assert reported == ["rule.BRK001"]
