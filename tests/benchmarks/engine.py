@@ -123,8 +123,8 @@ def mix(rules: Iterable[AnyRule], runs: Sequence[Recorded], rounds: int) -> Mix:
     engine = Engine(rules, prices=PRICES)
     clock = time.perf_counter_ns
     best: list[list[int]] = [[1 << 62] * (len(run.operations) + 1) for run in runs]
+    gc.collect()
     for _ in range(rounds):
-        gc.collect()
         for times, (root, operations) in zip(best, [again(run) for run in runs], strict=True):
             run = engine.begin(root.name, root.session_id, root.start_ns)
             for place, operation in enumerate(operations):
