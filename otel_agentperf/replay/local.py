@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -34,6 +35,8 @@ T = TypeVar("T")
 
 MAX_BUCKET_BYTES = 64 << 20
 """A larger bucket is parted again."""
+_LITTLE_BYTES = 8 << 20
+"""Read sooner than processes are started."""
 _AHEAD = 2
 """Pieces of work for each worker that wait their turn."""
 _SPANS, _AGAIN, _SESSIONS = "spans", "again", "sessions"
@@ -68,18 +71,21 @@ class LocalEngine:
     """Runs the rounds in processes of this machine.
 
     Args:
-        workers: how many processes; as many as there are cores where absent.
+        workers: how many processes; where absent, as many as there are cores, or none beside this
+            one where there is little to do.
         folder: where packs are laid down; the folder for temporary files where absent.
     """
 
     piece_bytes = PIECE_BYTES
 
     def __init__(self, workers: int | None = None, folder: Path | None = None) -> None:
-        self._workers = workers or _cores()
+        self._asked = workers
+        self._workers = workers or 1
         self._folder = folder
 
     def run(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher) -> None:
         """Carry out a plan; see `ReplayEngine`."""
+        self._workers = self._asked or (_cores() if plan.size > _LITTLE_BYTES else 1)
         folder = Path(tempfile.mkdtemp(prefix="agentperf-", dir=self._folder))
         try:
             with self._pool() as pool:
@@ -140,6 +146,8 @@ def _prepare() -> None:
     """Let garbage lie until a piece of work is done: there are many objects, and hardly a cycle among them."""
     gc.freeze()
     gc.disable()
+    # An interrupt from the keyboard reaches all processes; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def map_and_spill(piece: Piece, buckets: int, folder: Path) -> Mapped:

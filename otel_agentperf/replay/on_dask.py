@@ -36,7 +36,7 @@ class DaskEngine:
 
     def __init__(self, scheduler: str) -> None:
         self._scheduler = scheduler
-        self._distributed = needed("distributed", "--engine dask", "dask")
+        self._distributed = needed("distributed", "--engine dask", extra="dask")
 
     def run(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher) -> None:
         """Carry out a plan; see `ReplayEngine`."""

@@ -22,7 +22,7 @@ class BadMessageError(ValueError):
 
 
 def _messages(module: str) -> Any:
-    return needed(f"opentelemetry.proto.{module}", "OTLP protobuf")
+    return needed(f"opentelemetry.proto.{module}", "OTLP protobuf", library="opentelemetry-proto")
 
 
 def cut(message: bytes, packer: Packer, offset: int) -> int:

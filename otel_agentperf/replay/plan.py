@@ -30,6 +30,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How many runs and sessions are told in detail."""
     session_id: str | None = None
     """The session that is asked for; all of them where absent."""
+    size: int = 0
+    """About how many bytes there are to read, decompressed."""
     max_trace_spans: int = MAX_TRACE_SPANS
     """The most spans of a trace that are kept."""
 

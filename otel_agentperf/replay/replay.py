@@ -19,6 +19,8 @@ from otel_agentperf.replay.troubles import Trouble, Troubles
 
 _BUCKET_BYTES = 6 << 20
 _MIN_BUCKETS, _MAX_BUCKETS = 8, 512
+_TRACE_BYTES = 1 << 20
+"""What a backend may answer to one request, about."""
 _COMPRESSED_TO = 8
 """How many times smaller compressed traces are, about."""
 
@@ -32,13 +34,20 @@ def plan_for(sources: Sequence[Source], settings: Settings, *, top: int = 10, se
         top: how many runs and sessions to tell in detail.
         session_id: the session that is asked for.
     """
-    size = sum(source.size * (_COMPRESSED_TO if source.is_compressed else 1) for source in sources)
+    size = sum(map(_size, sources))
     return Plan(
         settings={field.name: _plain(getattr(settings, field.name)) for field in fields(settings)},
         buckets=min(_MAX_BUCKETS, max(_MIN_BUCKETS, size // _BUCKET_BYTES)),
+        size=size,
         top=top,
         session_id=session_id,
     )
+
+
+def _size(source: Source) -> int:
+    if source.pieces is not None:
+        return len(source.pieces) * _TRACE_BYTES
+    return source.size * (_COMPRESSED_TO if source.is_compressed else 1)
 
 
 def _plain(value: Any) -> Any:
