@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
@@ -114,3 +114,23 @@ def test_a_state_stays_small_however_much_it_sees(rule: Rule[Any]) -> None:
 
 def _key(suggestion: Suggestion) -> tuple[str, str]:
     return suggestion.key
+
+
+def test_a_long_conversation_is_not_looked_at_anew_at_the_end_of_each_run() -> None:
+    looks: list[int] = []
+
+    class Counted(UncachedPrefix):
+        def judge(self, state: prompts.Requests, view: View) -> Iterable[Suggestion]:
+            looks.append(state.added)
+            return super().judge(state, view)
+
+    rule = Counted()
+    runs = runs_of(requests(200), 200)
+    view = view_of(rule, runs)
+    state = rule.start()
+    for run in runs:
+        for operation in run:
+            rule.observe(state, operation, view)
+        list(rule.conclude(state, run[-1], view))
+    assert looks[:4] == [3, 4, 5, 6]
+    assert 20 < len(looks) < 60

@@ -44,6 +44,8 @@ from otel_agentperf.rules.caching.prompts import Request, Requests, Who, repeats
 
 LEAST_TOKENS = 1_000
 """No model caches shorter beginnings than this; a look at the price book is spared."""
+PATIENCE = 8
+"""At the end of a run, a session is looked at again once it has grown by an eighth."""
 NS_PER_S = 1_000_000_000
 
 
@@ -97,6 +99,13 @@ class UncachedPrefix(Rule[Requests]):
     def merge(self, state: Requests, other: Requests) -> Requests:
         state.merge(other)
         return state
+
+    def conclude(self, state: Requests, root: Operation, view: View) -> Iterable[Suggestion]:
+        if state.added < max(self.min_requests, state.next_look):
+            return ()
+        # A long conversation is not looked at anew for each turn: its last word is asked for when it matters.
+        state.next_look = state.added + 1 + state.added // PATIENCE
+        return self.judge(state, view)
 
     def judge(self, state: Requests, view: View) -> Iterable[Suggestion]:
         state.trim()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ MAX_REQUESTS = MAX_CLAIMS
 MAX_LINKS = 32
 """Links of a chain of fingerprints; where there are as many, the prompt may go on beyond them."""
 _HEAD = struct.Struct(">QQQIIII?")
-_LINK = struct.Struct(">QI")
+_LINKS = tuple(struct.Struct(f">{number}Q{number}I") for number in range(MAX_LINKS + 1))
+_LINK_SIZE = 12
 
 
 class Who(NamedTuple):
@@ -44,8 +46,10 @@ class Request(NamedTuple):
     minimum_tokens: int
     is_whole: bool
     """The last link is the end of the prompt."""
-    links: tuple[tuple[int, int], ...]
-    """Fingerprint of each beginning, and its tokens by its share of the characters, 0 where that says nothing."""
+    links: tuple[int, ...]
+    """The fingerprint of each beginning."""
+    tokens: tuple[int, ...]
+    """Of each beginning by its share of the characters, 0 where that says nothing."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,10 @@ class Requests:
     by_who: dict[_Key, list[bytes]] = field(default_factory=dict["_Key", "list[bytes]"])
     """Packed, so that they sort by their end."""
     kept: int = 0
+    added: int = 0
+    """All that were ever remembered."""
+    next_look: int = 0
+    """From how many on it is worth while to look at all of them again, at the end of a run."""
 
     def add(self, operation: Operation, inference: Inference, usage: Usage, who: _Key, minimum: int) -> None:
         """Remember a request.
@@ -74,6 +82,7 @@ class Requests:
             requests = self.by_who[who] = []
         requests.append(packed)
         self.kept += 1
+        self.added += 1
         if self.kept >= 2 * MAX_REQUESTS:
             self.trim()
 
@@ -82,6 +91,7 @@ class Requests:
         for who, requests in other.by_who.items():
             self.by_who.setdefault(who, []).extend(requests)
         self.kept += other.kept
+        self.added += other.added
         self.trim()
 
     def trim(self) -> None:
@@ -99,15 +109,16 @@ class Requests:
         """All that are remembered, in the order in which they ended."""
         every = ((packed, who) for who, requests in self.by_who.items() for packed in requests)
         for packed, who in sorted(every):
-            links = tuple(_LINK.iter_unpack(packed[_HEAD.size :]))
-            yield Request._make((Who._make(who), *_HEAD.unpack_from(packed), links))
+            number = (len(packed) - _HEAD.size) // _LINK_SIZE
+            links = _LINKS[number].unpack_from(packed, _HEAD.size)
+            yield Request._make((Who._make(who), *_HEAD.unpack_from(packed), links[:number], links[number:]))
 
 
 def _packed(operation: Operation, inference: Inference, usage: Usage, minimum: int) -> bytes | None:
     """The request in some hundred bytes; `None` where there is nothing in it to compare."""
     sizes, hashes = inference.prefix_sizes, inference.prefix_hashes
     size = inference.request_size
-    if not size or len(sizes) != len(hashes) or operation.end_ns <= operation.start_ns:
+    if not size or not len(sizes) == len(hashes) <= MAX_LINKS or operation.end_ns <= operation.start_ns:
         return None
     prompt_tokens = usage.input_tokens - usage.tool_use_tokens
     media = usage.input_modalities
@@ -123,14 +134,16 @@ def _packed(operation: Operation, inference: Inference, usage: Usage, minimum: i
             minimum,
             len(hashes) < MAX_LINKS,
         )
-        links: list[bytes] = []
+        links: list[int] = []
+        tokens: list[int] = []
         for link, upto in zip(hashes, sizes, strict=True):
-            tokens = prompt_tokens * upto // size if by_size else 0
-            if tokens >= minimum or not by_size:
-                links.append(_LINK.pack(int(link, 16), min(prompt_tokens, tokens)))
+            own = prompt_tokens * upto // size if by_size else 0
+            if own >= minimum or not by_size:
+                links.append(int(link, 16))
+                tokens.append(min(prompt_tokens, own))
+        return head + _LINKS[len(links)].pack(*links, *tokens) if links else None
     except (ValueError, struct.error):  # no fingerprint of ours, or a number that no clock or model gives
         return None
-    return head + b"".join(links) if links else None
 
 
 def repeats(requests: Requests, life_ns: int) -> Iterator[tuple[Request, int]]:
@@ -141,32 +154,39 @@ def repeats(requests: Requests, life_ns: int) -> Iterator[tuple[Request, int]]:
         life_ns: how long before the earlier one may have ended.
     """
     by_end = list(requests.by_end())
-    seen: dict[tuple[str, str, int], tuple[int, int]] = {}
+    caches = defaultdict[tuple[str, str], _Cache](_Cache)
     place = 0
     for request in sorted(by_end, key=lambda each: (each.start_ns, each.end_ns, each.span_id)):
         while by_end[place].end_ns <= request.start_ns:
-            _see(seen, by_end[place])
+            ended = by_end[place]
+            caches[ended.who[:2]].take(ended)
             place += 1
-        shared = _shared(seen, request, life_ns)
+        shared = caches[request.who[:2]].shared(request, life_ns)
         if shared:
             yield request, shared
 
 
-def _see(seen: dict[tuple[str, str, int], tuple[int, int]], request: Request) -> None:
-    provider, model, *_ = request.who
-    last = len(request.links) - 1
-    for place, (link, _) in enumerate(request.links):
-        key = (provider, model, link)
-        whole = request.prompt_tokens if request.is_whole and place == last else seen.get(key, (0, 0))[1]
-        seen[key] = (request.end_ns, whole)
+@dataclass(slots=True)
+class _Cache:
+    """What one model may have in its cache."""
 
+    ended_ns: dict[int, int] = field(default_factory=dict[int, int])
+    """By beginning, when a request with it last ended."""
+    whole: dict[int, int] = field(default_factory=dict[int, int])
+    """Tokens of the beginnings that were whole prompts."""
 
-def _shared(seen: Mapping[tuple[str, str, int], tuple[int, int]], request: Request, life_ns: int) -> int:
-    provider, model, *_ = request.who
-    for link, by_size in reversed(request.links):
-        end_ns, whole = seen.get((provider, model, link), (None, 0))
-        if end_ns is not None and request.start_ns - end_ns <= life_ns:
-            tokens = min(whole or by_size, request.prompt_tokens)
-            if tokens >= request.minimum_tokens:
-                return tokens
-    return 0
+    def take(self, request: Request) -> None:
+        """Take in a request that has ended; they come in that order."""
+        self.ended_ns.update(dict.fromkeys(request.links, request.end_ns))
+        if request.is_whole:
+            self.whole[request.links[-1]] = request.prompt_tokens
+
+    def shared(self, request: Request, life_ns: int) -> int:
+        """The tokens of the longest beginning that may still be there; 0 for none that is long enough."""
+        for link, by_size in zip(reversed(request.links), reversed(request.tokens), strict=True):
+            ended_ns = self.ended_ns.get(link)
+            if ended_ns is not None and request.start_ns - ended_ns <= life_ns:
+                tokens = min(self.whole.get(link) or by_size, request.prompt_tokens)
+                if tokens >= request.minimum_tokens:
+                    return tokens
+        return 0
