@@ -22,13 +22,14 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
+from otel_agentperf.replay import spilling
 from otel_agentperf.replay.engines import Watcher, WorkerDiedError
 from otel_agentperf.replay.mapping import Mapped, map_piece
 from otel_agentperf.replay.packing import parted
 from otel_agentperf.replay.pieces import PIECE_BYTES, Piece
 from otel_agentperf.replay.plan import Joined, Plan, Reduced
 from otel_agentperf.replay.rounds import join_sessions, reduce_spans
-from otel_agentperf.replay.spilling import Spill
+from otel_agentperf.replay.spilling import MAX_OPEN, Spill
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class LocalEngine:
         except BrokenProcessPool:
             raise WorkerDiedError("a worker process was killed; there may be too little memory") from None
         finally:
+            spilling.close()
             shutil.rmtree(folder, ignore_errors=True)
 
     def _rounds(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher, folder: Path, pool: Executor) -> None:
@@ -158,18 +160,20 @@ def map_and_spill(piece: Piece, buckets: int, folder: Path) -> Mapped:
 
 
 def _reduce(bucket: int, plan: Plan, folder: Path) -> Reduced:
+    spilling.close(folder / _SPANS)
     spill = Spill(folder / _SPANS)
     size = spill.size(bucket)
     if size <= MAX_BUCKET_BYTES:
         reduced = _reduced(spill, bucket, plan, folder)
     else:
         again = Spill(folder / f"{_AGAIN}-{bucket}")
-        parts = size // MAX_BUCKET_BYTES + 1
+        parts = min(MAX_OPEN, size // MAX_BUCKET_BYTES + 1)
         for pack in spill.read(bucket):
             again.write(parted(pack, plan.buckets, parts))
         spill.drop(bucket)
         reduced = Reduced()
         reduced.standouts.top = plan.top
+        spilling.close(again.folder)
         for part in again.buckets():
             reduced.merge(_reduced(again, part, plan, folder))
     return reduced
@@ -184,6 +188,7 @@ def _reduced(spill: Spill, bucket: int, plan: Plan, folder: Path) -> Reduced:
 
 
 def _join(bucket: int, plan: Plan, folder: Path) -> Joined:
+    spilling.close(folder / _SESSIONS)
     spill = Spill(folder / _SESSIONS)
     joined = join_sessions(spill.read(bucket), plan)
     spill.drop(bucket)

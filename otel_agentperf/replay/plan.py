@@ -94,4 +94,4 @@ class Joined:
 
 def dearest_first(session: SessionSummary) -> tuple[float, float, str]:
     """The order in which sessions are told."""
-    return -float(session.figures.costs.total_usd), -session.figures.duration_s, session.id
+    return -float(session.figures.costs.total_usd or 0), -session.figures.duration_s, session.id

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from operator import attrgetter
 
 import msgspec
 
@@ -154,9 +155,7 @@ def _once(records: Iterable[Record]) -> list[Record]:
     return list(by_id.values())
 
 
-def _place(record: Record) -> tuple[int, str, int]:
-    operation = record.operation
-    return operation.start_ns, operation.span_id, operation.end_ns
+_place = attrgetter("operation.start_ns", "operation.span_id", "operation.end_ns")
 
 
 def _weight(record: Record) -> tuple[int, str]:

@@ -18,7 +18,8 @@ from otel_agentperf.replay.sources import Source
 from otel_agentperf.replay.troubles import Trouble, Troubles
 
 _BUCKET_BYTES = 6 << 20
-_MIN_BUCKETS, _MAX_BUCKETS = 8, 512
+_MIN_BUCKETS, _MAX_BUCKETS = 8, 180
+"""A worker keeps a file for each bucket open."""
 _TRACE_BYTES = 1 << 20
 """What a backend may answer to one request, about."""
 _COMPRESSED_TO = 8

@@ -22,7 +22,7 @@ from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, session_summary
 from otel_agentperf.config import Settings
 from otel_agentperf.fingerprint import Fingerprinter
-from otel_agentperf.model import Suggestion
+from otel_agentperf.model import ZERO_USD, Suggestion
 from otel_agentperf.replay.judging import Judged, TraceJudge
 from otel_agentperf.replay.plan import MAX_SUGGESTED_IDS, Joined, Plan, Reduced, SessionPart, dearest_first
 from otel_agentperf.replay.records import Reader
@@ -183,6 +183,6 @@ def _join(parts: list[SessionPart], session_id: str, joined: Joined, shop: _Work
         saved = summary.figures.savings
         own.saved_pico = max(own.saved_pico, pico(saved.cost_usd))
         own.saved_ns = max(own.saved_ns, round(saved.time_s * NS_PER_S))
-        own.wasted_pico = max(own.wasted_pico, pico(summary.figures.costs.wasted_usd))
+        own.wasted_pico = max(own.wasted_pico, pico(summary.figures.costs.wasted_usd or ZERO_USD))
         own.add_opportunities(Opportunity.of(item) for item in suggestions)
     joined.whole.merge(own)

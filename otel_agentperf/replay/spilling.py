@@ -1,7 +1,7 @@
 """What lies on disk between the rounds of a local replay: packs by bucket, appended by many workers.
 
-Each worker process writes files of its own, so no lock is needed. A record is its length in
-eight bytes and its bytes.
+Each worker process writes files of its own, so no lock is needed, and keeps them open while it
+writes. A record is its length in eight bytes and its bytes.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
+MAX_OPEN = 200
+"""Files that a worker keeps open: many systems allow 256 at first."""
 _LENGTH_BYTES = 8
+_open: dict[str, BinaryIO] = {}
 
 
 class Spill:
@@ -30,11 +34,20 @@ class Spill:
         Raises:
             OSError: the disk is full, or the folder has gone.
         """
-        pid = os.getpid()
         for bucket, pack in packs.items():
-            with (self.folder / f"{bucket}-{pid}").open("ab") as file:
-                file.write(len(pack).to_bytes(_LENGTH_BYTES, "big"))
-                file.write(pack)
+            file = self._file(bucket)
+            file.write(len(pack).to_bytes(_LENGTH_BYTES, "big"))
+            file.write(pack)
+            file.flush()
+
+    def _file(self, bucket: int) -> BinaryIO:
+        path = f"{self.folder}{os.sep}{bucket}-{os.getpid()}"
+        file = _open.get(path)
+        if file is None:
+            if len(_open) >= MAX_OPEN:
+                close()
+            file = _open[path] = open(path, "ab")  # noqa: PTH123, SIM115 - closed when the round is over
+        return file
 
     def buckets(self) -> list[int]:
         """The buckets that hold anything."""
@@ -58,3 +71,13 @@ class Spill:
 
     def _files(self, bucket: int) -> list[Path]:
         return sorted(self.folder.glob(f"{bucket}-*"))
+
+
+def close(folder: Path | None = None) -> None:
+    """Close what this process keeps open; what is written next is opened again.
+
+    Args:
+        folder: closes the files in it; all of them where absent.
+    """
+    for path in [path for path in _open if folder is None or path.startswith(f"{folder}{os.sep}")]:
+        _open.pop(path).close()
