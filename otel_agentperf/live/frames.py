@@ -63,8 +63,9 @@ class Frame:
         self.name = name
         self.span = span
         context = span.get_span_context()
-        self.span_id = f"{context.span_id:016x}"
-        self.trace_id = f"{context.trace_id:032x}"
+        # Half the instructions of a format.
+        self.span_id = context.span_id.to_bytes(8, "big").hex()
+        self.trace_id = context.trace_id.to_bytes(16, "big").hex()
         self.start_ns = start_ns
         self.parent = parent
         self.run: Run | None = parent.run if parent is not None else None

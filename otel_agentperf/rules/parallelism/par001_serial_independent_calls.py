@@ -99,6 +99,8 @@ class SerialIndependentCalls(Rule[_State]):
         shape = view.columns
         if shape is None or shape.dropped or (not state.asked and len(state.spans) < self.requests):
             return ()
+        if root.duration_ns <= self.saving_s * NS_PER_S:
+            return ()  # no more can be saved than was spent
         rows = shape.rows()
         tree = shape.tree(root)
         tools = [calls for _, calls in asked_together(rows, state.asked) if all(call.outcome is None for call in calls)]

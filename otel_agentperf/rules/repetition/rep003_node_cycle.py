@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
+from zlib import crc32
 
 from otel_agentperf.model import (
     ZERO_USD,
@@ -36,7 +37,7 @@ from otel_agentperf.model import (
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
-from otel_agentperf.rules.bounded import Claims, weighed
+from otel_agentperf.rules.bounded import Claims, weighed_ns, weighed_usd
 from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, usd_of
 
 REFERENCE_IMPACT = 0.9
@@ -51,6 +52,8 @@ class _State:
     spans: array[int] = field(default_factory=lambda: array("Q"))
     states: array[int] = field(default_factory=lambda: array("Q"))
     steps: array[int] = field(default_factory=lambda: array("q"))
+    names: array[int] = field(default_factory=lambda: array("L"))
+    """Checksums, which tell whether any node may have come round at all."""
 
 
 class _Step(NamedTuple):
@@ -82,7 +85,7 @@ class NodeCycle(Rule[_State]):
     A round is idle when each of its nodes is given what it was given the round before. Notice from
     2 idle rounds on, alarm from 3 on. Saving, measured: the time from the beginning to the end of
     each idle round, and the cost of what ran in it. Impact: 0.9 where the idle rounds make up at
-    least half of the run's money or time, in proportion below.
+    least half of the run's money or time, in proportion below, and below half a cent and a second.
     """
 
     code = "REP003"
@@ -108,13 +111,16 @@ class NodeCycle(Rule[_State]):
         state.spans.append(int_of(operation.span_id))
         state.states.append(int_of(node.state_hash) if node.state_hash is not None else _UNKNOWN)
         state.steps.append(node.step)
+        state.names.append(crc32(operation.name.encode(errors="replace")))
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
         nodes = len(state.spans)
-        if nodes < _FEWEST_NODES or len(set(state.states)) == nodes or shape is None or shape.dropped:
+        if nodes < _FEWEST_NODES or shape is None or shape.dropped:
             return ()
+        if len(set(zip(state.names, state.states, strict=True))) == nodes:
+            return ()  # no node was given what it was given before
         facts = dict(zip(state.spans, zip(state.steps, state.states, strict=True), strict=True))
         tree = shape.tree(root)
         found = [
@@ -173,7 +179,6 @@ class NodeCycle(Rule[_State]):
         names = list(dict.fromkeys(node.name for step in rounds[0] for node in step.nodes))
         time_s = time_ns / NS_PER_S
         money = f" and ${cost_usd:.4f}" if cost_usd else ""
-        shares = ((cost_usd, view.totals.cost_usd), (time_ns, root.duration_ns))
         return Suggestion(
             rule=self.code,
             type=self.name,
@@ -183,7 +188,10 @@ class NodeCycle(Rule[_State]):
                 f"{time_s:.1f} s{money}. Write into the state what a round has found, and leave the loop when nothing "
                 "has changed."
             ),
-            impact_score=max((weighed(REFERENCE_IMPACT, part, whole) for part, whole in shares if whole), default=0.0),
+            impact_score=max(
+                weighed_usd(REFERENCE_IMPACT, cost_usd, view.totals.cost_usd),
+                weighed_ns(REFERENCE_IMPACT, time_ns, root.duration_ns),
+            ),
             complexity=self.complexity,
             confidence=0.9,
             applies_to=tuple(f"node:{name}" for name in names[:_MOST_NAMED]),
