@@ -62,6 +62,8 @@ class _Request(NamedTuple):
 class _State:
     agents: dict[tuple[str, str], bytearray] = field(default_factory=dict[tuple[str, str], "bytearray"])
     """By agent and model: their requests, packed."""
+    longest: int = 0
+    """Tokens of the longest prompt so far."""
 
 
 class _Growth(NamedTuple):
@@ -118,6 +120,7 @@ class GrowingContext(Rule[_State]):
             )
         except (ValueError, struct.error):  # a time or a number that no clock or model gives
             return ()
+        state.longest = max(state.longest, usage.input_tokens)
         who = (operation.agent, inference.request_model)
         requests = state.agents.get(who)
         if requests is None:
@@ -131,12 +134,15 @@ class GrowingContext(Rule[_State]):
         return ()
 
     def merge(self, state: _State, other: _State) -> _State:
+        state.longest = max(state.longest, other.longest)
         for who, requests in other.agents.items():
             state.agents[who] = bytearray().join(_latest(state.agents.get(who, b"") + requests))
         _trim(state)
         return state
 
     def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
+        if state.longest < self.min_tokens:
+            return ()
         _trim(state)
         found: dict[str, _Growth] = {}
         for (agent, model), requests in sorted(state.agents.items()):
