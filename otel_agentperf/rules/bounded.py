@@ -28,7 +28,8 @@ _PACKED = Struct(">dQQ")
 """Of numbers that are not negative, the larger one has the larger bytes."""
 _LATEST_NS = 2**63
 _ANY = "surrogatepass"
-_TRIFLE_USD = 0.001
+_TRIFLE_USD = 0.005
+_TRIFLE_NS = 1_000_000_000
 _SHOWN_USD = 0.00005
 _EXACT = Context(prec=40, traps=[])
 _STEP_USD = Decimal("1e-12")
@@ -140,8 +141,13 @@ def weighed(reference: float, part: float | Decimal, whole: float | Decimal) -> 
 
 
 def weighed_usd(reference: float, part_usd: Decimal, whole_usd: Decimal) -> float:
-    """As `weighed`, and less in proportion where less than a tenth of a cent is at stake."""
+    """As `weighed`, and less in proportion where less than half a cent is at stake."""
     return round(weighed(reference, part_usd, whole_usd) * min(1.0, float(part_usd) / _TRIFLE_USD), 3)
+
+
+def weighed_ns(reference: float, part_ns: int, whole_ns: int) -> float:
+    """As `weighed`, and less in proportion where less than a second is at stake."""
+    return round(weighed(reference, part_ns, whole_ns) * min(1.0, part_ns / _TRIFLE_NS), 3)
 
 
 def dollars(amount_usd: Decimal) -> str:

@@ -85,7 +85,7 @@ def test_a_part_of_a_cost_has_so_many_digits_that_sums_are_exact() -> None:
     assert part_of(Decimal("0.01"), 1, 3) == Decimal("0.003333333333")
 
 
-@pytest.mark.parametrize(("usd", "impact"), [("0.001", 0.8), ("1", 0.8), ("0.0005", 0.4), ("0", 0.0)])
+@pytest.mark.parametrize(("usd", "impact"), [("0.005", 0.8), ("1", 0.8), ("0.0025", 0.4), ("0.001", 0.16), ("0", 0.0)])
 def test_an_impact_in_money_is_small_where_the_money_is(usd: str, impact: float) -> None:
     assert weighed_usd(0.8, Decimal(usd), Decimal(usd)) == impact
 

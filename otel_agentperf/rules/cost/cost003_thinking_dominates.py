@@ -64,7 +64,7 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
 
     Saving, estimated: `sum(thoughts above the budget * output cost / output tokens)` over the
     calls beyond it: the same answers, after less thought. Impact: 0.9 where that is at least
-    half of what the session cost, in proportion below, and below a tenth of a cent; 0.3 where the
+    half of what the session cost, in proportion below, and below half a cent; 0.3 where the
     price is not known.
     """
 

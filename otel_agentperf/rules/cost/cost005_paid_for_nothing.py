@@ -76,8 +76,7 @@ class PaidForNothing(Rule[_State]):
     """Billed calls of a run whose answers were blocked, empty, failed, or cut and asked for again.
 
     Saving, measured: their cost and their time. An alarm from 3 such calls of an agent on.
-    Impact: 0.9 where they are at least half of what the run cost, in proportion below, and below a
-    tenth of a cent.
+    Impact: 0.9 where they are at least half of what the run cost, in proportion below, and below half a cent.
     """
 
     code = "COST005"

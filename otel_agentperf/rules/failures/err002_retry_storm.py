@@ -14,13 +14,14 @@ Instead: back off: wait longer after each refusal, with some chance in it (`Http
 
 Limits: requests that were under way at the same time are no retries of each other. A program's own
 retries are told by their time: a refusal, then the next request of the same agent within a
-minute. For a node that was retried as a whole, only what had failed beneath it can be measured.
+minute. For a node that was retried as a whole, only what had failed beneath it can be measured, or
+what it did each time over where it did the same in every attempt.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isnan
@@ -86,6 +87,8 @@ class _Agent:
     most_retries: int = 0
     """Of one operation."""
     retries: int = 0
+    only_nodes: bool = False
+    """No request was tried again: its nodes failed for another reason."""
     unwaited: int = 0
     """Retries after a refusal that did not wait longer than the one before."""
     rate_limited: int = 0
@@ -98,6 +101,10 @@ class _State:
     agents: dict[str, _Agent] = field(default_factory=dict[str, _Agent])
     nodes: dict[str, tuple[str, int]] = field(default_factory=dict[str, "tuple[str, int]"])
     """Nodes that were retried, by span: whose they are and how often."""
+
+
+_BACK_OFF = "Wait longer after each refusal, send fewer requests at once, or ask for a higher quota."
+_MEND = "Look at why its node fails, and retry only the part that may pass next time."
 
 
 class RetryStorm(Rule[_State]):
@@ -167,6 +174,7 @@ class RetryStorm(Rule[_State]):
         impact = weighed(REFERENCE_IMPACT, lost_ns, root.duration_ns)
         limited = f", {agent.rate_limited} met a rate limit" if agent.rate_limited else ""
         lost = f": {lost_ns / NS_PER_S:.1f} s lost" if lost_ns else ""
+        do = _MEND if agent.only_nodes else _BACK_OFF
         hasty = f", {agent.unwaited} without a longer wait than before" if agent.unwaited else ""
         return Suggestion(
             rule=self.code,
@@ -174,8 +182,7 @@ class RetryStorm(Rule[_State]):
             level=Level.ALARM if alarm else Level.NOTICE,
             description=(
                 f"{target.partition(':')[2]} needed {agent.retries} retries, up to {agent.most_retries} in a row"
-                f"{limited}{hasty}{lost}. "
-                "Wait longer after each refusal, send fewer requests at once, or ask for a higher quota."
+                f"{limited}{hasty}{lost}. {do}"
             ),
             impact_score=max(ALARM_IMPACT, impact) if alarm else impact,
             complexity=self.complexity,
@@ -240,6 +247,7 @@ def _add_nodes(state: _State, view: View) -> None:
     retries: dict[str, int] = defaultdict(int)
     for target, number in state.nodes.values():
         agent = state.agents.setdefault(target, _Agent())
+        agent.only_nodes = not agent.retries
         retries[target] += number
         agent.most_retries = max(agent.most_retries, number)
     for target, number in retries.items():
@@ -260,10 +268,9 @@ def _add_nodes(state: _State, view: View) -> None:
 
 def _claim_beneath(claims: Claims, node: Row, retries: int, children: dict[int, list[Row]]) -> None:
     """Claim what ran beneath a node until its last failed attempt had failed, as far as that is seen."""
-    ends = sorted(row.end_ns for row in children[node.span_id] if row.is_error)
-    if not ends:
+    until_ns = _failed_until_ns(children[node.span_id], retries)
+    if until_ns is None:
         return
-    until_ns = ends[min(retries, len(ends)) - 1]
     claims.add(span_hex(node.span_id), start_ns=node.start_ns, end_ns=until_ns)
     below, seen = [node.span_id], {node.span_id}
     while below:
@@ -274,6 +281,18 @@ def _claim_beneath(claims: Claims, node: Row, retries: int, children: dict[int, 
             below.append(row.span_id)
             if row.end_ns <= until_ns and not isnan(row.cost_usd) and row.cost_usd > 0:
                 claims.add(span_hex(row.span_id), Decimal(repr(row.cost_usd)))
+
+
+def _failed_until_ns(rows: Sequence[Row], retries: int) -> int | None:
+    """When the last failed attempt of a node had done what failed, or what every attempt does."""
+    ends = sorted(row.end_ns for row in rows if row.is_error)
+    if ends:
+        return ends[min(retries, len(ends)) - 1]
+    steps = len(rows) // (retries + 1)
+    names = [(row.kind, row.name) for row in rows]
+    if not steps or names != names[:steps] * (retries + 1):
+        return None
+    return max(row.end_ns for row in rows[: steps * retries])
 
 
 def _union_ns(claims: Iterable[Claim]) -> int:

@@ -21,6 +21,7 @@ is a bound, not a promise. A run on a clock that was made up is left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ class _Held(NamedTuple):
     """What the invocations of one node hold of the critical path, no other node running."""
 
     unit: Row
+    invocations: int
     total_ns: int
     stretches: tuple[tuple[int, int, int], ...]
     """Start, end and span of each, in order."""
@@ -104,7 +106,7 @@ class Bottleneck(Rule[None]):
             "next_s": round(next_s, 3),
             "run_s": round(root.duration_ns / NS_PER_S, 3),
             "share": round(longest.total_ns / root.duration_ns, 3),
-            "invocations": len(longest.stretches),
+            "invocations": longest.invocations,
             **{f"{what}_s": round(spent / NS_PER_S, 3) for what, spent in by_kind.items()},
         }
         spent = ", ".join(f"{ns / NS_PER_S:.1f} s {_WORDS[what]}" for what, ns in by_kind.items() if ns)
@@ -155,8 +157,10 @@ def _held(tree: Tree, root: Operation) -> Iterable[_Held]:
         if not spans:
             del running[units[span].name]
     by_name = {unit.name: unit for unit in reversed(units.values())}
+    invocations = Counter(unit.name for unit in units.values())
     for name, stretches in alone.items():
-        yield _Held(by_name[name], sum(end_ns - start_ns for start_ns, end_ns, _ in stretches), tuple(stretches))
+        total_ns = sum(end_ns - start_ns for start_ns, end_ns, _ in stretches)
+        yield _Held(by_name[name], invocations[name], total_ns, tuple(stretches))
 
 
 def _by_kind(tree: Tree, held: _Held) -> dict[str, int]:

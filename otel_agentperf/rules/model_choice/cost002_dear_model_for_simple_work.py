@@ -75,8 +75,7 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
 
     Saving, repriced: `sum(cost - cost of the same tokens on the cheaper model)` over the light
     calls, on the same service tier. Impact: 0.9 (the reference point of the system's users)
-    where that is at least half of what the session cost, in proportion below, and below a tenth of
-    a cent. Confidence:
+    where that is at least half of what the session cost, in proportion below, and below half a cent. Confidence:
     `share of light calls * calls / (calls + 2)`.
     """
 

@@ -35,7 +35,7 @@ from otel_agentperf.model import (
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, int_of
-from otel_agentperf.rules.bounded import Claims, target_of, weighed
+from otel_agentperf.rules.bounded import Claims, target_of, weighed_ns, weighed_usd
 from otel_agentperf.rules.finish import TOKEN_LIMIT
 from otel_agentperf.rules.shape import NS_PER_S
 
@@ -79,7 +79,7 @@ class RepeatedPrompt(Rule[_State]):
 
     Alarm from 3 repeats on, else a notice. Saving, measured: the cost and the time of the repeats.
     Impact: 0.7 (the reference point of a repeated action) where they make up at least half of the
-    run's money or time, in proportion below.
+    run's money or time, in proportion below, and below half a cent and a second.
     """
 
     code = "REP002"
@@ -138,7 +138,6 @@ class RepeatedPrompt(Rule[_State]):
         time_s = found.time_ns / NS_PER_S
         money = f" and ${found.cost_usd:.4f}" if found.cost_usd else ""
         what = "a request that this run had" if found.requests == 1 else f"{found.requests} requests that this run had"
-        shares = ((found.cost_usd, view.totals.cost_usd), (found.time_ns, root.duration_ns))
         return Suggestion(
             rule=self.code,
             type=self.name,
@@ -148,7 +147,10 @@ class RepeatedPrompt(Rule[_State]):
                 f"{time_s:.1f} s{money}. Keep the first answer in the state or in a cache; where it was not good "
                 "enough, say in the prompt what was wrong with it."
             ),
-            impact_score=max((weighed(REFERENCE_IMPACT, part, whole) for part, whole in shares if whole), default=0.0),
+            impact_score=max(
+                weighed_usd(REFERENCE_IMPACT, found.cost_usd, view.totals.cost_usd),
+                weighed_ns(REFERENCE_IMPACT, found.time_ns, root.duration_ns),
+            ),
             complexity=self.complexity,
             confidence=0.9,
             applies_to=(target,),
