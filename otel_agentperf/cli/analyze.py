@@ -101,7 +101,10 @@ def header(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.option("--session", "session_id", help="Report on the session of this id alone.")
 @click.option("--top", type=click.IntRange(1, 1000), default=TOP, show_default=True, help="How many to list.")
 @click.option(
-    "--fail-on", callback=codes, metavar="CODE,...", help="Exit with 1 where one of these rules finds something."
+    "--fail-on",
+    callback=codes,
+    metavar="CODE,...",
+    help="Exit with 1 where one of these rules finds something with at least AGENTPERF_OPTIMIZATION_THRESHOLD.",
 )
 @click.option(
     "--budget",
@@ -144,7 +147,7 @@ def analyze(
     workers: int | None,
     **asked: Any,
 ) -> None:
-    r"""Judge traces on file or in a backend, and report what to change.
+    """Judge traces on file or in a backend, and report what to change.
 
     SOURCE is a file, a folder, a glob or a URL that fsspec reads, holding OTLP as JSON, JSON lines or
     protobuf, or Jaeger's JSON, plain, .gz or .zst; or the address of Tempo or Jaeger, such as
@@ -155,7 +158,7 @@ def analyze(
       0  where nothing is to be complained of,
       1  where a rule of --fail-on found something that matters, or --budget was overrun,
       2  where it was used wrongly, or nothing could be read.
-    """
+    """  # noqa: D301 - click wants that very character
     with _told_plainly():
         settings = config.load()
         chosen = _engine(engine, scheduler, workers)
