@@ -41,9 +41,9 @@ class Columns:
     def __len__(self) -> int:
         return len(self._packed) // _FORMAT.size
 
-    def add(self, operation: Operation) -> None:
-        """Keep one operation, or count it as dropped beyond the limit."""
-        if len(self._packed) >= self._limit * _FORMAT.size:
+    def add(self, operation: Operation, *, is_root: bool = False) -> None:
+        """Keep one operation, or count it as dropped beyond the limit, which does not hold for the run's root."""
+        if len(self._packed) >= self._limit * _FORMAT.size and not is_root:
             self.dropped += 1
             return
         flags = 0

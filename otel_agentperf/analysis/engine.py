@@ -232,9 +232,9 @@ class Engine:
             self._runs.pop(run.id, None)
             root_is_work = root.kind in BILLED_BY_TOKEN or root.kind in (OperationKind.TOOL, OperationKind.SERVICE)
             if root.counted and (root_is_work or root.is_agent):
-                count(run, root)
+                count(run, root, is_root=True)
             else:
-                run.columns.add(root)
+                run.columns.add(root, is_root=True)
             news = self._judge(run, root)
             if not run.evicted:
                 self._conclude(run, root, news)

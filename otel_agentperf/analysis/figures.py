@@ -38,14 +38,17 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the money went, in US dollars. What could not be priced is in none of these."""
+    """Where the money went, in US dollars.
 
-    total_usd: Decimal
-    models_usd: Decimal
-    services_usd: Decimal
-    cached_usd: Decimal
+    What could not be priced is in none of these; where nothing of what was billed could be, none is known.
+    """
+
+    total_usd: Decimal | None
+    models_usd: Decimal | None
+    services_usd: Decimal | None
+    cached_usd: Decimal | None
     """The part of the models' cost that cached input took."""
-    wasted_usd: Decimal
+    wasted_usd: Decimal | None
     """The part of the total that was measured as spent to no avail."""
     per_action_usd: Decimal | None
     """The total by the number of tool executions and actions; none without any."""

@@ -111,9 +111,9 @@ def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
 
 def _add_call(line: Line, start_ns: int, end_ns: int, until: dict[int, int]) -> None:
     line.calls += 1
-    before = until.get(id(line), 0)
-    if end_ns > before:
-        line.busy_ns += end_ns - max(start_ns, before)
+    begun_ns = max(start_ns, until.get(id(line), 0))
+    if end_ns > begun_ns:
+        line.busy_ns += end_ns - begun_ns
         until[id(line)] = end_ns
 
 

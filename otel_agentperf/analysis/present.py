@@ -86,6 +86,11 @@ def _share(part: float, whole: float) -> float:
 
 def _costs(breakdown: Breakdown) -> Costs:
     totals = breakdown.totals
+    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
+    if billed and totals.unpriced_calls >= billed:
+        return Costs(
+            total_usd=None, models_usd=None, services_usd=None, cached_usd=None, wasted_usd=None, per_action_usd=None
+        )
     services = usd_of(sum(line.cost_pico for line in breakdown.services.values()))
     services = min(services, totals.cost_usd)
     actions = totals.tool_calls
@@ -159,7 +164,12 @@ def _bottlenecks(agents: Mapping[str, Line], duration_ns: int) -> tuple[Bottlene
 def _findings(opportunities: Iterable[Opportunity]) -> tuple[Finding, ...]:
     ordered = sorted(
         opportunities,
-        key=lambda item: (-item.suggestion.impact_score, -(item.cost_pico or 0), item.suggestion.key),
+        key=lambda item: (
+            -item.suggestion.impact_score,
+            -(item.cost_pico or 0),
+            -(item.time_ns or 0),
+            item.suggestion.key,
+        ),
     )
     return tuple(_finding(f"S{place}", item) for place, item in enumerate(ordered, 1))
 

@@ -137,14 +137,14 @@ class Run(ScopeState):
         return self.view.totals
 
 
-def count(run: Run, operation: Operation) -> None:
+def count(run: Run, operation: Operation, *, is_root: bool = False) -> None:
     """Add one operation to the sums of its run and of its session."""
     cost = operation.cost
     contributor = contributor_of(operation) if cost is not None and cost.total_usd is not None else None
     _add(run.view, operation, contributor)
     if not run.shares_view:
         _add(run.session.view, operation, contributor)
-    run.columns.add(operation)
+    run.columns.add(operation, is_root=is_root)
 
 
 def _add(view: View, operation: Operation, contributor: str | None) -> None:

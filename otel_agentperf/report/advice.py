@@ -39,10 +39,12 @@ def others(layout: Layout, findings: Sequence[Finding]) -> Iterator[Text]:
     yield Text(counted(len(rest), "more suggestion"), "bold")
     for finding in rest[:MAX_OTHERS]:
         dot = f" {layout.signs.dot} "
-        saving = f"{dot}{phrases.saves(finding)}" if finding.basis is not None else ""
-        what = f"{clean(finding.rule)} {clean(finding.type)}: {clean(finding.applies_to[0])}{saving}"
+        saving = f"{dot}{phrases.saves(finding, basis=False)}" if finding.basis is not None else ""
         line = _level(finding)
-        line.append(layout.short(what, layout.width - line.cell_len))
+        line.append(f"{clean(finding.rule)} {clean(finding.type)}: ")
+        # The place may be cut short; what it would save is what the line is for.
+        line.append(layout.short(clean(finding.applies_to[0]), max(1, layout.width - line.cell_len - len(saving))))
+        line.append(saving)
         yield line
     if len(rest) > MAX_OTHERS:
         yield Text(f"{layout.signs.dots} and {len(rest) - MAX_OTHERS:,} more", "dim")

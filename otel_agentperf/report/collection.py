@@ -130,7 +130,7 @@ class Collector:
             start_time=moment(whole.first_ns) if whole.first_ns is not None else None,
             end_time=moment(whole.last_ns) if whole.last_ns is not None else None,
             figures=whole.figures,
-            dearest=tuple(report for _, report in self.dearest),
+            dearest=tuple(report for _, report in self.dearest if report.figures.costs.total_usd is not None),
             slowest=tuple(report for _, report in self.slowest),
             sessions=tuple(map(session_report, found[: self.top])),
             session_count=len(found),
@@ -150,4 +150,4 @@ def _key(item: _Kept) -> _Key:
 
 def _dearest_first(session: SessionSummary) -> tuple[float, float, str]:
     figures = session.figures
-    return -float(figures.costs.total_usd), -figures.duration_s, session.id
+    return -float(figures.costs.total_usd or 0), -figures.duration_s, session.id

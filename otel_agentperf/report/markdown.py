@@ -15,7 +15,7 @@ from otel_agentperf.report.collection import By, ReportSet
 from otel_agentperf.report.heads import RunLine, line_of
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
-from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, money, percent, seconds, tokens
+from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, left_out, money, percent, seconds, tokens
 
 MAX_FINDINGS = 5
 MAX_ROWS = 10
@@ -108,8 +108,7 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
     billed = calls.model + calls.embedding + calls.service
     facts = [f"**{seconds(figures.duration_s)}**"]
     if billed:
-        known = None if calls.unpriced >= billed else figures.costs.total_usd
-        facts.append(f"**{_dollars(money(known, calls.unpriced))}**")
+        facts.append(f"**{_dollars(money(figures.costs.total_usd, calls.unpriced))}**")
         facts.append(
             f"rating {words(figures.rating or UNKNOWN)}{' or worse' if calls.unpriced and figures.rating else ''}"
         )
@@ -129,7 +128,7 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
         could += [seconds(savings.time_s)] if savings.time_s else []
         yield f"Following every suggestion would have saved **{' and '.join(could)}**."
         yield ""
-    for note in notes:
+    for note in (*notes, *([left_out(figures.left_out)] if figures.left_out else [])):
         yield f"> {words(note)}"
         yield ""
 

@@ -12,7 +12,7 @@ from otel_agentperf.report.collection import By, ReportSet
 from otel_agentperf.report.heads import RunLine, line_of
 from otel_agentperf.report.layout import Layout
 from otel_agentperf.report.session import SessionReport
-from otel_agentperf.report.text import clean, counted, money, percent, seconds, tokens
+from otel_agentperf.report.text import clean, counted, left_out, money, percent, seconds, tokens
 
 MAX_PARTS = 10
 """Agents, models, tools or services in a table, where no number is asked for."""
@@ -68,12 +68,12 @@ def _sums(layout: Layout, figures: Figures, notes: Iterable[str]) -> Iterator[Te
         *([f"per action {money(costs.per_action_usd)}"] if costs.per_action_usd else []),
         *([f"cheaper models {percent(share)} of calls"] if share is not None else []),
     ]
-    if figures.calls.model + figures.calls.embedding + figures.calls.service:
+    if costs.total_usd is not None and figures.calls.model + figures.calls.embedding + figures.calls.service:
         yield from layout.facts(map(Text, split))
     if figures.bottlenecks:
         held = ", ".join(f"{clean(each.agent)} {percent(each.share)}" for each in figures.bottlenecks[:3])
         yield from layout.wrapped(Text.assemble(("decided the time: ", "dim"), held))
-    for note in notes:
+    for note in (*notes, *([left_out(figures.left_out)] if figures.left_out else [])):
         yield from layout.wrapped(Text(clean(note), "yellow"))
 
 

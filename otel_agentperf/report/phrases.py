@@ -8,7 +8,7 @@ from rich.text import Text
 
 from otel_agentperf.analysis.figures import Figures, Finding
 from otel_agentperf.report.run import RunReport
-from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, duration, tokens, usd
+from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, duration, money, tokens, usd
 from otel_agentperf.report.tree import Spend, Step
 
 _SPAN_IDS = 2
@@ -28,12 +28,7 @@ def sums(figures: Figures) -> Iterator[Text]:
     yield Text(duration(round(figures.duration_s * 1e9)), "bold")
     billed = calls.model + calls.embedding + calls.service
     if billed:
-        spend = Spend(
-            cost_usd=figures.costs.total_usd,
-            priced_calls=max(0, billed - calls.unpriced),
-            unpriced_calls=calls.unpriced,
-        )
-        yield Text(cost(spend) or usd(figures.costs.total_usd), "bold")
+        yield Text(money(figures.costs.total_usd, calls.unpriced), "bold")
     if used.input or used.output:
         yield Text(f"{tokens(used.input)} tokens in, {tokens(used.output)} out")
     for number, noun in (
@@ -117,15 +112,15 @@ def flags(step: Step) -> tuple[str, str]:
     return (f" ({', '.join(flags)})" if flags else "", style)
 
 
-def saves(finding: Finding) -> str:
+def saves(finding: Finding, *, basis: bool = True) -> str:
     """What following a suggestion would have saved, and what that rests on."""
     what: list[str] = []
     if finding.time_s is not None:
         what.append(duration(round(finding.time_s * 1e9)))
     if finding.cost_usd is not None:
         what.append(usd(finding.cost_usd))
-    basis = f" ({BASES[finding.basis]})" if finding.basis is not None else ""
-    return f"saves {' and '.join(what) or UNKNOWN}{basis}"
+    rests_on = f" ({BASES[finding.basis]})" if basis and finding.basis is not None else ""
+    return f"saves {' and '.join(what) or UNKNOWN}{rests_on}"
 
 
 def where(suggestion: Finding) -> str:

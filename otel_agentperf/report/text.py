@@ -87,3 +87,11 @@ def money(amount: Decimal | None, unpriced_calls: int = 0) -> str:
     if amount is None:
         return UNKNOWN
     return usd(amount) + (f" + {UNKNOWN}" if unpriced_calls else "")
+
+
+def left_out(number: int) -> str:
+    """The note on operations that are in the sums and in no table."""
+    return (
+        f"{counted(number, 'operation')} more than are kept of a run, or without a span here: "
+        "in the sums, and in no table."
+    )

@@ -40,8 +40,10 @@ def test_what_the_parts_cost_is_what_the_run_cost() -> None:
     figures = report.figures
     for split in (figures.agents, (*figures.models, *figures.services)):
         assert sum(part.cost_usd or 0 for part in split) == report.totals.cost_usd
-    assert figures.costs.models_usd + figures.costs.services_usd == figures.costs.total_usd
-    assert figures.costs.per_action_usd == pytest.approx(figures.costs.total_usd / 7)
+    costs = figures.costs
+    assert costs.total_usd is not None
+    assert (costs.models_usd or 0) + (costs.services_usd or 0) == costs.total_usd
+    assert costs.per_action_usd == pytest.approx(costs.total_usd / 7)
 
 
 def test_what_could_not_be_priced_is_unknown_and_not_zero() -> None:
@@ -53,6 +55,17 @@ def test_what_could_not_be_priced_is_unknown_and_not_zero() -> None:
     assert figures.agents[0].cost_usd is None
     assert figures.agents[0].rating is None
     assert figures.rating is None
+    assert {getattr(figures.costs, name) for name in figures.costs.__struct_fields__} == {None}
+    story.model("gemini-2.5-flash", agent, 1, 2, "0.000585")
+    assert story.report().figures.costs.total_usd == Decimal("0.000585")
+
+
+def test_a_call_that_ends_before_it_began_took_no_time() -> None:
+    story = Story()
+    agent = story.node("a", 5, 3)
+    story.tool("search", agent, 4, 2)
+    figures = story.report().figures
+    assert (figures.tools[0].busy_s, figures.agents[0].busy_s) == (0, 0)
 
 
 def test_time_of_calls_that_overlap_counts_once() -> None:

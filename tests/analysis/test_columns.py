@@ -62,6 +62,12 @@ def test_what_is_beyond_the_limit_is_counted_and_left_out() -> None:
     assert (len(made), len(made.rows()), made.dropped) == (3, 3, 2)
 
 
+def test_the_root_of_a_run_is_kept_beyond_the_limit() -> None:
+    made = columns(*[FULL] * 3, limit=3)
+    made.add(msgspec.structs.replace(FULL, span_id="00000000000000ff"), is_root=True)
+    assert (made.dropped, {row.span_id for row in made.rows()}) == (0, {0xA1, 0xFF})
+
+
 @pytest.mark.parametrize("time_ns", [2**70, -(2**70)])
 def test_a_time_that_no_clock_gives_is_left_out(time_ns: int) -> None:
     made = columns(msgspec.structs.replace(FULL, start_ns=time_ns))

@@ -170,7 +170,7 @@ def test_a_price_of_ones_own_is_used_where_a_span_has_none(tmp_path: Path) -> No
     path = put(tmp_path / "a.jsonl", as_lines([request_of({"attributes": []}, "x", [span])]))
     prices = put(tmp_path / "prices.toml", b'[prices.models."mine-1"]\ninput_mtok = 3.0\noutput_mtok = 4.0\n')
     unpriced = as_json(path)["figures"]
-    assert (unpriced["costs"]["total_usd"], unpriced["calls"]["unpriced"]) == (0, 1)
+    assert (unpriced["costs"]["total_usd"], unpriced["calls"]["unpriced"]) == (None, 1)
     assert as_json(path, env={"AGENTPERF_CONFIG": str(prices)})["figures"]["costs"]["total_usd"] == 3.0
 
 

@@ -186,6 +186,15 @@ def collected(number: int = 12, by: By = By.RUN, top: int = 3) -> ReportSet:
     return collector.report("traces/*.jsonl", by=by, sessions=summaries, notes=("2 lines could not be read.",))
 
 
+def gathered(*stories: Story) -> ReportSet:
+    """The report on these runs."""
+    collector = Collector(3)
+    for story in stories:
+        run, summary = story.run(), story.summary()
+        collector.add(breakdown_of(summary), summary, run.root, partial(report_on, run.root, run.operations, summary))
+    return collector.report("traces.jsonl", by=By.RUN, sessions=(), notes=())
+
+
 def a_session() -> SessionReport:
     """The report on a session of two runs in a live engine, one of them still open."""
     engine = Engine(make_rules({}, RULES))

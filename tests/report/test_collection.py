@@ -66,5 +66,5 @@ def test_no_more_is_listed_than_was_asked_for(top: int) -> None:
 
 
 def test_the_dearest_session_comes_first() -> None:
-    costs = [session.figures.costs.total_usd for session in collected(by=By.SESSION, top=4).sessions]
+    costs = [session.figures.costs.total_usd or 0 for session in collected(by=By.SESSION, top=4).sessions]
     assert costs == sorted(costs, reverse=True)

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
+import msgspec
 import pytest
 from rich.cells import cell_len
 
+from otel_agentperf.analysis.figures import Finding
+from otel_agentperf.model import Complexity, Level, SavingBasis
+from otel_agentperf.report.advice import others
 from otel_agentperf.report.collection import By
+from otel_agentperf.report.layout import Layout
 from otel_agentperf.report.terminal import render
-from tests.report.runs import a_session, collected
+from tests.report.runs import Story, a_session, collected, gathered
 
 
 def test_many_runs_begin_with_sums_then_the_best_fixes_then_what_stands_out() -> None:
@@ -56,3 +64,47 @@ def test_a_session_says_what_is_open_and_lists_its_runs() -> None:
 def test_no_line_is_wider_than_asked_for(width: int) -> None:
     for report in (collected(), a_session()):
         assert max(map(cell_len, render(report, width=width).splitlines())) <= width
+
+
+def test_where_nothing_could_be_priced_no_sum_is_made_up() -> None:
+    story = Story()
+    story.model("mystery", story.node("a", 0, 1), 0, 1, None)
+    text = render(gathered(story))
+    assert "· ? ·" in text
+    assert "$" not in text
+    assert "dearest" not in text
+    assert "The slowest runs" in text
+
+
+def test_what_one_more_suggestion_saves_is_said_however_long_its_place_is() -> None:
+    long = "x" * 200
+    found = [
+        Finding(
+            id=f"S{number}",
+            rule="REP001",
+            type="repeated_action",
+            level=Level.NOTICE,
+            description="d",
+            impact_score=0.5,
+            complexity=Complexity.LOW,
+            confidence=1.0,
+            applies_to=(f"tool:{long}{number}",),
+            span_ids=(),
+            evidence={},
+            basis=SavingBasis.MEASURED,
+            cost_usd=Decimal("0.1234"),
+            time_s=None,
+            runs=1,
+        )
+        for number in range(5)
+    ]
+    lines = [line.plain for line in others(Layout(80, color=False, ascii_only=False), found)]
+    assert len(lines) == 4
+    assert all(line.endswith("saves $0.1234") and cell_len(line) <= 80 for line in lines[2:])
+
+
+def test_operations_that_no_table_holds_are_counted_in_a_note() -> None:
+    report = collected()
+    figures = msgspec.structs.replace(report.figures, left_out=7)
+    text = " ".join(render(replace(report, figures=figures)).split())
+    assert "7 operations more than are kept of a run" in text
