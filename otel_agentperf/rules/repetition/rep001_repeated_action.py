@@ -2,7 +2,8 @@
 
 What it finds: a tool or action called again to no avail. A call is wasted when, first match
 wins: it fails as it failed before, with no success of that tool in between (*fail*); it has
-the same arguments and the same result as last time (*exact*); or it is nearly the same
+the same arguments and the same result as last time (*exact*), and no call in between gave
+something new for the arguments of an earlier one; or it is nearly the same
 request in other words (*near*). Where results are not recorded, the third call with the same
 arguments counts as exact, and a call without arguments never does. Three wasted calls of
 different tools within the last 16 are a loop over these tools, which is told of the run.
@@ -15,8 +16,8 @@ Example: `click` ran 4 times with the same arguments and the same result: 3 wast
 Instead: give the tool's answer back in a form that shows the model what did not work, stop
 the loop after the second identical result, or reuse the first answer.
 
-Limits: a changed result is progress (paging, polling) and is never a repeat; nor is a second try
-after a failure. It works on fingerprints only: "nearly the same" is a SimHash distance of at most
+Limits: a changed result is progress (paging, polling) and is never a repeat, nor is the step that led
+to it (a scroll, a click on "next"), nor a second try after a failure. It works on fingerprints only: "nearly the same" is a SimHash distance of at most
 14 bits, which stands for a Jaccard similarity of about 0.6 of the longest argument's words, with
 the other arguments and every word that holds a digit equal. A model request counts as wasted only
 where it is certain that it asked for nothing but wasted calls.
@@ -115,6 +116,8 @@ class _Tally:
 @dataclass(slots=True)
 class _State:
     calls: int = 0
+    changes: int = 0
+    """Calls that gave something new for the arguments of an earlier one."""
     tools: dict[str, Calls] = field(default_factory=dict[str, Calls])
     wasted: dict[str, _Tally] = field(default_factory=dict[str, _Tally])
     recent: deque[_Wasted] = field(default_factory=lambda: deque(maxlen=WINDOW))
@@ -172,7 +175,9 @@ class RepeatedAction(Rule[_State]):
             if len(state.tools) >= MAX_TOOLS:
                 return ()
             calls = state.tools[name] = Calls()
-        kind = calls.take(call, operation)
+        if calls.changes(call):
+            state.changes += 1
+        kind = calls.take(call, operation, state.changes)
         if kind is None:
             return ()
         state.wasted.setdefault(name, _Tally()).add(kind, operation)

@@ -26,7 +26,7 @@ class Waste(StrEnum):
     FAIL = "fail"
     """It failed as a call since the tool's last success had failed."""
     EXACT = "exact"
-    """The same arguments and the same result as last time."""
+    """The same arguments and the same result as last time, and nothing else has changed since."""
     NEAR = "near"
     """Nearly the same request in other words."""
 
@@ -37,33 +37,44 @@ class Calls:
 
     errors: dict[str, None] = field(default_factory=dict[str, None])
     """Since its last success."""
-    results: dict[str, tuple[str | None, int]] = field(default_factory=dict[str, "tuple[str | None, int]"])
-    """By arguments: what was given last, and how often it was given something."""
+    results: dict[str, tuple[str | None, int, int]] = field(default_factory=dict[str, "tuple[str | None, int, int]"])
+    """By arguments: what was given last, how often it was given something, and when, in changes."""
     recent: deque[tuple[str, int, str | None] | None] = field(default_factory=lambda: deque(maxlen=WINDOW))
     """Arguments, SimHash and context of the last calls; `None` for a call with few words."""
 
-    def take(self, call: ToolCall, operation: Operation) -> Waste | None:
-        """Take in the next call, and say whether it was wasted."""
+    def take(self, call: ToolCall, operation: Operation, changes: int = 0) -> Waste | None:
+        """Take in the next call, and say whether it was wasted.
+
+        Args:
+            call: the call.
+            operation: its operation.
+            changes: calls of any tool so far that gave something new for the arguments of an earlier one.
+        """
         failed = call.error_hash is not None or operation.error_type is not None
-        waste = self._waste(call, failed=failed)
-        self._remember(call, failed=failed)
+        waste = self._waste(call, changes, failed=failed)
+        self._remember(call, changes, failed=failed)
         return waste
 
-    def _waste(self, call: ToolCall, *, failed: bool) -> Waste | None:
+    def changes(self, call: ToolCall) -> bool:
+        """Whether a call that was not taken in yet gives something new for the arguments of an earlier one."""
+        result, _, _ = self.results.get(call.arguments_hash or "", (None, 0, 0))
+        return result is not None and call.result_hash is not None and result != call.result_hash
+
+    def _waste(self, call: ToolCall, changes: int, *, failed: bool) -> Waste | None:
         if failed:
             if call.error_hash in self.errors:
                 return Waste.FAIL
-        elif self._same_again(call):
+        elif self._same_again(call, changes):
             return Waste.EXACT
         return Waste.NEAR if self._nearly_again(call) else None
 
-    def _same_again(self, call: ToolCall) -> bool:
+    def _same_again(self, call: ToolCall, changes: int) -> bool:
         if call.arguments_hash is None:
             return False
-        result, seen = self.results.get(call.arguments_hash, (None, 0))
+        result, seen, then = self.results.get(call.arguments_hash, (None, 0, 0))
         if call.result_hash is None:
             return seen >= _THIRD and not call.no_arguments
-        return seen > 0 and result == call.result_hash
+        return seen > 0 and result == call.result_hash and then == changes
 
     def _nearly_again(self, call: ToolCall) -> bool:
         if call.arguments_simhash is None or call.arguments_hash is None:
@@ -79,7 +90,7 @@ class Calls:
                 return True
         return False
 
-    def _remember(self, call: ToolCall, *, failed: bool) -> None:
+    def _remember(self, call: ToolCall, changes: int, *, failed: bool) -> None:
         if not failed:
             self.errors.clear()
         elif call.error_hash is not None:
@@ -88,9 +99,9 @@ class Calls:
                 del self.errors[next(iter(self.errors))]
         arguments = call.arguments_hash
         if arguments is not None:
-            _, seen = self.results.pop(arguments, (None, 0))
+            _, seen, _ = self.results.pop(arguments, (None, 0, 0))
             # After a failure the same result as before it is what a second try is for.
-            self.results[arguments] = (None, seen) if failed else (call.result_hash, seen + 1)
+            self.results[arguments] = (None, seen, changes) if failed else (call.result_hash, seen + 1, changes)
             if len(self.results) > MAX_ARGUMENTS_REMEMBERED:
                 del self.results[next(iter(self.results))]
         words = call.arguments_simhash
