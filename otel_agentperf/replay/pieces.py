@@ -118,16 +118,21 @@ def layout_of(name: str, start: bytes) -> Layout:
     if text[:1] in (b"{", b"["):
         return _json_layout(text)
     # A first line that is damaged does not make all of them so.
-    if any(map(_is_object, start.split(b"\n"))):
+    if any(map(_is_line, start.split(b"\n"))):
         return Layout.LINES
     raise UnknownFormError("neither OTLP as JSON or protobuf, nor Jaeger's JSON")
 
 
 def _json_layout(text: bytes) -> Layout:
     first, newline, rest = text.partition(b"\n")
-    if not newline or not rest.strip() or any(map(_is_object, (first, *rest.split(b"\n")[:-1]))):
+    if not newline or not rest.strip() or _is_object(first) or any(map(_is_line, rest.split(b"\n"))):
         return Layout.LINES
     return Layout.DOCUMENT
+
+
+def _is_line(line: bytes) -> bool:
+    """Whether it begins as no line of an indented document does, or is a whole object."""
+    return line.startswith(b'{"') or _is_object(line)
 
 
 def _is_object(line: bytes) -> bool:

@@ -78,6 +78,15 @@ def test_a_bad_line_is_told_with_its_number_and_the_rest_goes_on(bad: str, packe
     assert outcome.notes() == ("1 part of the input could not be read and is not in here.",)
 
 
+@pytest.mark.parametrize("first", [LINES[0][:-40] + b"\n", b"started\n", b'{"half":\n'])
+def test_a_bad_first_line_does_not_make_long_lines_after_it_something_else(first: bytes, tmp_path: Path) -> None:
+    long = as_lines([{"resourceSpans": [batch for one in made_up(200) for batch in one["resourceSpans"]]}])
+    assert len(long) > 1 << 17
+    outcome, words = replayed_with_words(put(tmp_path / "a.jsonl", first + long))
+    assert outcome.sums.runs == 200
+    assert [word.split(": ")[0] for word in words] == ["a.jsonl:1"]
+
+
 @pytest.mark.parametrize("piece_bytes", [1_000, 50_000])
 def test_line_numbers_are_right_wherever_a_piece_begins(
     piece_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
