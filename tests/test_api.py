@@ -8,7 +8,8 @@ import pytest
 from opentelemetry import trace
 
 import otel_agentperf
-from otel_agentperf import api, config, semconv
+from otel_agentperf import config, semconv
+from otel_agentperf.api import refusals as refused_calls
 from tests.telemetry import observed
 
 SERVICES = config.Settings(
@@ -99,7 +100,7 @@ def test_a_service_without_a_price_is_unknown_and_not_free() -> None:
 
 @pytest.fixture
 def refusals(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    api._refused.clear()  # pyright: ignore[reportPrivateUsage]
+    refused_calls._refused.clear()  # pyright: ignore[reportPrivateUsage]
     return caplog
 
 
