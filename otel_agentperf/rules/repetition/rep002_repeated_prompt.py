@@ -11,8 +11,8 @@ Example: `planner` sent 3 requests that the run had had answered before: 4.2 s a
 Instead: keep the first answer in the state and read it from there, or cache it by its prompt. Where
 the answer was not good enough, say in the prompt what was wrong with it.
 
-Limits: what may be sampling on purpose says nothing: requests that overlap in time, and a request
-to a model that an operation makes again at once. So does a request whose earlier answer failed,
+Limits: what may be sampling on purpose says nothing: requests that overlap in time, those of copies
+of a node within one step, and a request to a model that an operation makes again at once. So does a request whose earlier answer failed,
 was blocked, empty, cut or abandoned. The last 512 different requests of a run are remembered.
 """
 
@@ -52,6 +52,7 @@ class _Repeat:
     start_ns: int
     end_ns: int
     cost_usd: Decimal
+    parent_id: str | None
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class _State:
     total: int = 0
     last: tuple[int, str | None] = (0, None)
     """The last request and the operation that it was made beneath."""
+    node: tuple[int, str | None, int] | None = None
+    """Of the last node that asked a model: its last request, what it ran beneath, and its step."""
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class RepeatedPrompt(Rule[_State]):
     name = "repeated_prompt"
     group = Group.REPETITION
     scope = Scope.RUN
-    watches = BILLED_BY_TOKEN
+    watches = BILLED_BY_TOKEN | {OperationKind.NODE}
     complexity = Complexity.LOW
     options = {
         "notice_repeats": Option(1, "requests", "Repeated requests of an agent that are worth a notice.", 1),
@@ -100,6 +103,10 @@ class RepeatedPrompt(Rule[_State]):
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         inference = operation.inference
+        if operation.kind is OperationKind.NODE:
+            if state.last[1] == operation.span_id:
+                _forgive_copy(state, operation)
+            return ()
         if inference is None or inference.request_hash is None:
             return ()
         key = int_of(inference.request_hash)
@@ -174,6 +181,16 @@ def _is_usable(operation: Operation, inference: Inference) -> bool:
     )
 
 
+def _forgive_copy(state: _State, node: Operation) -> None:
+    """Forget what a node asked again where a copy of it in the same step asked it just before."""
+    before, key = state.node, state.last[0]
+    state.node = (key, node.parent_id, node.node.step) if node.node is not None and node.node.step is not None else None
+    repeats = state.repeats.get(key)
+    if before is not None and before == state.node and repeats and repeats[-1].parent_id == node.span_id:
+        repeats.pop()
+        state.total -= 1
+
+
 def _repeat(operation: Operation, inference: Inference) -> _Repeat:
     cost_usd = operation.cost.total_usd if operation.cost is not None else None
     return _Repeat(
@@ -182,4 +199,5 @@ def _repeat(operation: Operation, inference: Inference) -> _Repeat:
         operation.start_ns,
         operation.end_ns,
         cost_usd if cost_usd is not None else ZERO_USD,
+        operation.parent_id,
     )
