@@ -233,6 +233,7 @@ VARIANTS: dict[str, Callable[[str | None], Setup]] = {
     "sdk": lambda _: sdk(),
     "spans": spans,
     "ours": Ours(),
+    "ours-three-rules": Ours({"AGENTPERF_RULES_SELECT": "COST001,LAT001,REP001"}),
     "ours-nometrics": Ours({"AGENTPERF_METRICS": "false"}),
     "ours-norules": Ours({"AGENTPERF_RULES_IGNORE": ALL_RULES}),
     "ours-langgraph": Ours(gemini=False),
@@ -248,7 +249,7 @@ VARIANTS: dict[str, Callable[[str | None], Setup]] = {
 }
 
 SPANS = {
-    **dict.fromkeys(("spans", "ours", "ours-nometrics", "ours-norules"), 11),
+    **dict.fromkeys(("spans", "ours", "ours-three-rules", "ours-nometrics", "ours-norules"), 11),
     "ours-langgraph": 6,
     "ours-gemini": 5,
     **dict.fromkeys(("openlit", "openlit-content", "openinference", "openinference-content"), 11),
