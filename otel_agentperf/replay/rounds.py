@@ -10,21 +10,24 @@ What rounds 2 and 3 return adds up in any order.
 from __future__ import annotations
 
 import difflib
+import heapq
 import pickle
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from zlib import crc32
 
-from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, pico
+from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, pico, usd_of
 from otel_agentperf.analysis.fold import Fold
 from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, session_summary
+from otel_agentperf.analysis.savings import Saved
 from otel_agentperf.config import Settings
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.model import ZERO_USD, Suggestion
 from otel_agentperf.replay.judging import Judged, TraceJudge
-from otel_agentperf.replay.plan import MAX_SUGGESTED_IDS, Joined, Plan, Reduced, SessionPart, dearest_first
+from otel_agentperf.replay.plan import MAX_SUGGESTED_IDS, Joined, Plan, Reduced, SessionPart
 from otel_agentperf.replay.records import Reader
 from otel_agentperf.replay.reducing import reduce_bucket
 from otel_agentperf.replay.standouts import Standouts
@@ -99,12 +102,20 @@ def _take(judged: Judged, reduced: Reduced, shop: _Workshop) -> SessionPart:
     reduced.blind_runs += judged.is_blind
     reduced.fired.update(_that_matter(shop, (item for item in summary.suggestions if item.rule not in shop.shared)))
     notes = (*judged.notes, NO_TOOL_PRINTS) if judged.is_blind else judged.notes
+    breakdown = breakdown_of(summary, shared=shop.shared)
+    if summary.session_id is not None:
+        # What is to be said of its session is not known before all of its runs are.
+        summary = replace(
+            summary,
+            suggestions=tuple(item for item in summary.suggestions if item.rule not in shop.shared),
+            savings=Saved(usd_of(breakdown.saved_pico), breakdown.saved_ns / NS_PER_S),
+        )
     reduced.standouts.add(judged.run, summary, root_seen=judged.root_seen, notes=notes)
     return SessionPart(
         summary.session_id,
         judged.service,
         judged.digest,
-        breakdown_of(summary, shared=shop.shared),
+        breakdown,
         RunHead.of(summary, judged.run.root.trace_id),
     )
 
@@ -137,17 +148,22 @@ def join_sessions(packs: Iterable[bytes], plan: Plan) -> Joined:
             else:
                 sessions[part.session_id or ""].append(part)
     services: dict[str, Fold] = {}
+    judged: list[_JudgedSession] = []
     for session_id, parts in sorted(sessions.items()):
         parts.sort(key=_place)
         groups = [parts] if session_id else [[part] for part in parts]
-        for group in groups:
-            _join(group, session_id, joined, shop)
+        judged.extend(_JudgedSession(session_id, group, shop) for group in groups)
         for part in parts:
             fold = services.get(part.service)
             if fold is None:
                 fold = services[part.service] = shop.fold(Scope.PROCESS, part.service)
             fold.add(part.digest)
-    joined.sessions = sorted(joined.sessions, key=dearest_first)[: plan.top]
+    named = [session for session in judged if session.id]
+    listed_ones = {session.id for session in heapq.nsmallest(plan.top, named, key=_JudgedSession.dearest_first)}
+    for session in judged:
+        joined.fired.update(_that_matter(shop, session.suggestions))
+        session.add_to(joined, is_listed=session.id in listed_ones)
+    joined.session_count = len(named)
     joined.services = {name: fold.digest() for name, fold in services.items()}
     joined.session_count += len(others)
     if plan.session_id is not None:
@@ -161,28 +177,34 @@ def _place(part: SessionPart) -> tuple[int, int, str]:
     return head.start_ns, head.end_ns, head.trace_id
 
 
-def _join(parts: list[SessionPart], session_id: str, joined: Joined, shop: _Workshop) -> None:
-    """Judge one session, and add it to the sums."""
-    fold = shop.fold(Scope.SESSION, session_id or parts[0].head.name)
-    own = Breakdown()
-    for part in parts:
-        fold.add(part.digest)
-        own.merge(part.breakdown)
-    suggestions = fold.judge()
-    joined.fired.update(_that_matter(shop, suggestions))
-    if session_id:
-        heads = sorted((part.head for part in parts), key=lambda head: (head.end_ns, head.trace_id))
-        summary = session_summary(session_id, own, heads[-MAX_HEADS:], suggestions)
-        joined.sessions.append(summary)
-        joined.session_count += 1
-    elif suggestions:
-        summary = session_summary("", own, (), suggestions)
-    else:
-        summary = None
-    if summary is not None:
-        saved = summary.figures.savings
-        own.saved_pico = max(own.saved_pico, pico(saved.cost_usd))
-        own.saved_ns = max(own.saved_ns, round(saved.time_s * NS_PER_S))
-        own.wasted_pico = max(own.wasted_pico, pico(summary.figures.costs.wasted_usd or ZERO_USD))
-        own.add_opportunities(Opportunity.of(item) for item in suggestions)
-    joined.whole.merge(own)
+class _JudgedSession:
+    """The runs of one session, joined and judged."""
+
+    def __init__(self, session_id: str, parts: list[SessionPart], shop: _Workshop) -> None:
+        self.id = session_id
+        self._parts = parts
+        self._own = Breakdown()
+        fold = shop.fold(Scope.SESSION, session_id or parts[0].head.name)
+        for part in parts:
+            fold.add(part.digest)
+            self._own.merge(part.breakdown)
+        self.suggestions = fold.judge()
+
+    def dearest_first(self) -> tuple[float, float, str]:
+        """Its place, as `plan.dearest_first` has it."""
+        return -float(self._own.totals.cost_usd), -self._own.duration_ns / NS_PER_S, self.id
+
+    def add_to(self, joined: Joined, *, is_listed: bool) -> None:
+        """Add it to the sums, and to the sessions that are told in detail."""
+        own = self._own
+        if is_listed or self.suggestions:
+            heads = sorted((part.head for part in self._parts), key=lambda head: (head.end_ns, head.trace_id))
+            summary = session_summary(self.id, own, heads[-MAX_HEADS:], self.suggestions)
+            if is_listed:
+                joined.sessions.append(summary)
+            saved = summary.figures.savings
+            own.saved_pico = max(own.saved_pico, pico(saved.cost_usd))
+            own.saved_ns = max(own.saved_ns, round(saved.time_s * NS_PER_S))
+            own.wasted_pico = max(own.wasted_pico, pico(summary.figures.costs.wasted_usd or ZERO_USD))
+            own.add_opportunities(Opportunity.of(item) for item in self.suggestions)
+        joined.whole.merge(own)
