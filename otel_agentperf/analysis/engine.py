@@ -274,7 +274,10 @@ class Engine:
                     if rule.watches:
                         continue
                     state = scope.rule_states[place] = rule.start()
-                for suggestion in rule.conclude(state, root, scope.view):
+                said = tuple(rule.conclude(state, root, scope.view))
+                if kind is not Scope.RUN and run.suggestions and type(rule).judge is not Rule.judge:
+                    _withdraw(run, rule.code, said)
+                for suggestion in said:
                     # What a session said before this run, and still says, is not of this run.
                     if suggestion.key in run.suggestions or not scope.has_said(suggestion):
                         self._keep(run, scope, suggestion, news)
@@ -307,3 +310,10 @@ class Engine:
             savings=of_this_run(suggestions),
             rows=rows,
         )
+
+
+def _withdraw(run: Run, code: str, said: Iterable[Suggestion]) -> None:
+    """Take back what a rule said while the run went on and does not say in the end."""
+    stands = {suggestion.key for suggestion in said}
+    for key in [key for key in run.suggestions if key[0] == code and key not in stands]:
+        del run.suggestions[key]
