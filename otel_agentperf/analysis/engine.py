@@ -25,6 +25,8 @@ from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, View
 
 AnyRule = Rule[Any]
+_NO_JUDGE = AnyRule.judge
+"""Of a rule that does not say what stands in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +277,7 @@ class Engine:
                         continue
                     state = scope.rule_states[place] = rule.start()
                 said = tuple(rule.conclude(state, root, scope.view))
-                if kind is not Scope.RUN and run.suggestions and type(rule).judge is not Rule.judge:
+                if kind is not Scope.RUN and run.suggestions and type(rule).judge is not _NO_JUDGE:
                     _withdraw(run, rule.code, said)
                 for suggestion in said:
                     # What a session said before this run, and still says, is not of this run.
