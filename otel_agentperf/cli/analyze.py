@@ -36,6 +36,7 @@ from otel_agentperf.report.console import ReportWriter
 from otel_agentperf.report.document import AnyReport
 from otel_agentperf.report.render import Format, render
 from otel_agentperf.report.render import MissingExtraError as FormatNeedsExtraError
+from otel_agentperf.report.text import counted
 
 FOUND, UNUSABLE = 1, 2
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -110,7 +111,7 @@ def header(context: click.Context, parameter: click.Parameter, values: tuple[str
     "--budget",
     type=click.FloatRange(min=0),
     metavar="USD",
-    help="Exit with 1 where all that is reported on cost more.",
+    help="Exit with 1 where all that is reported on cost more, or a part of it has no known price.",
 )
 @click.option(
     "--since",
@@ -264,11 +265,23 @@ def _write(report: AnyReport, form: Format, output: Path | None) -> None:
 def _judge(outcome: Outcome, fail_on: Sequence[str], budget: float | None) -> None:
     """End with 1 where there is something to complain of."""
     fired = outcome.fired()
-    complaints = [f"{code} found something {fired[code]:,} times" for code in fail_on if fired[code]]
-    cost_usd = outcome.whole.totals.cost_usd
-    if budget is not None and cost_usd > Decimal(str(budget)):
-        complaints.append(f"${cost_usd:,.4f} is more than the budget of ${budget:,.4f}")
+    complaints = [f"{code} found {counted(fired[code], 'thing')} to change" for code in fail_on if fired[code]]
+    if budget is not None:
+        complaints.extend(_over_budget(outcome, budget))
     for complaint in complaints:
         click.echo(complaint, err=True)
     if complaints:
         raise SystemExit(FOUND)
+
+
+def _over_budget(outcome: Outcome, budget: float) -> list[str]:
+    """What is to be said against a budget; what nobody can price is not within it."""
+    totals = outcome.whole.totals
+    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
+    if totals.cost_usd > Decimal(str(budget)):
+        return [f"${totals.cost_usd:,.4f} is more than the budget of ${budget:,.4f}"]
+    if totals.unpriced_calls:
+        known = f"the other {billed - totals.unpriced_calls:,} cost ${totals.cost_usd:,.4f}"
+        unknown = f"the price of {totals.unpriced_calls:,} of {billed:,} billed calls is unknown, {known}"
+        return [f"{unknown}: nobody can say that this is within the budget of ${budget:,.4f}"]
+    return []

@@ -11,7 +11,7 @@ from otel_agentperf.analysis.figures import Finding
 from otel_agentperf.model import Level
 from otel_agentperf.report import phrases
 from otel_agentperf.report.layout import Layout
-from otel_agentperf.report.text import clean, counted
+from otel_agentperf.report.text import clean, counted, described
 
 BEST = 3
 MAX_OTHERS = 20
@@ -58,7 +58,7 @@ def _level(finding: Finding) -> Text:
 def _in_full(layout: Layout, finding: Finding) -> Iterator[Text]:
     head = _level(finding).append(f"{clean(finding.rule)} {clean(finding.type)}", "bold")
     yield from layout.wrapped(head, indent=0)
-    yield from layout.wrapped(Text(clean(finding.description)), indent=_TEXT_INDENT)
+    yield from layout.wrapped(Text(clean(described(finding.description, finding.runs))), indent=_TEXT_INDENT)
     if finding.basis is not None:
         yield from layout.wrapped(Text(phrases.saves(finding), "green"), indent=_TEXT_INDENT)
     yield from layout.wrapped(Text(phrases.where(finding), "dim"), indent=_TEXT_INDENT)
@@ -66,6 +66,5 @@ def _in_full(layout: Layout, finding: Finding) -> Iterator[Text]:
         f"impact {finding.impact_score:.2f}",
         f"confidence {finding.confidence:.2f}",
         f"{finding.complexity.value} effort",
-        *([f"in {counted(finding.runs, 'run')}"] if finding.runs > 1 else []),
     ]
     yield from layout.wrapped(Text(f" {layout.signs.dot} ".join(weight), "dim"), indent=_TEXT_INDENT)

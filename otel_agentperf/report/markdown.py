@@ -13,9 +13,10 @@ from itertools import groupby
 from otel_agentperf.analysis.figures import Figures, Finding, Part, best
 from otel_agentperf.report.collection import By, ReportSet
 from otel_agentperf.report.heads import RunLine, line_of
+from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
-from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, left_out, money, percent, seconds, tokens
+from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, described, money, percent, seconds, tokens
 
 MAX_FINDINGS = 5
 MAX_ROWS = 10
@@ -78,7 +79,8 @@ def _run(report: RunReport) -> Iterator[str]:
 def _session(report: SessionReport) -> Iterator[str]:
     yield f"### Session {code(report.id)}: {counted(report.figures.runs, 'run')}"
     yield ""
-    yield from _sums(report.figures, [f"{counted(report.open_runs, 'run')} still open."] if report.open_runs else [])
+    still_open = [f"{counted(report.open_runs, 'run')} still open."] if report.open_runs else []
+    yield from _sums(report.figures, [*still_open, *on_sums(report.figures)])
     yield from _findings(report.figures.suggestions)
     yield from _parts(report.figures)
     yield from _runs("Its last runs", report.runs[-MAX_ROWS:])
@@ -87,7 +89,7 @@ def _session(report: SessionReport) -> Iterator[str]:
 def _set(report: ReportSet) -> Iterator[str]:
     yield f"### {code(report.title)}: {counted(report.figures.runs, 'run')}"
     yield ""
-    yield from _sums(report.figures, report.notes)
+    yield from _sums(report.figures, [*report.notes, *on_sums(report.figures)])
     yield from _findings(report.figures.suggestions)
     rows = min(report.top, MAX_ROWS)
     match report.by:
@@ -128,7 +130,7 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
         could += [seconds(savings.time_s)] if savings.time_s else []
         yield f"Following every suggestion would have saved **{' and '.join(could)}**."
         yield ""
-    for note in (*notes, *([left_out(figures.left_out)] if figures.left_out else [])):
+    for note in notes:
         yield f"> {words(note)}"
         yield ""
 
@@ -140,9 +142,8 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
         return
     chosen = best(findings, MAX_FINDINGS)
     for number, each in enumerate(chosen, 1):
-        many = f", in {counted(each.runs, 'run')}" if each.runs > 1 else ""
-        yield f"{number}. **{words(each.rule)} {words(each.type.replace('_', ' '))}** ({each.level.value}) at {code(each.applies_to[0])}{many}  "
-        yield f"   {words(each.description)}{_saves(each)}"
+        yield f"{number}. **{words(each.rule)} {words(each.type.replace('_', ' '))}** ({each.level.value}) at {code(each.applies_to[0])}  "
+        yield f"   {words(described(each.description, each.runs))}{_saves(each)}"
     rest = [each for each in findings if each not in chosen]
     if rest:
         named = ", ".join(f"{words(each.rule)} {code(each.applies_to[0], 40)}" for each in rest[:MAX_ROWS])

@@ -11,8 +11,9 @@ from otel_agentperf.report import advice, phrases
 from otel_agentperf.report.collection import By, ReportSet
 from otel_agentperf.report.heads import RunLine, line_of
 from otel_agentperf.report.layout import Layout
+from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.session import SessionReport
-from otel_agentperf.report.text import clean, counted, left_out, money, percent, seconds, tokens
+from otel_agentperf.report.text import clean, counted, money, percent, seconds, tokens
 
 MAX_PARTS = 10
 """Agents, models, tools or services in a table, where no number is asked for."""
@@ -73,7 +74,7 @@ def _sums(layout: Layout, figures: Figures, notes: Iterable[str]) -> Iterator[Te
     if figures.bottlenecks:
         held = ", ".join(f"{clean(each.agent)} {percent(each.share)}" for each in figures.bottlenecks[:3])
         yield from layout.wrapped(Text.assemble(("decided the time: ", "dim"), held))
-    for note in (*notes, *([left_out(figures.left_out)] if figures.left_out else [])):
+    for note in (*notes, *on_sums(figures)):
         yield from layout.wrapped(Text(clean(note), "yellow"))
 
 

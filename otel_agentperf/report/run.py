@@ -118,7 +118,7 @@ def report_on(
         spans=spans,
         spans_left_out=left_out,
         root_seen=root_seen,
-        notes=tuple(told),
+        notes=(*told, *([left_out_note(figures.left_out)] if figures.left_out and summary.rows else [])),
     )
 
 

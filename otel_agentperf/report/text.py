@@ -8,7 +8,7 @@ overrides and line breaks.
 from __future__ import annotations
 
 import unicodedata
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from otel_agentperf.model import SavingBasis
 
@@ -25,7 +25,7 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SMALLEST_USD = Decimal("0.0001")
 _NS_PER_MS, _NS_PER_S = 1_000_000, 1_000_000_000
 _LONGEST = 1000
-_EXACT = Context(prec=40, rounding=ROUND_HALF_UP)
+_EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
 
 def clean(text: str) -> str:
@@ -89,9 +89,6 @@ def money(amount: Decimal | None, unpriced_calls: int = 0) -> str:
     return usd(amount) + (f" + {UNKNOWN}" if unpriced_calls else "")
 
 
-def left_out(number: int) -> str:
-    """The note on operations that are in the sums and in no table."""
-    return (
-        f"{counted(number, 'operation')} more than are kept of a run, or without a span here: "
-        "in the sums, and in no table."
-    )
+def described(description: str, runs: int) -> str:
+    """What a suggestion says; its words and numbers are those of one run, whatever was saved in all."""
+    return description if runs <= 1 else f"In {runs:,} runs; where it weighs most: {description}"

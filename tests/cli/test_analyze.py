@@ -138,7 +138,7 @@ def test_a_rule_to_fail_on_ends_with_one_where_it_finds_something_that_matters(t
     assert analyzed(traces, "--fail-on", "COST001").exit_code == 0
     result = analyzed(traces, "--fail-on", "err001,cost001", env=strict)
     assert result.exit_code == 1
-    assert result.stderr == "COST001 found something 2 times\n"
+    assert result.stderr == "COST001 found 2 things to change\n"
     assert analyzed(traces, "--fail-on", "REP001", env=strict).exit_code == 0
     lenient = {**strict, "AGENTPERF_OPTIMIZATION_THRESHOLD": "1"}
     assert analyzed(traces, "--fail-on", "COST001", env=lenient).exit_code == 0
@@ -170,6 +170,9 @@ def test_a_price_of_ones_own_is_used_where_a_span_has_none(tmp_path: Path) -> No
     path = put(tmp_path / "a.jsonl", as_lines([request_of({"attributes": []}, "x", [span])]))
     prices = put(tmp_path / "prices.toml", b'[prices.models."mine-1"]\ninput_mtok = 3.0\noutput_mtok = 4.0\n')
     unpriced = as_json(path)["figures"]
+    over = analyzed(path, "--budget", "1")
+    assert over.exit_code == 1
+    assert over.stderr.startswith("the price of 1 of 1 billed calls is unknown")
     assert (unpriced["costs"]["total_usd"], unpriced["calls"]["unpriced"]) == (None, 1)
     assert as_json(path, env={"AGENTPERF_CONFIG": str(prices)})["figures"]["costs"]["total_usd"] == 3.0
 

@@ -108,3 +108,18 @@ def test_operations_that_no_table_holds_are_counted_in_a_note() -> None:
     figures = msgspec.structs.replace(report.figures, left_out=7)
     text = " ".join(render(replace(report, figures=figures)).split())
     assert "7 operations more than are kept of a run" in text
+
+
+def test_a_suggestion_made_in_several_runs_says_that_its_words_are_of_one() -> None:
+    stories = [Story(end=30, trace_id=f"{number:032x}", session=None) for number in range(1, 4)]
+    for story in stories:
+        for start in (0, 10):
+            story.node("slow", start, start + 9)
+    figures = gathered(*stories).figures
+    (finding,) = figures.suggestions
+    assert finding.runs == 3
+    assert f"In 3 runs; where it weighs most: {finding.description}" in " ".join(render(gathered(*stories)).split())
+
+
+def test_spans_without_agent_work_are_said_to_hold_none() -> None:
+    assert "No agent work is in these spans." in render(gathered())

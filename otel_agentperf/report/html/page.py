@@ -24,10 +24,11 @@ from otel_agentperf.report.document import GENERATOR, SCHEMA, AnyReport
 from otel_agentperf.report.heads import RunLine, line_of, moment
 from otel_agentperf.report.html import figures as draws
 from otel_agentperf.report.html.names import plain
+from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.spans import SpanLine
-from otel_agentperf.report.text import BASES, UNKNOWN, counted, money, percent, seconds, tokens
+from otel_agentperf.report.text import BASES, UNKNOWN, counted, described, money, percent, seconds, tokens
 
 _MAX_ELSEWHERE = 4
 
@@ -93,7 +94,7 @@ def to_html(report: AnyReport) -> str:
             report.figures,
             what="session",
             facts=_period(report.start_time, report.end_time),
-            notes=(_open(report.open_runs),) if report.open_runs else (),
+            notes=(*((_open(report.open_runs),) if report.open_runs else ()), *on_sums(report.figures)),
             lists=(("Its last runs", report.runs),),
         )
     by_session = report.by is By.SESSION
@@ -102,7 +103,7 @@ def to_html(report: AnyReport) -> str:
         report.figures,
         what=counted(report.figures.runs, "run"),
         facts=_period(report.start_time, report.end_time),
-        notes=report.notes,
+        notes=(*report.notes, *on_sums(report.figures)),
         lists=()
         if by_session
         else (
@@ -177,6 +178,7 @@ def _environment() -> Environment:
         "ended": draws.ended,
         "moment": _moment,
         "counted": counted,
+        "described": described,
     }
     cast("Any", environment).filters.update(filters)
     return environment

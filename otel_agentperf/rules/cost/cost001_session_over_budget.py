@@ -86,7 +86,7 @@ class SessionOverBudget(Rule[_State]):
             key=lambda item: (-round(item[1].cost_usd, 9), item[0]),
         )[:CONTRIBUTORS]
         # Rounded first: sums of floats differ in the last digit by the order of the runs.
-        named = ", ".join(f"{name} ${round(spending.cost_usd, 9):.4f}" for name, spending in largest)
+        named = ", ".join(f"{name} ${Decimal(repr(round(spending.cost_usd, 9))):.4f}" for name, spending in largest)
         passed = "its budget" if step == 1 else f"{step} times its budget"
         evidence: dict[str, float | int] = {
             "cost_usd": round(spent, 6),
@@ -99,7 +99,7 @@ class SessionOverBudget(Rule[_State]):
             type=self.name,
             level=Level.NOTICE if step == 1 else Level.ALARM,
             description=(
-                f"The session has cost ${spent:.4f}, more than {passed} of {_usd(self.budget_usd)}. "
+                f"The session has cost ${view.totals.cost_usd:.4f}, more than {passed} of {_usd(self.budget_usd)}. "
                 f"Largest contributors: {named}."
             ),
             impact_score=IMPACTS[step],
