@@ -13,12 +13,13 @@ from otel_agentperf.model import Operation, OperationKind
 from otel_agentperf.rules.base import Row, int_of
 from otel_agentperf.rules.shape import Tree
 
-_FORMAT = Struct("<QQqqdIIIIIBB")
+_FORMAT = Struct("<QQqqdIIIIIHBB")
 _PACK = _FORMAT.pack
 _KINDS = tuple(OperationKind)
 _PLACES = {kind: place for place, kind in enumerate(_KINDS)}
 _IS_ERROR, _IS_AGENT, _HAS_COST = 1, 2, 4
 _MOST_TOKENS = 2**32 - 1
+_MOST_ASKED = 2**16 - 1
 
 
 class Columns:
@@ -28,7 +29,7 @@ class Columns:
         limit: the most operations to keep.
     """
 
-    __slots__ = ("_labels", "_limit", "_packed", "_rows", "_tree", "dropped")
+    __slots__ = ("_labels", "_limit", "_packed", "_rows", "_tree", "dropped", "most_asked")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -37,6 +38,7 @@ class Columns:
         self._rows: list[Row] | None = None
         self._tree: Tree | None = None
         self.dropped = 0
+        self.most_asked = 0
 
     def __len__(self) -> int:
         return len(self._packed) // _FORMAT.size
@@ -66,6 +68,11 @@ class Columns:
             cached, thoughts = usage.cache_read_tokens, usage.reasoning_tokens
             if fresh > _MOST_TOKENS or output > _MOST_TOKENS:
                 fresh, output, cached, thoughts = (min(n, _MOST_TOKENS) for n in (fresh, output, cached, thoughts))
+        asked = 0
+        inference = operation.inference
+        if inference is not None and inference.function_calls:
+            asked = min(inference.function_calls, _MOST_ASKED)
+            self.most_asked = max(self.most_asked, asked)
         parent_id = operation.parent_id
         try:
             self._packed += _PACK(
@@ -79,6 +86,7 @@ class Columns:
                 output,
                 cached,
                 thoughts,
+                asked,
                 _PLACES[operation.kind],
                 flags,
             )
@@ -105,6 +113,7 @@ class Columns:
                     bool(flags & _IS_ERROR),
                     bool(flags & _IS_AGENT),
                     bool(flags & _HAS_COST),
+                    asked,
                     *labels[place],
                 )
                 for (
@@ -118,6 +127,7 @@ class Columns:
                     output,
                     cached,
                     thoughts,
+                    asked,
                     kind,
                     flags,
                 ) in _FORMAT.iter_unpack(self._packed)
@@ -136,6 +146,7 @@ class Columns:
         self._packed.clear()
         self._labels.clear()
         self._rows = self._tree = None
+        self.most_asked = 0
 
 
 def _by_start(row: Row) -> tuple[int, int, int]:

@@ -77,6 +77,8 @@ class Row(NamedTuple):
     is_agent: bool
     has_cost: bool
     """Whether it was billed, at a known price or not."""
+    function_calls: int
+    """That the answer asked for; 0 where none, or not known."""
     name: str
     agent: str
     outcome: str | None
@@ -111,6 +113,8 @@ class Shape(Protocol):
 
     dropped: int
     """Operations beyond the limit: where there are any, the shape is not whole."""
+    most_asked: int
+    """The most functions that one answer of a model asked for."""
 
     def rows(self) -> list[Row]:
         """The operations in order of start; the root is among them once it has ended."""

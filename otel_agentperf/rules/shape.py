@@ -7,7 +7,7 @@ Nothing recurses, and all of it takes O(n log n).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from math import isnan
 from typing import NamedTuple
@@ -131,7 +131,7 @@ def _last_first(row: Row) -> tuple[int, int, int]:
     return -row.end_ns, row.start_ns, row.span_id
 
 
-def asked_together(rows: Sequence[Row], asked: Mapping[int, int]) -> list[tuple[Row, list[Row]]]:
+def asked_together(rows: Sequence[Row], least: int = 1) -> list[tuple[Row, list[Row]]]:
     """The tool calls that one answer of a model asked for, where that is certain.
 
     It is where just as many tool calls as it asked for begin after it, before any other model
@@ -139,7 +139,7 @@ def asked_together(rows: Sequence[Row], asked: Mapping[int, int]) -> list[tuple[
 
     Args:
         rows: all operations of the run in order of start.
-        asked: how many functions an answer asked for, by the span of the request.
+        least: answers that asked for fewer functions are left out.
 
     Returns:
         Requests with their tool calls in order of start.
@@ -149,9 +149,9 @@ def asked_together(rows: Sequence[Row], asked: Mapping[int, int]) -> list[tuple[
     tools: list[Row] = []
     for row in (*rows, None):
         if row is None or row.kind is OperationKind.INFERENCE:
-            if request is not None and len(tools) == asked[request.span_id]:
+            if request is not None and len(tools) == request.function_calls:
                 found.append((request, tools))
-            request, tools = (row if row is not None and row.span_id in asked else None), []
+            request, tools = (row if row is not None and row.function_calls >= least else None), []
         elif row.kind is OperationKind.TOOL and request is not None and row.start_ns >= request.end_ns:
             tools.append(row)
     return found

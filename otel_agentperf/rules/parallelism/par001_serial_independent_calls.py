@@ -51,9 +51,8 @@ _MAX_PAUSE_NS = NS_PER_S
 
 @dataclass(slots=True)
 class _State:
-    """Columns, one place a model request that gave text, beside how many functions others asked for."""
+    """Columns, one place a model request that gave text."""
 
-    asked: dict[int, int] = field(default_factory=dict[int, int])
     spans: array[int] = field(default_factory=lambda: array("Q"))
     heads: array[int] = field(default_factory=lambda: array("Q"))
     requests: array[int] = field(default_factory=lambda: array("Q"))
@@ -87,23 +86,24 @@ class SerialIndependentCalls(Rule[_State]):
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         inference = operation.inference
-        if inference is None or len(state.spans) + len(state.asked) >= MAX_ROWS_REMEMBERED:
+        if inference is None or inference.uses is None or inference.response_kind != "text":
             return ()
-        if (inference.function_calls or 0) >= _FEWEST_TOOLS:
-            state.asked[int_of(operation.span_id)] = inference.function_calls or 0
-        elif inference.uses is not None and inference.response_kind == "text" and inference.prefix_hashes:
+        if inference.prefix_hashes and (inference.function_calls or 0) < _FEWEST_TOOLS:
             _keep(state, operation, inference, inference.uses)
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
-        if shape is None or shape.dropped or (not state.asked and len(state.spans) < self.requests):
+        if shape is None or shape.dropped:
+            return ()
+        if shape.most_asked < _FEWEST_TOOLS and len(state.spans) < self.requests:
             return ()
         if root.duration_ns <= self.saving_s * NS_PER_S:
             return ()  # no more can be saved than was spent
         rows = shape.rows()
         tree = shape.tree(root)
-        tools = [calls for _, calls in asked_together(rows, state.asked) if all(call.outcome is None for call in calls)]
+        asked = asked_together(rows, _FEWEST_TOOLS) if shape.most_asked >= _FEWEST_TOOLS else ()
+        tools = [calls for _, calls in asked if all(call.outcome is None for call in calls)]
         prompts = list(self._prompts(state, rows, tree))
         if not (tools or prompts) or tree.has_made_up_clock():
             return ()
@@ -167,6 +167,8 @@ class SerialIndependentCalls(Rule[_State]):
 
 def _keep(state: _State, operation: Operation, inference: Inference, uses: tuple[str, ...]) -> None:
     if operation.error_type is not None or operation.outcome is not None or inference.request_hash is None:
+        return
+    if len(state.spans) >= MAX_ROWS_REMEMBERED:
         return
     span = int_of(operation.span_id)
     state.spans.append(span)

@@ -45,10 +45,9 @@ from otel_agentperf.model import (
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, Shape, View, int_of, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS, Claims
 from otel_agentperf.rules.repetition.wasted import WINDOW, Calls, Waste
-from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, asked_together, usd_of
+from otel_agentperf.rules.shape import NS_PER_S, asked_together, usd_of
 
 MAX_TOOLS = 256
-_MOST_CALLS_ASKED_FOR = 2**16 - 1
 
 
 class _Wasted(NamedTuple):
@@ -125,9 +124,6 @@ class _State:
     """The tools that a loop over several went through."""
     loop_most: int = 0
     loop_said: int = 0
-    requests: array[int] = field(default_factory=lambda: array("Q"))
-    asked: array[int] = field(default_factory=lambda: array("H"))
-    """How many functions each of these requests asked for."""
 
 
 class RepeatedAction(Rule[_State]):
@@ -145,7 +141,7 @@ class RepeatedAction(Rule[_State]):
     name = "repeated_action"
     group = Group.REPETITION
     scope = Scope.RUN
-    watches = frozenset({OperationKind.TOOL, OperationKind.INFERENCE})
+    watches = frozenset({OperationKind.TOOL})
     complexity = Complexity.MEDIUM
     options = {
         "alarm_repeats": Option(3, "calls", "Wasted calls that raise an alarm.", 1, WINDOW),
@@ -160,12 +156,7 @@ class RepeatedAction(Rule[_State]):
         return _State()
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        call, inference = operation.tool, operation.inference
-        if inference is not None:
-            if inference.function_calls and len(state.requests) < MAX_ROWS_REMEMBERED:
-                state.requests.append(int_of(operation.span_id))
-                state.asked.append(min(inference.function_calls, _MOST_CALLS_ASKED_FOR))
-            return ()
+        call = operation.tool
         if call is None or operation.outcome is not None:
             return ()
         state.calls += 1
@@ -213,11 +204,11 @@ class RepeatedAction(Rule[_State]):
         shape = view.columns
         said = {name: tally for name, tally in state.wasted.items() if tally.level is not None or name in state.loop}
         if said and shape is not None and not shape.dropped:
-            self._add_what_it_took(state, said, root, shape)
+            self._add_what_it_took(said, root, shape)
         final = [self._of_tool(state, name, tally) for name, tally in said.items() if tally.level is not None]
         return [*([self._of_loop(state, said, view)] if state.loop else []), *final]
 
-    def _add_what_it_took(self, state: _State, said: dict[str, _Tally], root: Operation, shape: Shape) -> None:
+    def _add_what_it_took(self, said: dict[str, _Tally], root: Operation, shape: Shape) -> None:
         """Add to the wasted calls what ran in them, and the model requests that asked for nothing else."""
         rows = shape.rows()
         tree = shape.tree(root)
@@ -226,8 +217,7 @@ class RepeatedAction(Rule[_State]):
             for row in tree.beneath(tally.spans):
                 if row.has_cost and row.span_id not in of:
                     tally.add_beneath(row)
-        asked = dict(zip(state.requests, state.asked, strict=True))
-        for request, tools in asked_together(rows, asked):
+        for request, tools in asked_together(rows) if shape.most_asked else ():
             if all(tool.span_id in of for tool in tools):
                 of[tools[0].span_id].add_request(request)
 

@@ -19,7 +19,7 @@ is a notice and stays one.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from otel_agentperf.model import (
@@ -42,8 +42,6 @@ IMPACT = 0.3
 
 @dataclass(slots=True)
 class _State:
-    asked: dict[int, int] = field(default_factory=dict[int, int])
-    """Functions asked for, by the span of the request."""
     spans: array[int] = field(default_factory=lambda: array("Q"))
     arguments: array[int] = field(default_factory=lambda: array("Q"))
 
@@ -59,7 +57,7 @@ class BatchableCalls(Rule[_State]):
     name = "batchable_calls"
     group = Group.REPETITION
     scope = Scope.RUN
-    watches = frozenset({OperationKind.INFERENCE, OperationKind.TOOL})
+    watches = frozenset({OperationKind.TOOL})
     complexity = Complexity.MEDIUM
     options = {
         "calls": Option(3, "calls", "Calls with different arguments above which one batched call would do.", 1),
@@ -72,13 +70,10 @@ class BatchableCalls(Rule[_State]):
         return _State()
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        if len(state.spans) + len(state.asked) >= MAX_ROWS_REMEMBERED:
+        tool = operation.tool
+        if tool is None or len(state.spans) >= MAX_ROWS_REMEMBERED:
             return ()
-        tool, inference = operation.tool, operation.inference
-        if inference is not None:
-            if (inference.function_calls or 0) > self.calls:
-                state.asked[int_of(operation.span_id)] = inference.function_calls or 0
-        elif tool is not None and tool.arguments_hash is not None and not tool.no_arguments:
+        if tool.arguments_hash is not None and not tool.no_arguments:
             state.spans.append(int_of(operation.span_id))
             state.arguments.append(int_of(tool.arguments_hash))
         return ()
@@ -91,7 +86,7 @@ class BatchableCalls(Rule[_State]):
         arguments = dict(zip(state.spans, state.arguments, strict=True))
         by_tool: dict[str, list[list[Row]]] = {}
         seen: set[int] = set()
-        for group in _groups(shape.rows(), state.asked, tree):
+        for group in _groups(shape.rows(), self.calls + 1 if shape.most_asked > self.calls else None, tree):
             different = {arguments[row.span_id] for row in group if row.span_id in arguments}
             if len(different) > self.calls and seen.isdisjoint(row.span_id for row in group):
                 seen.update(row.span_id for row in group)
@@ -131,9 +126,9 @@ class BatchableCalls(Rule[_State]):
         )
 
 
-def _groups(rows: Sequence[Row], asked: Mapping[int, int], tree: Tree) -> Iterator[list[Row]]:
+def _groups(rows: Sequence[Row], least: int | None, tree: Tree) -> Iterator[list[Row]]:
     """Calls of one tool back to back that cannot have needed each other's results."""
-    for _, tools in asked_together(rows, asked):
+    for _, tools in asked_together(rows, least) if least is not None else ():
         if len({row.name for row in tools}) == 1:
             yield tools
     for siblings in tree.children.values():
