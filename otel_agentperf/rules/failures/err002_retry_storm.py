@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isnan
 
+import msgspec
+
 from otel_agentperf.model import (
     ZERO_USD,
     Claim,
@@ -69,8 +71,7 @@ REFUSED = frozenset(
 """`error.type` of a request that the provider turned away: status codes, and the names that SDKs give them."""
 
 
-@dataclass(slots=True)
-class _Refused:
+class _Refused(msgspec.Struct, gc=False):
     """A row of refusals, one after another."""
 
     start_ns: int
@@ -82,8 +83,7 @@ class _Refused:
     """Of this very request, so far."""
 
 
-@dataclass(slots=True)
-class _Agent:
+class _Agent(msgspec.Struct, gc=False):
     most_retries: int = 0
     """Of one operation."""
     retries: int = 0
@@ -93,7 +93,7 @@ class _Agent:
     """Retries after a refusal that did not wait longer than the one before."""
     rate_limited: int = 0
     row: _Refused | None = None
-    claims: Claims = field(default_factory=Claims)
+    claims: Claims = msgspec.field(default_factory=Claims)
 
 
 @dataclass(slots=True)
@@ -104,6 +104,7 @@ class _State:
 
 
 _BACK_OFF = "Wait longer after each refusal, send fewer requests at once, or ask for a higher quota."
+_SEND_LESS = "Send fewer requests at once, or ask for a higher quota."
 _MEND = "Look at why its node fails, and retry only the part that may pass next time."
 
 
@@ -142,7 +143,7 @@ class RetryStorm(Rule[_State]):
         call = operation.inference
         if call is None:
             return ()
-        refused = _is_refused(operation)
+        refused = operation.error_type is not None and _is_refused(operation.error_type)
         if not refused and call.attempts == 1 and not state.agents:
             return ()
         target = target_of(operation.agent, call.request_model)
@@ -174,7 +175,7 @@ class RetryStorm(Rule[_State]):
         impact = weighed(REFERENCE_IMPACT, lost_ns, root.duration_ns)
         limited = f", {agent.rate_limited} met a rate limit" if agent.rate_limited else ""
         lost = f": {lost_ns / NS_PER_S:.1f} s lost" if lost_ns else ""
-        do = _MEND if agent.only_nodes else _BACK_OFF
+        do = _MEND if agent.only_nodes else _BACK_OFF if agent.unwaited else _SEND_LESS
         hasty = f", {agent.unwaited} without a longer wait than before" if agent.unwaited else ""
         return Suggestion(
             rule=self.code,
@@ -202,9 +203,8 @@ class RetryStorm(Rule[_State]):
         )
 
 
-def _is_refused(operation: Operation) -> bool:
-    error = operation.error_type
-    return error is not None and error.rpartition(".")[2] in REFUSED
+def _is_refused(error: str) -> bool:
+    return error.rpartition(".")[2] in REFUSED
 
 
 def _attempts(agent: _Agent, operation: Operation, call: Inference) -> None:
