@@ -59,7 +59,7 @@ class Switch:
         kind: OperationKind,
         name: str,
         span_name: str,
-        attributes: Attributes,
+        attributes: Attributes | None,
         start_ns: int,
         context: Context,
         parent: Frame | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -170,6 +171,8 @@ def test_a_reader_that_comes_later_gets_the_measurements_from_then_on() -> None:
 
 
 def test_a_series_beyond_the_limit_of_attribute_sets_is_counted_with_the_others() -> None:
+    if "aggregation_cardinality_limit" not in signature(View).parameters:
+        pytest.skip("this SDK has no such limit")
     reader = InMemoryMetricReader()
     histogram = _histogram(_provider(reader, views=[View(instrument_name="tokens", aggregation_cardinality_limit=2)]))
     for model in ("a", "b", "c", "d"):

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,7 +16,6 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-_HASH = ("opentelemetry.sdk.metrics._internal._view_instrument_match", "_hash_attributes")
 _PROBED = {"a": "b", "c": "d"}
 _VALUES = (1, 3.5, 100)
 
@@ -32,7 +29,7 @@ class Series:
         known: the class whose core may be used; tried when absent.
     """
 
-    __slots__ = ("_attributes", "_histogram", "_known", "_matches", "_sdk_histogram", "_storages")
+    __slots__ = ("_attributes", "_histogram", "_known", "_sdk_histogram", "_storages", "_targets")
 
     def __init__(self, histogram: Histogram, attributes: dict[str, str], known: type | None = None) -> None:
         self._histogram = histogram
@@ -40,7 +37,7 @@ class Series:
         self._known = known if known is not None else known_class()
         self._sdk_histogram: Any = None
         self._storages: Any = None
-        self._matches: tuple[tuple[Any, Any, dict[str, str]], ...] = ()
+        self._targets: tuple[_Target, ...] = ()
 
     def record(self, value: float, now_ns: int, context: Context, *, sampled: bool) -> None:
         """Record one measurement, made now.
@@ -52,7 +49,7 @@ class Series:
             sampled: whether that span is sampled.
         """
         histogram = self._sdk_histogram or self._find()
-        if histogram is None or not histogram._is_enabled():
+        if histogram is None or not _is_enabled(histogram):
             self._histogram.record(value, self._attributes, context)
             return
         consumer = histogram._measurement_consumer
@@ -63,16 +60,8 @@ class Series:
         if type(chooser) is not TraceBasedExemplarFilter:
             sampled = chooser.should_sample(value, now_ns, attributes, context)
         measurement = _Measurement(value, now_ns, histogram, context, attributes)
-        for match, key, kept in self._matches:
-            if match._reset_on_collect:
-                with match._lock:
-                    match._get_or_create_aggregation(key, kept).aggregate(measurement, sampled)
-                continue
-            aggregation = match._attributes_aggregation.get(key)
-            if aggregation is None:
-                with match._lock:
-                    aggregation = match._get_or_create_aggregation(key, kept)
-            aggregation.aggregate(measurement, sampled)
+        for target in self._targets:
+            target.take(measurement, sampled)
 
     def _find(self) -> Any:
         """The SDK's instrument, where its core is known; one that waits for its provider has none yet."""
@@ -84,13 +73,64 @@ class Series:
 
     def _bind(self, storages: Any) -> None:
         """Look up what a measurement is added to: for each reader, each view of the instrument."""
-        matches: list[tuple[Any, Any, dict[str, str]]] = []
-        for storage in storages.values():
-            for match in storage._get_or_init_view_instrument_match(self._sdk_histogram):
-                keys = match._view._attribute_keys
-                kept = {key: value for key, value in self._attributes.items() if keys is None or key in keys}
-                matches.append((match, _hash()(kept), kept))
-        self._matches, self._storages = tuple(matches), storages
+        self._targets = tuple(
+            _Target(match, self._attributes)
+            for storage in storages.values()
+            for match in storage._get_or_init_view_instrument_match(self._sdk_histogram)
+        )
+        self._storages = storages
+
+
+def _is_enabled(histogram: Any) -> bool:
+    asked = getattr(histogram, "_is_enabled", None)  # not in early versions
+    return asked is None or asked()
+
+
+class _Target:
+    """One view of an instrument for one reader, and under which key the series stands there.
+
+    Args:
+        match: the SDK's object for it.
+        attributes: the series'.
+    """
+
+    __slots__ = ("_attributes", "_key", "_match", "_starts_anew")
+
+    def __init__(self, match: Any, attributes: dict[str, str]) -> None:
+        keys = match._view._attribute_keys
+        self._attributes = {key: value for key, value in attributes.items() if keys is None or key in keys}
+        self._match = match
+        self._key: Any = None
+        self._starts_anew = bool(getattr(match, "_reset_on_collect", False))
+
+    def take(self, measurement: _Measurement, sampled: bool) -> None:  # noqa: FBT001 - the hot path
+        """Add a measurement; the first one of a series goes the SDK's own way, which hashes its attributes."""
+        match, key = self._match, self._key
+        if key is not None:
+            if self._starts_anew:
+                with match._lock:  # else a collection may take the sum away before the measurement is in it
+                    aggregation = match._attributes_aggregation.get(key)
+                    if aggregation is not None:
+                        aggregation.aggregate(measurement, sampled)
+                        return
+            else:
+                aggregation = match._attributes_aggregation.get(key)
+                if aggregation is not None:
+                    aggregation.aggregate(measurement, sampled)
+                    return
+        match.consume_measurement(measurement, sampled)
+        if key is None:
+            self._key = self._found()
+
+    def _found(self) -> object:
+        for key, aggregation in list(self._match._attributes_aggregation.items()):
+            if aggregation._attributes == self._attributes:
+                return key
+        return _NOWHERE
+
+
+_NOWHERE = object()
+"""The key of a series that is counted with others, beyond the limit of a reader."""
 
 
 class _Measurement:
@@ -106,12 +146,6 @@ class _Measurement:
         self.instrument = instrument
         self.context = context
         self.attributes = attributes
-
-
-@cache
-def _hash() -> Callable[[dict[str, str]], Any]:
-    module, name = _HASH
-    return getattr(importlib.import_module(module), name)
 
 
 @cache
