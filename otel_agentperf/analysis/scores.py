@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from otel_agentperf.analysis.savings import Saved
-from otel_agentperf.model import ZERO_USD, Totals
+from otel_agentperf.model import Totals
 from otel_agentperf.rules.base import Row
 
 COST_RATINGS = ((Decimal("0.05"), "A"), (Decimal("0.10"), "B"), (Decimal("0.20"), "C"), (Decimal("0.50"), "D"))
@@ -16,6 +16,8 @@ WASTED_COST_POINTS = 40
 WASTED_TIME_POINTS = 30
 ERROR_POINTS = 30
 MAX_PATH = 32
+WORST = "F"
+"""What a rating cannot get worse than, whatever is unknown."""
 
 
 def critical_path(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -57,16 +59,15 @@ def rating(totals: Totals) -> str | None:
 
 
 def rating_of(cost_usd: Decimal, billed_calls: int, unpriced_calls: int) -> str | None:
-    """The letter for a cost, or `None` where something was billed and nothing of it could be priced.
+    """The letter for a cost, or `None` where a part of it is unknown that could make the letter worse.
 
     Args:
         cost_usd: what is known to have been spent.
         billed_calls: how many calls that was for.
         unpriced_calls: those among them whose price is unknown.
     """
-    if billed_calls and unpriced_calls >= billed_calls and cost_usd == ZERO_USD:
-        return None
-    return next((letter for bound, letter in COST_RATINGS if cost_usd < bound), "F")
+    letter = next((letter for bound, letter in COST_RATINGS if cost_usd < bound), WORST)
+    return None if billed_calls and unpriced_calls and letter != WORST else letter
 
 
 def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int:

@@ -9,7 +9,8 @@ bytes. A document that goes over many lines is one piece.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import BinaryIO
 
@@ -150,11 +151,33 @@ def _sized(pieces: Iterator[Piece], size: int) -> Iterator[Piece]:
         yield msgspec.structs.replace(piece, size=0 if place else size)
 
 
+def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """A stream in blocks; one that is damaged gives all that came before the damage, then raises."""
+    # In small steps, where the stream has them: what one step decompressed is lost with its error.
+    step: Callable[[int], bytes] = getattr(file, "read1", file.read)
+    block = bytearray()
+    try:
+        while part := step(size - len(block)):
+            block += part
+            if len(block) >= size:
+                yield bytes(block)
+                block.clear()
+    except (OSError, EOFError, zlib.error) as error:
+        if block:
+            yield bytes(block)
+        if isinstance(error, zlib.error):
+            raise OSError(f"damaged: {error}") from None
+        raise
+    if block:
+        yield bytes(block)
+
+
 def _blocks(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iterator[Piece]:
     """Whole lines of a stream."""
     offset, held = 0, bytearray(start)
+    blocks = _read(file, piece_bytes)
     while True:
-        block = file.read(piece_bytes)
+        block = next(blocks, b"")
         cut = len(held) if not block else -1
         if block:
             newline = block.rfind(b"\n")
@@ -174,8 +197,9 @@ def _blocks(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iterat
 def _messages(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iterator[Piece]:
     """Whole messages of a stream, with their lengths before them."""
     offset, held = 0, bytearray(start)
+    blocks = _read(file, piece_bytes)
     while True:
-        block = file.read(piece_bytes)
+        block = next(blocks, b"")
         held += block
         cut = 0
         while cut + _LENGTH_BYTES <= len(held):

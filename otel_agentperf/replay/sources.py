@@ -65,7 +65,7 @@ def _is_glob(name: str) -> bool:
 def _local(name: str) -> Iterator[Source]:
     path = Path(name)
     if path.is_dir():
-        paths = sorted(item for item in path.iterdir() if item.is_file())
+        paths = sorted(item for item in path.rglob("*") if item.is_file() and not _is_hidden(item, path))
     elif path.exists() or not _is_glob(name):
         paths = [path] if path.exists() else []
     else:
@@ -73,6 +73,10 @@ def _local(name: str) -> Iterator[Source]:
         paths = sorted(item for item in map(Path, names) if item.is_file())
     for item in paths:
         yield Source(str(item), item.stat().st_size)
+
+
+def _is_hidden(item: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in item.relative_to(folder).parts)
 
 
 def _remote(name: str) -> Iterator[Source]:

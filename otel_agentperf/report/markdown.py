@@ -111,9 +111,7 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
     facts = [f"**{seconds(figures.duration_s)}**"]
     if billed:
         facts.append(f"**{_dollars(money(figures.costs.total_usd, calls.unpriced))}**")
-        facts.append(
-            f"rating {words(figures.rating or UNKNOWN)}{' or worse' if calls.unpriced and figures.rating else ''}"
-        )
+        facts.append(f"rating {words(figures.rating or UNKNOWN)}")
     facts.append(f"efficiency {figures.efficiency_score}/100")
     facts.append(f"{tokens(figures.tokens.input)} tokens in, {tokens(figures.tokens.output)} out")
     facts.append(counted(calls.model + calls.embedding, "model call"))
@@ -128,7 +126,8 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
     if savings.cost_usd or savings.time_s:
         could = [_dollars(money(savings.cost_usd))] if savings.cost_usd else []
         could += [seconds(savings.time_s)] if savings.time_s else []
-        yield f"Following every suggestion would have saved **{' and '.join(could)}**."
+        least = "at least " if figures.runs > 1 else ""
+        yield f"Following every suggestion would have saved {least}**{' and '.join(could)}**."
         yield ""
     for note in notes:
         yield f"> {words(note)}"
@@ -183,9 +182,7 @@ def _table_of(name: str, parts: Sequence[Part], rows: int) -> Iterator[str]:
         [
             (
                 code(part.name),
-                f"{part.calls:,}",
-                f"{part.errors:,}",
-                seconds(part.busy_s),
+                *((f"{part.calls:,}", f"{part.errors:,}", seconds(part.busy_s)) if part.calls else ("", "", "")),
                 *(_billed(part) if is_billed else ()),
             )
             for part in parts[:rows]

@@ -91,9 +91,7 @@ def _table(layout: Layout, name: str, parts: Sequence[Part], top: int) -> Iterat
     rows = [
         (
             clean(part.name),
-            f"{part.calls:,}",
-            f"{part.errors:,}",
-            seconds(part.busy_s),
+            *((f"{part.calls:,}", f"{part.errors:,}", seconds(part.busy_s)) if part.calls else ("", "", "")),
             *(
                 (tokens(part.tokens.input), tokens(part.tokens.output), money(part.cost_usd, part.unpriced_calls))
                 if is_billed
@@ -131,6 +129,9 @@ def _runs(layout: Layout, title: str, runs: Sequence[RunLine]) -> Iterator[Text]
 def _sessions(layout: Layout, report: ReportSet) -> Iterator[Text]:
     yield Text()
     count = report.session_count
+    if not count:
+        yield Text("No run here has a conversation id.", "bold")
+        return
     is_part = count > len(report.sessions)
     of_all = f"The dearest {len(report.sessions)} of {counted(count, 'session')}"
     yield Text(of_all if is_part else counted(count, "session"), "bold")

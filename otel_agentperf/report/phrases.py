@@ -56,15 +56,16 @@ def judged(figures: Figures, rating: str | None) -> Iterator[Text]:
     calls = figures.calls
     is_billed = bool(calls.model + calls.embedding + calls.service)
     if is_billed and rating is not None:
-        words = clean(rating) + (" or worse" if calls.unpriced else "")
-        yield Text.assemble("cost rating ", (words, _RATING_STYLES.get(rating, "bold")))
+        yield Text.assemble("cost rating ", (clean(rating), _RATING_STYLES.get(rating, "bold")))
     elif is_billed:
         yield Text(f"cost rating {UNKNOWN}", "yellow")
     savings = figures.savings
     could = [usd(savings.cost_usd)] if savings.cost_usd else []
     could += [duration(round(savings.time_s * 1e9))] if savings.time_s else []
     if could:
-        yield Text(f"could save {' and '.join(could)}", "green")
+        # Over several runs, what rules over runs and rules over sessions claim is not added up.
+        least = "at least " if figures.runs > 1 else ""
+        yield Text(f"could save {least}{' and '.join(could)}", "green")
 
 
 def repeats_folded(names: Iterable[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.present import figures_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Operation, Suggestion, Totals
+from otel_agentperf.report.notes import left_out as left_out_note
 from otel_agentperf.report.spans import SpanLine, spans_of
 from otel_agentperf.report.text import counted
 from otel_agentperf.report.tree import Step, tree_of

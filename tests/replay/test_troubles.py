@@ -155,6 +155,25 @@ def test_a_cut_zstandard_file_gives_what_it_has(tmp_path: Path) -> None:
     assert words == ["a.jsonl.zst: damaged: it is cut off"]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
+def test_of_a_small_file_that_is_cut_off_every_whole_line_is_read(name: str, tmp_path: Path) -> None:
+    pack = gzip.compress if name.endswith(".gz") else zstandard.ZstdCompressor().compress
+    data = pack(b"".join(LINES) * 40)
+    outcome, words = replayed_with_words(put(tmp_path / name, data[: len(data) - 20]))
+    assert outcome.sums.runs == 12
+    assert len(words) == 1
+
+
+def test_what_stands_before_a_scrambled_part_is_read(tmp_path: Path) -> None:
+    whole = b"".join(LINES) * 40
+    data = bytearray(gzip.compress(whole))
+    middle = len(data) * 3 // 4
+    data[middle : middle + 64] = b"\xff" * 64
+    outcome, words = replayed_with_words(put(tmp_path / "a.jsonl.gz", bytes(data)))
+    assert outcome.sums.runs == 12
+    assert len(words) >= 1
+
+
 def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
     outcome, words = replayed_with_words(put(tmp_path / "a.jsonl", b" \n"))
     assert (outcome.sums.spans, words) == (0, [])

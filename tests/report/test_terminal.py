@@ -16,7 +16,7 @@ HEADER = """
   session rec-17 · trace 4bf92f3577b34da6a3ce929d0e0e4736
   34.21 s · $0.1492 + ? · 107,630 tokens in, 12,303 out · 5 model calls
   7 tool calls · 1 service call · 1 error
-  efficiency 97/100 · cost rating C or worse · could save 2.00 s
+  efficiency 97/100 · cost rating ? · could save 2.00 s
   critical path orchestrator → web_agent → observer x 2 → sequence_generator
   The price of 1 of 6 billed calls is unknown (no price is known for
   my-tuned-model): the true cost is higher.
