@@ -19,6 +19,7 @@ _KINDS = tuple(OperationKind)
 _PLACES = {kind: place for place, kind in enumerate(_KINDS)}
 _IS_ERROR, _IS_AGENT, _HAS_COST = 1, 2, 4
 _MOST_TOKENS = 2**32 - 1
+_IDS = 2**64
 _MOST_ASKED = 2**16 - 1
 
 
@@ -43,7 +44,7 @@ class Columns:
     def __len__(self) -> int:
         return len(self._packed) // _FORMAT.size
 
-    def add(self, operation: Operation, *, is_root: bool = False) -> None:
+    def add(self, operation: Operation, *, is_root: bool = False) -> None:  # noqa: C901 - every operation passes here
         """Keep one operation, or count it as dropped beyond the limit, which does not hold for the run's root."""
         if len(self._packed) >= self._limit * _FORMAT.size and not is_root:
             self.dropped += 1
@@ -75,9 +76,15 @@ class Columns:
             self.most_asked = max(self.most_asked, asked)
         parent_id = operation.parent_id
         try:
+            span, parent = int(operation.span_id, 16), int(parent_id, 16) if parent_id is not None else 0
+            if not (0 <= span < _IDS and 0 <= parent < _IDS):
+                raise ValueError  # noqa: TRY301 - as what is no number at all
+        except ValueError:
+            span, parent = int_of(operation.span_id), int_of(parent_id) if parent_id is not None else 0
+        try:
             self._packed += _PACK(
-                int_of(operation.span_id),
-                int_of(parent_id) if parent_id is not None else 0,
+                span,
+                parent,
                 operation.start_ns,
                 operation.end_ns,
                 cost_usd,

@@ -13,6 +13,7 @@ from otel_agentperf.analysis.columns import Columns
 from otel_agentperf.analysis.ledger import Ledger
 from otel_agentperf.model import Level, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.rules.base import Spending, View
+from otel_agentperf.rules.bounded import target_of
 
 _EMITTED_EVIDENCE_RATIO = 2
 MAX_CONTRIBUTORS = 500
@@ -140,25 +141,25 @@ class Run(ScopeState):
 def count(run: Run, operation: Operation, *, is_root: bool = False) -> None:
     """Add one operation to the sums of its run and of its session."""
     cost = operation.cost
-    contributor = contributor_of(operation) if cost is not None and cost.total_usd is not None else None
-    _add(run.view, operation, contributor)
+    add_to_totals(run.view.totals, operation)
     if not run.shares_view:
-        _add(run.session.view, operation, contributor)
+        add_to_totals(run.session.view.totals, operation)
+    if cost is not None and cost.total_usd is not None:
+        contributor, cost_usd = contributor_of(operation), float(cost.total_usd)
+        _charge(run.view.contributors, contributor, cost_usd)
+        if not run.shares_view:
+            _charge(run.session.view.contributors, contributor, cost_usd)
     run.columns.add(operation, is_root=is_root)
 
 
-def _add(view: View, operation: Operation, contributor: str | None) -> None:
-    add_to_totals(view.totals, operation)
-    cost = operation.cost
-    if contributor is not None and cost is not None and cost.total_usd is not None:
-        contributors = view.contributors
-        spending = contributors.get(contributor)
-        if spending is None:
-            if len(contributors) >= MAX_CONTRIBUTORS:
-                contributor = OTHER_CONTRIBUTOR
-            spending = contributors.setdefault(contributor, Spending())
-        spending.cost_usd += float(cost.total_usd)
-        spending.operations += 1
+def _charge(contributors: dict[str, Spending], contributor: str, cost_usd: float) -> None:
+    spending = contributors.get(contributor)
+    if spending is None:
+        if len(contributors) >= MAX_CONTRIBUTORS:
+            contributor = OTHER_CONTRIBUTOR
+        spending = contributors.setdefault(contributor, Spending())
+    spending.cost_usd += cost_usd
+    spending.operations += 1
 
 
 def add_to_totals(totals: Totals, operation: Operation) -> None:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
@@ -199,7 +200,5 @@ def contributor_of(operation: Operation) -> str:
     """Who is charged for an operation in a list of contributors: `kind:name`."""
     if operation.kind is OperationKind.SERVICE:
         return f"service:{operation.name}"
-    if operation.agent:
-        return f"agent:{operation.agent}"
     model = operation.inference.request_model if operation.inference is not None else ""
-    return f"model:{model}" if model else f"{operation.kind}:{operation.name}"
+    return target_of(operation.agent, model) if operation.agent or model else f"{operation.kind}:{operation.name}"

@@ -6,12 +6,14 @@ What is kept does not depend on the order in which it came or was merged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Context, Decimal
+from functools import lru_cache
 from heapq import heappush, heappushpop
 from struct import Struct
 from typing import Generic, Protocol, Self, TypeVar
 from zlib import crc32
+
+import msgspec
 
 from otel_agentperf.model import ZERO_USD, Claim
 
@@ -46,8 +48,7 @@ class Mergeable(Protocol):
 E = TypeVar("E", bound=Mergeable)
 
 
-@dataclass(slots=True)
-class Table(Generic[E]):
+class Table(msgspec.Struct, Generic[E], gc=False):
     """Entries by name; beyond `most` of them, those whose names have the smallest checksums are kept.
 
     An entry that is kept has never been away, so it is whole.
@@ -55,20 +56,18 @@ class Table(Generic[E]):
 
     make: Callable[[], E]
     most: int = MAX_TARGETS
-    entries: dict[str, E] = field(default_factory=dict[str, E])
+    entries: dict[str, E] = {}
     _last: tuple[int, str] | None = None
     """The name that would go first, once the table is full."""
 
     def of(self, name: str) -> E | None:
         """The entry of a name, made when it is new; `None` where there is no room for it."""
         entry = self.entries.get(name)
-        if entry is None and self._admits(name):
+        if entry is None and (len(self.entries) < self.most or self._admits(name)):
             entry = self.entries[name] = self.make()
         return entry
 
     def _admits(self, name: str) -> bool:
-        if len(self.entries) < self.most:
-            return True
         last = self._last if self._last is not None else max(map(_order, self.entries))
         if _order(name) > last:
             self._last = last
@@ -89,12 +88,11 @@ def _order(name: str) -> tuple[int, str]:
     return crc32(name.encode(errors="replace")), name
 
 
-@dataclass(slots=True)
-class Claims:
+class Claims(msgspec.Struct, gc=False):
     """The largest claims of a suggestion, by money and then by time."""
 
     most: int = MAX_KEPT_CLAIMS
-    _kept: list[bytes] = field(default_factory=list[bytes])
+    _kept: list[bytes] = []
     """A heap of claims in some eighty bytes each, which sort as money, time, start and span do."""
 
     def add(self, span_id: str, cost_usd: Decimal = ZERO_USD, start_ns: int = 0, end_ns: int = 0) -> None:
@@ -157,8 +155,9 @@ def dollars(amount_usd: Decimal) -> str:
     return f"${Decimal(f'{amount_usd:.0e}'):f}"
 
 
+@lru_cache(maxsize=1_024)
 def target_of(agent: str, model: str) -> str:
-    """Who a model request is charged to, as `kind:name`: its agent, else its model."""
+    """Who a model request is charged to, as `kind:name`: its agent, else its model. One text for all who ask."""
     return f"agent:{agent}" if agent else f"model:{model}"
 
 

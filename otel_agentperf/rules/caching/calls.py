@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -90,16 +89,15 @@ Pair = bytes | Repeated
 """Most calls are never repeated: those are kept packed."""
 
 
-@dataclass(slots=True)
-class Calls:
+class Calls(msgspec.Struct, gc=False):
     """Calls of all tools of a process. What is kept does not depend on the order in which they came."""
 
-    tools: dict[str, dict[int, Pair]] = field(default_factory=dict[str, "dict[int, Pair]"])
+    tools: dict[str, dict[int, Pair]] = {}
     """By the tool's name and a hash of tool and arguments."""
     kept: int = 0
     largest: int = _MOST
     """Pairs with a larger hash have been let go of."""
-    changed: set[str] = field(default_factory=set[str])
+    changed: set[str] = set()
     """Tools of which more may be said than when a run last ended."""
 
     def add(self, operation: Operation, call: ToolCall) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from otel_agentperf.model import MAX_CLAIMS, Inference, Operation, ServiceTier, Usage
 
@@ -16,7 +18,9 @@ MAX_LINKS = 32
 """Links of a chain of fingerprints; where there are as many, the prompt may go on beyond them."""
 _HEAD = struct.Struct(">QQQIIII?")
 _LINKS = tuple(struct.Struct(f">{number}Q{number}I") for number in range(MAX_LINKS + 1))
-_LINK_SIZE = 12
+_HASH_SIZE = 8
+_LINK_SIZE = _HASH_SIZE + 4
+_TOKENS = tuple(struct.Struct(f">{number}I") for number in range(MAX_LINKS + 1))
 
 
 class Who(NamedTuple):
@@ -52,11 +56,10 @@ class Request(NamedTuple):
     """Of each beginning by its share of the characters, 0 where that says nothing."""
 
 
-@dataclass(slots=True)
-class Requests:
+class Requests(msgspec.Struct, gc=False):
     """The latest long requests of a session; what is kept does not depend on the order in which they came."""
 
-    by_who: dict[_Key, list[bytes]] = field(default_factory=dict["_Key", "list[bytes]"])
+    by_who: dict[_Key, list[bytes]] = {}
     """Packed, so that they sort by their end."""
     kept: int = 0
     added: int = 0
@@ -134,14 +137,20 @@ def _packed(operation: Operation, inference: Inference, usage: Usage, minimum: i
             minimum,
             len(hashes) < MAX_LINKS,
         )
-        links: list[int] = []
-        tokens: list[int] = []
-        for link, upto in zip(hashes, sizes, strict=True):
-            own = prompt_tokens * upto // size if by_size else 0
-            if own >= minimum or not by_size:
-                links.append(int(link, 16))
-                tokens.append(min(prompt_tokens, own))
-        return head + _LINKS[len(links)].pack(*links, *tokens) if links else None
+        if not by_size:
+            tokens = [0] * len(hashes)
+        elif prompt_tokens <= 0:
+            return None
+        else:
+            # Those that are too short to be cached come first.
+            first = bisect_left(sizes, -(-minimum * size // prompt_tokens))
+            hashes = hashes[first:]
+            tokens = [min(prompt_tokens, prompt_tokens * upto // size) for upto in sizes[first:]]
+        links = bytes.fromhex("".join(hashes))
+        number = len(hashes)
+        if not number or len(links) != _HASH_SIZE * number:
+            return None
+        return head + links + _TOKENS[number].pack(*tokens)
     except (ValueError, struct.error):  # no fingerprint of ours, or a number that no clock or model gives
         return None
 
@@ -166,13 +175,12 @@ def repeats(requests: Requests, life_ns: int) -> Iterator[tuple[Request, int]]:
             yield request, shared
 
 
-@dataclass(slots=True)
-class _Cache:
+class _Cache(msgspec.Struct, gc=False):
     """What one model may have in its cache."""
 
-    ended_ns: dict[int, int] = field(default_factory=dict[int, int])
+    ended_ns: dict[int, int] = {}
     """By beginning, when a request with it last ended."""
-    whole: dict[int, int] = field(default_factory=dict[int, int])
+    whole: dict[int, int] = {}
     """Tokens of the beginnings that were whole prompts."""
 
     def take(self, request: Request) -> None:

@@ -23,10 +23,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isnan, nan
 from typing import NamedTuple
+
+import msgspec
 
 from otel_agentperf.model import (
     MAX_CLAIMS,
@@ -58,9 +59,8 @@ class _Request(NamedTuple):
     """For the prompt, fresh and cached; not a number where it is unknown."""
 
 
-@dataclass(slots=True)
-class _State:
-    agents: dict[tuple[str, str], bytearray] = field(default_factory=dict[tuple[str, str], "bytearray"])
+class _State(msgspec.Struct, gc=False):
+    agents: dict[tuple[str, str], bytearray] = {}
     """By agent and model: their requests, packed."""
     longest: int = 0
     """Tokens of the longest prompt so far."""

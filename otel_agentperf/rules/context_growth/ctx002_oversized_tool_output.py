@@ -20,9 +20,10 @@ that was put in other words is not seen. The first 32 messages of a prompt are k
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from otel_agentperf.model import (
     MAX_CLAIMS,
@@ -52,8 +53,7 @@ class _Tool(NamedTuple):
     size: int
 
 
-@dataclass(slots=True)
-class _Result:
+class _Result(msgspec.Struct, gc=False):
     """A tool's result that has been found in prompts."""
 
     tool: _Tool
@@ -65,18 +65,17 @@ class _Result:
     most_of: int = 0
     """Prompts of which it made up the given share."""
     tokens_above: int = 0
-    claims: list[tuple[float, str]] = field(default_factory=list["tuple[float, str]"])
+    claims: list[tuple[float, str]] = []
     """Money and span."""
 
 
-@dataclass(slots=True)
-class _State:
+class _State(msgspec.Struct, gc=False):
     tools: tuple[_Tool, ...] = ()
     """The last ones with a long result."""
-    requests: list[tuple[int, tuple[str, ...]]] = field(default_factory=list["tuple[int, tuple[str, ...]]"])
+    requests: list[tuple[int, tuple[str, ...]]] = []
     """Start and fingerprints of the last requests."""
-    links: dict[str, _Result] = field(default_factory=dict[str, _Result])
-    results: dict[str, _Result] = field(default_factory=dict[str, _Result])
+    links: dict[str, _Result] = {}
+    results: dict[str, _Result] = {}
     """By the tool's span."""
 
 

@@ -20,8 +20,9 @@ the evidence counts such calls.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from otel_agentperf.model import Complexity, Level, Operation, Suggestion
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, billed_kinds
@@ -31,8 +32,7 @@ IMPACTS = {1: 0.6, 2: 0.75, 5: 0.9, 10: 1.0}
 CONTRIBUTORS = 3
 
 
-@dataclass(slots=True)
-class _State:
+class _State(msgspec.Struct, gc=False):
     announced: int
     next_usd: Decimal
     """Below this there is nothing new to say."""

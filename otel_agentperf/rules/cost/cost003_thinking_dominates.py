@@ -20,8 +20,9 @@ tokens is what Google's OpenAI-compatible interface takes for low effort
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+import msgspec
 
 from otel_agentperf.model import (
     ZERO_USD,
@@ -39,15 +40,14 @@ from otel_agentperf.rules.bounded import Claims, Table, part_of, target_of, weig
 REFERENCE_IMPACT = 0.9
 
 
-@dataclass(slots=True)
-class _Thinker:
+class _Thinker(msgspec.Struct, gc=False):
     calls: int = 0
     over_budget: int = 0
     output_tokens: int = 0
     thought_tokens: int = 0
     excess_tokens: int = 0
     saved_usd: Decimal = ZERO_USD
-    claims: Claims = field(default_factory=Claims)
+    claims: Claims = msgspec.field(default_factory=Claims)
 
     def merge(self, other: _Thinker) -> None:
         self.calls += other.calls

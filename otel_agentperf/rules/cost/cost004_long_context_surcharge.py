@@ -19,7 +19,6 @@ is an option. What is cut from the prompt is taken to be its least useful part.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
@@ -43,14 +42,13 @@ from otel_agentperf.rules.bounded import Claims, Table, dollars, target_of, weig
 REFERENCE_IMPACT = 0.8
 
 
-@dataclass(slots=True)
-class _Surcharged:
+class _Surcharged(msgspec.Struct, gc=False):
     calls: int = 0
     cliff_tokens: int = 0
     over_tokens: int = 0
     largest_over: int = 0
     saved_usd: Decimal = ZERO_USD
-    claims: Claims = field(default_factory=Claims)
+    claims: Claims = msgspec.field(default_factory=Claims)
 
     def merge(self, other: _Surcharged) -> None:
         self.calls += other.calls

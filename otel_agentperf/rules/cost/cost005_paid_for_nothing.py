@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from otel_agentperf.model import (
     ZERO_USD,
@@ -57,18 +58,16 @@ class Waste(StrEnum):
     CUT = "cut"
 
 
-@dataclass(slots=True)
-class _Wasted:
-    calls: Counter[Waste] = field(default_factory=Counter[Waste])
+class _Wasted(msgspec.Struct, gc=False):
+    calls: Counter[Waste] = msgspec.field(default_factory=Counter[Waste])
     cost_usd: Decimal = ZERO_USD
     time_ns: int = 0
-    claims: Claims = field(default_factory=Claims)
+    claims: Claims = msgspec.field(default_factory=Claims)
 
 
-@dataclass(slots=True)
-class _State:
-    wasted: dict[str, _Wasted] = field(default_factory=dict[str, _Wasted])
-    cut: dict[str, Operation] = field(default_factory=dict[str, Operation])
+class _State(msgspec.Struct, gc=False):
+    wasted: dict[str, _Wasted] = {}
+    cut: dict[str, Operation] = {}
     """Answers cut at the limit and not asked for again so far, by what was asked."""
 
 

@@ -16,7 +16,8 @@ nature and is left alone, and so are answers that report no usage.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from otel_agentperf.model import (
     BILLED_BY_TOKEN,
@@ -32,8 +33,7 @@ from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Table, weighed
 REFERENCE_IMPACT = 0.6
 
 
-@dataclass(slots=True)
-class _Unpriced:
+class _Unpriced(msgspec.Struct, gc=False):
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -49,10 +49,9 @@ class _Unpriced:
         self.rates_help |= other.rates_help
 
 
-@dataclass(slots=True)
-class _State:
+class _State(msgspec.Struct, gc=False):
     calls: int = 0
-    models: Table[_Unpriced] = field(default_factory=lambda: Table(_Unpriced, MAX_PROCESS_TARGETS))
+    models: Table[_Unpriced] = msgspec.field(default_factory=lambda: Table(_Unpriced, MAX_PROCESS_TARGETS))
 
 
 class UnpricedModel(Rule[_State]):

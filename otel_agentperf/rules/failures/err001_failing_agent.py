@@ -17,8 +17,9 @@ one within it does, only the inner one counts. A few invocations prove nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+import msgspec
 
 from otel_agentperf.model import (
     ZERO_USD,
@@ -46,14 +47,13 @@ _Billed = list[tuple[str, Decimal]]
 """Spans and what they cost."""
 
 
-@dataclass(slots=True)
-class _Agent:
+class _Agent(msgspec.Struct, gc=False):
     invocations: int = 0
     failures: int = 0
     lost_usd: Decimal = ZERO_USD
     lost_ns: int = 0
-    money: Claims = field(default_factory=Claims)
-    time: Claims = field(default_factory=Claims)
+    money: Claims = msgspec.field(default_factory=Claims)
+    time: Claims = msgspec.field(default_factory=Claims)
 
     def merge(self, other: _Agent) -> None:
         self.invocations += other.invocations
@@ -64,12 +64,11 @@ class _Agent:
         self.time.merge(other.time)
 
 
-@dataclass(slots=True)
-class _State:
-    agents: Table[_Agent] = field(default_factory=lambda: Table(_Agent, MAX_PROCESS_TARGETS))
-    beneath: dict[str, _Billed] = field(default_factory=dict[str, _Billed])
+class _State(msgspec.Struct, gc=False):
+    agents: Table[_Agent] = msgspec.field(default_factory=lambda: Table(_Agent, MAX_PROCESS_TARGETS))
+    beneath: dict[str, _Billed] = {}
     """What was billed beneath a span that has not ended."""
-    failed_beneath: set[str] = field(default_factory=set[str])
+    failed_beneath: set[str] = set()
     """Spans that have not ended, beneath which an agent has failed.
 
     The runs that a merge joins are over, so these two have no part in it."""

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isnan
 
@@ -96,10 +95,9 @@ class _Agent(msgspec.Struct, gc=False):
     claims: Claims = msgspec.field(default_factory=Claims)
 
 
-@dataclass(slots=True)
-class _State:
-    agents: dict[str, _Agent] = field(default_factory=dict[str, _Agent])
-    nodes: dict[str, tuple[str, int]] = field(default_factory=dict[str, "tuple[str, int]"])
+class _State(msgspec.Struct, gc=False):
+    agents: dict[str, _Agent] = {}
+    nodes: dict[str, tuple[str, int]] = {}
     """Nodes that were retried, by span: whose they are and how often."""
 
 

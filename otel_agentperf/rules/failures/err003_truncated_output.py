@@ -19,7 +19,8 @@ counts as whole. One cut answer is no pattern. Whether a cut answer was good eno
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from otel_agentperf.model import (
     Complexity,
@@ -35,14 +36,13 @@ from otel_agentperf.rules.finish import TOKEN_LIMIT
 REFERENCE_IMPACT = 0.7
 
 
-@dataclass(slots=True)
-class _Answers:
+class _Answers(msgspec.Struct, gc=False):
     calls: int = 0
     cut: int = 0
     eaten: int = 0
     """Cut answers of which most tokens were thoughts."""
     cut_tokens: int = 0
-    longest: Claims = field(default_factory=lambda: Claims(most=16))
+    longest: Claims = msgspec.field(default_factory=lambda: Claims(most=16))
     """Where the longest of them are; nothing is claimed."""
 
     def merge(self, other: _Answers) -> None:

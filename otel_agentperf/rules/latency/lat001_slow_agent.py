@@ -17,7 +17,8 @@ cached invocations are left out, and so is one that failed: its time is not the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from otel_agentperf.model import (
     Complexity,
@@ -34,17 +35,15 @@ NS_PER_S = 1e9
 MAX_AGENTS = 500
 
 
-@dataclass(slots=True)
-class _Agent:
+class _Agent(msgspec.Struct, gc=False):
     invocations: int = 0
     total_ns: int = 0
     slowest_ns: int = 0
     slowest_span: str = ""
 
 
-@dataclass(slots=True)
-class _State:
-    agents: dict[str, _Agent] = field(default_factory=dict[str, _Agent])
+class _State(msgspec.Struct, gc=False):
+    agents: dict[str, _Agent] = {}
 
 
 class SlowAgent(Rule[_State]):
@@ -79,12 +78,13 @@ class SlowAgent(Rule[_State]):
             if len(state.agents) >= MAX_AGENTS:
                 return ()
             agent = state.agents[operation.name] = _Agent()
-        duration_ns = operation.duration_ns
+        duration_ns = max(0, operation.end_ns - operation.start_ns)
         agent.invocations += 1
         agent.total_ns += duration_ns
-        agent.slowest_ns, agent.slowest_span = max(
-            (agent.slowest_ns, agent.slowest_span), (duration_ns, operation.span_id)
-        )
+        if duration_ns >= agent.slowest_ns:
+            agent.slowest_ns, agent.slowest_span = max(
+                (agent.slowest_ns, agent.slowest_span), (duration_ns, operation.span_id)
+            )
         return self._of(operation.name, agent)
 
     def merge(self, state: _State, other: _State) -> _State:
@@ -102,7 +102,8 @@ class SlowAgent(Rule[_State]):
         return [suggestion for name, agent in state.agents.items() for suggestion in self._of(name, agent)]
 
     def _of(self, name: str, agent: _Agent) -> Iterable[Suggestion]:
-        if agent.invocations < self.min_invocations:
+        # No average is above the threshold where no invocation is.
+        if agent.invocations < self.min_invocations or agent.slowest_ns <= self.threshold_s * NS_PER_S:
             return ()
         total_s = agent.total_ns / NS_PER_S
         average_s = total_s / agent.invocations

@@ -21,7 +21,8 @@ lost (J. Nielsen, Response Times: The 3 Important Limits, nngroup.com).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from otel_agentperf.model import (
     Complexity,
@@ -40,8 +41,7 @@ MAX_IMPACT = 0.8
 _PATIENT = frozenset({ServiceTier.FLEX, ServiceTier.BATCH})
 
 
-@dataclass(slots=True)
-class _Streams:
+class _Streams(msgspec.Struct, gc=False):
     calls: int = 0
     total_ns: int = 0
     slowest: tuple[int, str] = (0, "")

@@ -20,12 +20,15 @@ cancelled and blocked calls are left out.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
 
 from otel_agentperf.model import (
     ZERO_USD,
     Complexity,
+    Cost,
     Inference,
     Level,
     Operation,
@@ -35,18 +38,22 @@ from otel_agentperf.model import (
     Suggestion,
     Usage,
 )
+from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import Claims, Table, dollars, target_of, weighed_usd
 from otel_agentperf.rules.finish import TOKEN_LIMIT
 
 REFERENCE_IMPACT = 0.9
+MAX_PENDING = 16
+"""Light calls of an agent that wait to be priced; the end of a run prices all of them."""
 _ANSWERED = frozenset({"text", "function_call", "mixed"})
 _ALIAS = "-latest"
 _SEPARATOR = "\x1f"
+_Light = tuple[str, Usage, Cost, str, str, int]
+"""A light call: its span, usage, cost and provider, the cheaper model, and when it was made."""
 
 
-@dataclass(slots=True)
-class _Calls:
+class _Calls(msgspec.Struct, gc=False):
     """An agent's calls of one model."""
 
     calls: int = 0
@@ -56,8 +63,10 @@ class _Calls:
     """Of the light calls, as the line above."""
     cost_usd: Decimal = ZERO_USD
     saved_usd: Decimal = ZERO_USD
-    claims: Claims = field(default_factory=Claims)
+    claims: Claims = msgspec.field(default_factory=Claims)
     cheaper: str = ""
+    pending: list[_Light] = []
+    """Light calls that are priced later, at the end of the run at the latest."""
 
     def merge(self, other: _Calls) -> None:
         self.calls += other.calls
@@ -68,6 +77,22 @@ class _Calls:
         self.saved_usd += other.saved_usd
         self.claims.merge(other.claims)
         self.cheaper = max(self.cheaper, other.cheaper)
+        self.pending += other.pending
+
+    def settle(self, prices: PriceBook) -> None:
+        """Price what was left for later; a call that the cheaper model would not make cheaper is not light."""
+        for span_id, usage, cost, provider, cheaper, when_ns in self.pending:
+            other = prices.price(provider, cheaper, usage, cost.tier, when_ns=when_ns).total_usd
+            if other is None or cost.total_usd is None or other >= cost.total_usd:
+                continue
+            self.light += 1
+            self.cheaper = max(self.cheaper, cheaper)
+            self.input_tokens += usage.input_tokens
+            self.output_tokens += usage.output_tokens
+            self.cost_usd += cost.total_usd
+            self.saved_usd += cost.total_usd - other
+            self.claims.add(span_id, cost.total_usd - other)
+        self.pending = []
 
 
 class DearModelForSimpleWork(Rule[Table[_Calls]]):
@@ -116,32 +141,25 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
         cheaper = prices.cheaper_model(call.provider, model, when_ns=when_ns)
         if cheaper is None:
             return ()
-        entry = state.of(f"{target_of(operation.agent, model)}{_SEPARATOR}{model}")
+        entry = state.of(_name(operation.agent, model))
         if entry is None:
             return ()
         entry.calls += 1
         cost = operation.cost
         if cost is None or cost.total_usd is None or not self._is_light(call, usage):
             return ()
-        other = prices.price(call.provider, cheaper, usage, cost.tier, when_ns=when_ns).total_usd
-        if other is None or other >= cost.total_usd:
-            return ()
-        entry.light += 1
-        entry.cheaper = max(entry.cheaper, cheaper)
-        entry.input_tokens += usage.input_tokens
-        entry.output_tokens += usage.output_tokens
-        entry.cost_usd += cost.total_usd
-        entry.saved_usd += cost.total_usd - other
-        entry.claims.add(operation.span_id, cost.total_usd - other)
+        entry.pending.append((operation.span_id, usage, cost, call.provider, cheaper, when_ns))
+        if len(entry.pending) >= MAX_PENDING:
+            entry.settle(prices)
         return ()
 
     def _is_light(self, call: Inference, usage: Usage) -> bool:
         return (
             usage.input_tokens <= self.prompt_tokens
+            and usage.input_modalities is None
             and usage.reasoning_tokens <= self.thought_tokens
             and usage.output_tokens - usage.reasoning_tokens <= self.answer_tokens
             and not usage.grounding_queries
-            and usage.input_modalities is None
             and TOKEN_LIMIT.isdisjoint(call.finish_reasons)
         )
 
@@ -152,6 +170,8 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
     def judge(self, state: Table[_Calls], view: View) -> Iterable[Suggestion]:
         said: dict[str, tuple[Decimal, Suggestion]] = {}
         for name, calls in sorted(state.entries.items(), key=_by_name):
+            if calls.pending and view.prices is not None:
+                calls.settle(view.prices)
             if calls.calls < self.min_calls or calls.light < self.light_share * calls.calls:
                 continue
             target, _, model = name.partition(_SEPARATOR)
@@ -193,6 +213,11 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
             savings=Savings(SavingBasis.REPRICED, cost_usd=calls.saved_usd),
             claims=calls.claims.largest(),
         )
+
+
+@lru_cache(maxsize=1_024)
+def _name(agent: str, model: str) -> str:
+    return f"{target_of(agent, model)}{_SEPARATOR}{model}"
 
 
 def _by_name(item: tuple[str, _Calls]) -> str:

@@ -24,7 +24,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from otel_agentperf.model import (
     MAX_CLAIMS,
@@ -49,14 +50,13 @@ _FEWEST_TOOLS = 2
 _MAX_PAUSE_NS = NS_PER_S
 
 
-@dataclass(slots=True)
-class _State:
+class _State(msgspec.Struct, gc=False):
     """Columns, one place a model request that gave text."""
 
-    spans: array[int] = field(default_factory=lambda: array("Q"))
-    heads: array[int] = field(default_factory=lambda: array("Q"))
-    requests: array[int] = field(default_factory=lambda: array("Q"))
-    uses: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
+    spans: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    heads: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    requests: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    uses: dict[int, tuple[int, ...]] = {}
     """The requests whose answers stand in another, where there are any."""
 
 

@@ -28,9 +28,10 @@ from __future__ import annotations
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from otel_agentperf.model import (
     ZERO_USD,
@@ -57,11 +58,10 @@ class _Wasted(NamedTuple):
     kind: Waste
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct, gc=False):
     """The wasted calls of a tool, or of several."""
 
-    kinds: Counter[Waste] = field(default_factory=Counter[Waste])
+    kinds: Counter[Waste] = msgspec.field(default_factory=Counter[Waste])
     most: int = 0
     """The most within the last 16 tool calls."""
     level: Level | None = None
@@ -70,8 +70,8 @@ class _Tally:
     time_ns: int = 0
     cost_usd: Decimal = ZERO_USD
     requests: int = 0
-    claims: Claims = field(default_factory=Claims)
-    spans: array[int] = field(default_factory=lambda: array("Q"))
+    claims: Claims = msgspec.field(default_factory=Claims)
+    spans: array[int] = msgspec.field(default_factory=lambda: array("Q"))
 
     def add(self, kind: Waste, operation: Operation) -> None:
         """Count one wasted call."""
@@ -112,15 +112,14 @@ class _Tally:
         )
 
 
-@dataclass(slots=True)
-class _State:
+class _State(msgspec.Struct, gc=False):
     calls: int = 0
     changes: int = 0
     """Calls that gave something new for the arguments of an earlier one."""
-    tools: dict[str, Calls] = field(default_factory=dict[str, Calls])
-    wasted: dict[str, _Tally] = field(default_factory=dict[str, _Tally])
-    recent: deque[_Wasted] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    loop: dict[str, None] = field(default_factory=dict[str, None])
+    tools: dict[str, Calls] = {}
+    wasted: dict[str, _Tally] = {}
+    recent: deque[_Wasted] = msgspec.field(default_factory=lambda: deque(maxlen=WINDOW))
+    loop: dict[str, None] = {}
     """The tools that a loop over several went through."""
     loop_most: int = 0
     loop_said: int = 0

@@ -18,9 +18,12 @@ was blocked, empty, cut or abandoned. The last 512 different requests of a run a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
+from struct import Struct, error
+
+import msgspec
 
 from otel_agentperf.model import (
     BILLED_BY_TOKEN,
@@ -34,7 +37,7 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, int_of
+from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, int_of, span_hex
 from otel_agentperf.rules.bounded import Claims, target_of, weighed_ns, weighed_usd
 from otel_agentperf.rules.finish import TOKEN_LIMIT
 from otel_agentperf.rules.shape import NS_PER_S
@@ -42,26 +45,18 @@ from otel_agentperf.rules.shape import NS_PER_S
 MAX_REQUESTS = 512
 MAX_REPEATS = 1_024
 REFERENCE_IMPACT = 0.7
+_REPEAT = Struct("<QqqdQH")
 _NO_ANSWERS = frozenset({"blocked", "empty"})
 
 
-@dataclass(slots=True)
-class _Repeat:
-    target: str
-    span_id: str
-    start_ns: int
-    end_ns: int
-    cost_usd: Decimal
-    parent_id: str | None
-
-
-@dataclass(slots=True)
-class _State:
-    answered: dict[int, int] = field(default_factory=dict[int, int])
+class _State(msgspec.Struct, gc=False):
+    answered: dict[int, int] = {}
     """By request, when it was last answered."""
-    sampled: set[int] = field(default_factory=set[int])
+    sampled: set[int] = set()
     """Requests that were made again before they were answered."""
-    repeats: dict[int, list[_Repeat]] = field(default_factory=dict[int, list[_Repeat]])
+    repeats: dict[int, bytearray] = {}
+    """By request, each repeat packed: span, start, end, cost, parent, and the place of its target."""
+    targets: dict[str, int] = {}
     total: int = 0
     last: tuple[int, str | None] = (0, None)
     """The last request and the operation that it was made beneath."""
@@ -69,12 +64,11 @@ class _State:
     """Of the last node that asked a model: its last request, what it ran beneath, and its step."""
 
 
-@dataclass(slots=True)
-class _Repeated:
+class _Repeated(msgspec.Struct, gc=False):
     requests: int = 0
     time_ns: int = 0
     cost_usd: Decimal = ZERO_USD
-    claims: Claims = field(default_factory=Claims)
+    claims: Claims = msgspec.field(default_factory=Claims)
 
 
 class RepeatedPrompt(Rule[_State]):
@@ -110,31 +104,37 @@ class RepeatedPrompt(Rule[_State]):
         if inference is None or inference.request_hash is None:
             return ()
         key = int_of(inference.request_hash)
-        is_at_once = state.last == (key, operation.parent_id) and operation.kind is OperationKind.INFERENCE
-        state.last = (key, operation.parent_id)
+        last = state.last
+        state.last = now = (key, operation.parent_id)
         if not _is_usable(operation, inference):
             return ()
         answered_ns = state.answered.get(key)
-        state.answered[key] = max(answered_ns or 0, operation.end_ns)
+        if answered_ns is None or operation.end_ns > answered_ns:
+            state.answered[key] = operation.end_ns
         if answered_ns is None:
             if len(state.answered) > MAX_REQUESTS:
                 del state.answered[next(iter(state.answered))]
         elif operation.start_ns < answered_ns:
             state.sampled.add(key)
-        elif not is_at_once and state.total < MAX_REPEATS:
-            state.total += 1
-            state.repeats.setdefault(key, []).append(_repeat(operation, inference))
+        elif (last != now or operation.kind is not OperationKind.INFERENCE) and state.total < MAX_REPEATS:
+            _keep(state, key, operation, inference)
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
+        if not state.repeats:
+            return ()
         by_target: dict[str, _Repeated] = {}
+        targets = list(state.targets)
         for key, repeats in state.repeats.items():
-            for repeat in () if key in state.sampled else repeats:
-                found = by_target.setdefault(repeat.target, _Repeated())
+            if key in state.sampled:
+                continue
+            for span, start_ns, end_ns, usd, _, place in _REPEAT.iter_unpack(repeats):
+                found = by_target.setdefault(targets[place], _Repeated())
+                cost_usd = Decimal(repr(usd))
                 found.requests += 1
-                found.time_ns += max(0, repeat.end_ns - repeat.start_ns)
-                found.cost_usd += repeat.cost_usd
-                found.claims.add(repeat.span_id, repeat.cost_usd, repeat.start_ns, repeat.end_ns)
+                found.time_ns += max(0, end_ns - start_ns)
+                found.cost_usd += cost_usd
+                found.claims.add(span_hex(span), cost_usd, start_ns, end_ns)
         return [
             self._suggestion(target, found, root, view)
             for target, found in by_target.items()
@@ -186,18 +186,22 @@ def _forgive_copy(state: _State, node: Operation) -> None:
     before, key = state.node, state.last[0]
     state.node = (key, node.parent_id, node.node.step) if node.node is not None and node.node.step is not None else None
     repeats = state.repeats.get(key)
-    if before is not None and before == state.node and repeats and repeats[-1].parent_id == node.span_id:
-        repeats.pop()
+    if before is None or before != state.node or not repeats:
+        return
+    *_, parent, _ = _REPEAT.unpack_from(repeats, len(repeats) - _REPEAT.size)
+    if parent == int_of(node.span_id):
+        del repeats[-_REPEAT.size :]
         state.total -= 1
 
 
-def _repeat(operation: Operation, inference: Inference) -> _Repeat:
+def _keep(state: _State, key: int, operation: Operation, inference: Inference) -> None:
+    """Remember a repeat; one at a time that no clock gives is left out."""
     cost_usd = operation.cost.total_usd if operation.cost is not None else None
-    return _Repeat(
-        target_of(operation.agent, inference.request_model),
-        operation.span_id,
-        operation.start_ns,
-        operation.end_ns,
-        cost_usd if cost_usd is not None else ZERO_USD,
-        operation.parent_id,
-    )
+    target = target_of(operation.agent, inference.request_model)
+    place = state.targets.setdefault(target, len(state.targets))
+    parent = int_of(operation.parent_id) if operation.parent_id is not None else 0
+    times = operation.start_ns, operation.end_ns
+    with contextlib.suppress(error):
+        packed = _REPEAT.pack(int_of(operation.span_id), *times, float(cost_usd or 0), parent, place)
+        state.total += 1
+        state.repeats.setdefault(key, bytearray()).extend(packed)

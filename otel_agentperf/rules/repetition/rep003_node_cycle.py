@@ -19,12 +19,14 @@ node within one step are one step.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
+
+import msgspec
 
 from otel_agentperf.model import (
     ZERO_USD,
@@ -43,17 +45,13 @@ from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, usd_
 REFERENCE_IMPACT = 0.9
 _FEWEST_NODES = 3
 _UNKNOWN = 0
+_NODE = Struct("<QqLQ")
 
 
-@dataclass(slots=True)
-class _State:
-    """Columns, one place a node."""
+class _State(msgspec.Struct, gc=False):
+    """Nodes, packed: span, step, name as a checksum, and a hash of what the node was given."""
 
-    spans: array[int] = field(default_factory=lambda: array("Q"))
-    states: array[int] = field(default_factory=lambda: array("Q"))
-    steps: array[int] = field(default_factory=lambda: array("q"))
-    names: array[int] = field(default_factory=lambda: array("L"))
-    """Checksums, which tell whether any node may have come round at all."""
+    nodes: bytearray = msgspec.field(default_factory=bytearray)
 
 
 class _Step(NamedTuple):
@@ -106,22 +104,20 @@ class NodeCycle(Rule[_State]):
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         node = operation.node
-        if node is None or node.step is None or len(state.spans) >= MAX_ROWS_REMEMBERED:
+        if node is None or node.step is None or len(state.nodes) >= MAX_ROWS_REMEMBERED * _NODE.size:
             return ()
-        state.spans.append(int_of(operation.span_id))
-        state.states.append(int_of(node.state_hash) if node.state_hash is not None else _UNKNOWN)
-        state.steps.append(node.step)
-        state.names.append(crc32(operation.name.encode(errors="replace")))
+        given = int_of(node.state_hash) if node.state_hash is not None else _UNKNOWN
+        state.nodes += _NODE.pack(int_of(operation.span_id), node.step, _checksum(operation.name), given)
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
-        nodes = len(state.spans)
-        if nodes < _FEWEST_NODES or shape is None or shape.dropped:
+        if len(state.nodes) < _FEWEST_NODES * _NODE.size or shape is None or shape.dropped:
             return ()
-        if len(set(zip(state.names, state.states, strict=True))) == nodes:
+        nodes = list(_NODE.iter_unpack(state.nodes))
+        if len({node[2:] for node in nodes}) == len(nodes):
             return ()  # no node was given what it was given before
-        facts = dict(zip(state.spans, zip(state.steps, state.states, strict=True), strict=True))
+        facts = {span: (step, given) for span, step, _, given in nodes}
         tree = shape.tree(root)
         found = [
             suggestion
@@ -209,6 +205,11 @@ class NodeCycle(Rule[_State]):
 
 
 _MOST_NAMED = 8
+
+
+@lru_cache(maxsize=1_024)
+def _checksum(name: str) -> int:
+    return crc32(name.encode(errors="replace"))
 
 
 def _executions(siblings: Sequence[Row], facts: dict[int, tuple[int, int]]) -> Iterator[list[_Step]]:

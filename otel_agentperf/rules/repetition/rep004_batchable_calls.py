@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from otel_agentperf.model import (
     MAX_CLAIMS,
@@ -40,10 +41,9 @@ from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, aske
 IMPACT = 0.3
 
 
-@dataclass(slots=True)
-class _State:
-    spans: array[int] = field(default_factory=lambda: array("Q"))
-    arguments: array[int] = field(default_factory=lambda: array("Q"))
+class _State(msgspec.Struct, gc=False):
+    spans: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    arguments: array[int] = msgspec.field(default_factory=lambda: array("Q"))
 
 
 class BatchableCalls(Rule[_State]):

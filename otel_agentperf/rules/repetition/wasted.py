@@ -7,8 +7,9 @@ remembered for 256 different arguments of a tool, and the wording of its last 16
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from otel_agentperf.model import Operation, ToolCall
 
@@ -31,15 +32,14 @@ class Waste(StrEnum):
     """Nearly the same request in other words."""
 
 
-@dataclass(slots=True)
-class Calls:
+class Calls(msgspec.Struct, gc=False):
     """What is remembered of the calls of one tool."""
 
-    errors: dict[str, None] = field(default_factory=dict[str, None])
+    errors: dict[str, None] = {}
     """Since its last success."""
-    results: dict[str, tuple[str | None, int, int]] = field(default_factory=dict[str, "tuple[str | None, int, int]"])
+    results: dict[str, tuple[str | None, int, int]] = {}
     """By arguments: what was given last, how often it was given something, and when, in changes."""
-    recent: deque[tuple[str, int, str | None] | None] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    recent: deque[tuple[str, int, str | None] | None] = msgspec.field(default_factory=lambda: deque(maxlen=WINDOW))
     """Arguments, SimHash and context of the last calls; `None` for a call with few words."""
 
     def take(self, call: ToolCall, operation: Operation, changes: int = 0) -> Waste | None:
