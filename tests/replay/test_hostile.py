@@ -179,7 +179,7 @@ KEYS = (
     "error.type",
 )
 OPERATIONS = st.sampled_from(["invoke_workflow", "invoke_agent", "invoke_node", "execute_tool", CALL, "embeddings"])
-ANY_VALUE: st.SearchStrategy[Any] = st.one_of(
+_VALUES: list[st.SearchStrategy[Any]] = [
     st.fixed_dictionaries({"stringValue": OPERATIONS | st.text(max_size=10)}),
     st.fixed_dictionaries({"intValue": st.integers(-5, 2**70) | st.integers(0, 9999).map(str)}),
     st.fixed_dictionaries({"doubleValue": st.floats() | st.just("NaN")}),
@@ -187,30 +187,35 @@ ANY_VALUE: st.SearchStrategy[Any] = st.one_of(
     st.fixed_dictionaries({"arrayValue": JSON}),
     st.fixed_dictionaries({"kvlistValue": JSON}),
     JSON,
-)
+]
+ANY_VALUE: st.SearchStrategy[Any] = st.one_of(_VALUES)
 ATTRIBUTE: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"key": st.sampled_from(KEYS) | st.text(max_size=5), "value": ANY_VALUE}
 )
 IDS = st.integers(0, 6).map(lambda number: f"{number:016x}")
-TIMES = st.one_of(st.integers(-10, 2**66), st.integers(0, 10**19).map(str), JSON)
+_TIMES: list[st.SearchStrategy[Any]] = [st.integers(-10, 2**66), st.integers(0, 10**19).map(str), JSON]
+TIMES: st.SearchStrategy[Any] = st.one_of(_TIMES)
+# Each in a name of its own: the type of what `|` makes of two strategies is a union otherwise.
+_IDS_OR_NOT: st.SearchStrategy[Any] = IDS | JSON
+_NAMES: st.SearchStrategy[Any] = st.text(max_size=10) | JSON
+_FLAGS: st.SearchStrategy[Any] = st.sampled_from([0, 256, 768]) | JSON
+_ATTRIBUTES: st.SearchStrategy[Any] = st.lists(ATTRIBUTE, max_size=8) | JSON
+_CODES: st.SearchStrategy[Any] = st.sampled_from([0, 1, 2, "STATUS_CODE_ERROR"]) | JSON
+_STATUS: st.SearchStrategy[Any] = st.fixed_dictionaries({"code": _CODES}) | JSON
+_EVENT_NAMES: st.SearchStrategy[Any] = st.sampled_from(["agentperf.attempt", "gen_ai.evaluation.result"]) | JSON
+_EVENT: st.SearchStrategy[Any] = st.fixed_dictionaries({"name": _EVENT_NAMES}, optional={"attributes": _ATTRIBUTES})
+_EVENTS: st.SearchStrategy[Any] = st.lists(_EVENT, max_size=3) | JSON
 SPANS: st.SearchStrategy[Any] = st.fixed_dictionaries(
-    {"traceId": st.sampled_from([TRACE, "0" * 32, "xyz"]), "spanId": IDS | JSON},
+    {"traceId": st.sampled_from([TRACE, "0" * 32, "xyz"]), "spanId": _IDS_OR_NOT},
     optional={
-        "parentSpanId": IDS | JSON,
-        "name": st.text(max_size=10) | JSON,
-        "flags": st.sampled_from([0, 256, 768]) | JSON,
+        "parentSpanId": _IDS_OR_NOT,
+        "name": _NAMES,
+        "flags": _FLAGS,
         "startTimeUnixNano": TIMES,
         "endTimeUnixNano": TIMES,
-        "attributes": st.lists(ATTRIBUTE, max_size=8) | JSON,
-        "status": st.fixed_dictionaries({"code": st.sampled_from([0, 1, 2, "STATUS_CODE_ERROR"]) | JSON}) | JSON,
-        "events": st.lists(
-            st.fixed_dictionaries(
-                {"name": st.sampled_from(["agentperf.attempt", "gen_ai.evaluation.result"]) | JSON},
-                optional={"attributes": st.lists(ATTRIBUTE, max_size=3) | JSON},
-            ),
-            max_size=3,
-        )
-        | JSON,
+        "attributes": _ATTRIBUTES,
+        "status": _STATUS,
+        "events": _EVENTS,
     },
 )
 
