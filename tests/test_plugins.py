@@ -100,8 +100,8 @@ def test_settings_switch_a_rule_of_the_user_and_reject_what_it_does_not_know(ins
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ("Missing", "it cannot be loaded (AttributeError"),
-        ("Good()", "it cannot be loaded (AttributeError"),
+        ("Missing", "it cannot be loaded ("),
+        ("Good()", "it cannot be loaded ("),
         ("GROUP_NAME", "it is no class that derives from otel_agentperf.rules.base.Rule"),
         ("Plain", "it is no class that derives from otel_agentperf.rules.base.Rule"),
         ("Rule", "Rule lacks code (text such as MINE001), name (text such as slow_checkout), group"),
