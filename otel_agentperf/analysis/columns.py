@@ -44,8 +44,14 @@ class Columns:
     def __len__(self) -> int:
         return len(self._packed) // _FORMAT.size
 
-    def add(self, operation: Operation, *, is_root: bool = False) -> None:  # noqa: C901 - every operation passes here
-        """Keep one operation, or count it as dropped beyond the limit, which does not hold for the run's root."""
+    def add(self, operation: Operation, cost_usd: float = nan, *, is_root: bool = False) -> None:  # noqa: C901 - every operation passes here
+        """Keep one operation, or count it as dropped beyond the limit, which does not hold for the run's root.
+
+        Args:
+            operation: it.
+            cost_usd: what it cost, where that is at hand as a float.
+            is_root: whether it is the run's root.
+        """
         if len(self._packed) >= self._limit * _FORMAT.size and not is_root:
             self.dropped += 1
             return
@@ -54,11 +60,10 @@ class Columns:
             flags = _IS_ERROR
         if operation.is_agent:
             flags |= _IS_AGENT
-        cost_usd = nan
         cost = operation.cost
         if cost is not None:
             flags |= _HAS_COST
-            if cost.total_usd is not None:
+            if cost_usd != cost_usd and cost.total_usd is not None:  # noqa: PLR0124 - not a number yet
                 cost_usd = float(cost.total_usd)
         labels = self._labels
         place = labels.setdefault((operation.name, operation.agent, operation.outcome), len(labels))

@@ -7,6 +7,7 @@ is the runs that share a conversation id; a run without one is a session of its 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 from otel_agentperf.analysis.columns import Columns
@@ -141,15 +142,17 @@ class Run(ScopeState):
 def count(run: Run, operation: Operation, *, is_root: bool = False) -> None:
     """Add one operation to the sums of its run and of its session."""
     cost = operation.cost
-    add_to_totals(run.view.totals, operation)
-    if not run.shares_view:
-        add_to_totals(run.session.view.totals, operation)
+    view, wider = run.view, None if run.shares_view else run.session.view
+    add_to_totals(view.totals, operation)
+    if wider is not None:
+        add_to_totals(wider.totals, operation)
+    cost_usd = nan
     if cost is not None and cost.total_usd is not None:
         contributor, cost_usd = contributor_of(operation), float(cost.total_usd)
-        _charge(run.view.contributors, contributor, cost_usd)
-        if not run.shares_view:
-            _charge(run.session.view.contributors, contributor, cost_usd)
-    run.columns.add(operation, is_root=is_root)
+        _charge(view.contributors, contributor, cost_usd)
+        if wider is not None:
+            _charge(wider.contributors, contributor, cost_usd)
+    run.columns.add(operation, cost_usd, is_root=is_root)
 
 
 def _charge(contributors: dict[str, Spending], contributor: str, cost_usd: float) -> None:
@@ -182,10 +185,11 @@ def add_to_totals(totals: Totals, operation: Operation) -> None:  # noqa: C901, 
     if usage is not None:
         totals.input_tokens += usage.input_tokens
         totals.output_tokens += usage.output_tokens
-        if usage.cache_read_tokens:
-            totals.cache_read_tokens += usage.cache_read_tokens
-        if usage.reasoning_tokens:
-            totals.reasoning_tokens += usage.reasoning_tokens
+        cached, thoughts = usage.cache_read_tokens, usage.reasoning_tokens
+        if cached:
+            totals.cache_read_tokens += cached
+        if thoughts:
+            totals.reasoning_tokens += thoughts
     cost = operation.cost
     if cost is not None:
         if cost.total_usd is None:

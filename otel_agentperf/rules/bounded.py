@@ -123,7 +123,8 @@ class Claims(msgspec.Struct, gc=False):
 
     def spans(self) -> tuple[str, ...]:
         """The spans of the largest claims, each once."""
-        return tuple(dict.fromkeys(claim.span_id for claim in self.largest()))[:MAX_SPANS]
+        spans = (packed[_PACKED.size :].decode(errors=_ANY) for packed in sorted(self._kept, reverse=True))
+        return tuple(dict.fromkeys(spans))[:MAX_SPANS]
 
 
 def weighed(reference: float, part: float | Decimal, whole: float | Decimal) -> float:

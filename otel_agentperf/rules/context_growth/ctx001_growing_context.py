@@ -56,7 +56,7 @@ class _Request(NamedTuple):
     span_id: int
     tokens: int
     paid_usd: float
-    """For the prompt, fresh and cached; not a number where it is unknown."""
+    """For the prompt, fresh and cached; not a number where it is unknown, or within the window."""
 
 
 class _State(msgspec.Struct, gc=False):
@@ -112,7 +112,7 @@ class GrowingContext(Rule[_State]):
             return ()
         cost = operation.cost
         paid_usd = nan
-        if cost is not None and cost.input_usd is not None:
+        if cost is not None and cost.input_usd is not None and usage.input_tokens > self.window_tokens:
             paid_usd = float(cost.input_usd + cost.cache_read_usd if cost.cache_read_usd else cost.input_usd)
         try:
             packed = _REQUEST.pack(

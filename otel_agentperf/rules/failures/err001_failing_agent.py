@@ -16,7 +16,7 @@ one within it does, only the inner one counts. A few invocations prove nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -101,7 +101,7 @@ class FailingAgent(Rule[_State]):
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         span_id, cost = operation.span_id, operation.cost
         beneath = state.beneath
-        billed = beneath.pop(span_id, None)
+        billed = beneath.pop(span_id, None) if beneath else None
         if cost is not None and cost.total_usd:
             own = [(span_id, cost.total_usd)]
             if billed is None:
@@ -109,7 +109,7 @@ class FailingAgent(Rule[_State]):
             else:
                 _add(billed, own)
         if operation.is_agent:
-            _count(state, operation, billed or [])
+            _count(state, operation, billed or ())
         elif span_id in state.failed_beneath:
             _hand_up_failure(state, operation)
         parent_id = operation.parent_id
@@ -170,7 +170,7 @@ class FailingAgent(Rule[_State]):
         )
 
 
-def _count(state: _State, operation: Operation, billed: _Billed) -> None:
+def _count(state: _State, operation: Operation, billed: Sequence[tuple[str, Decimal]]) -> None:
     failed = operation.error_type is not None
     if operation.outcome is not None:
         return

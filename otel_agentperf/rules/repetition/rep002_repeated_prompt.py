@@ -129,7 +129,8 @@ class RepeatedPrompt(Rule[_State]):
             if key in state.sampled:
                 continue
             for span, start_ns, end_ns, usd, _, place in _REPEAT.iter_unpack(repeats):
-                found = by_target.setdefault(targets[place], _Repeated())
+                target: str = targets[place]
+                found = by_target.setdefault(target, _Repeated())
                 cost_usd = Decimal(repr(usd))
                 found.requests += 1
                 found.time_ns += max(0, end_ns - start_ns)
