@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from otel_agentperf.rules.shape import Tree
 
 S = TypeVar("S")
-_ID_BITS = 64
+_IDS = 2**64
 
 
 class Scope(StrEnum):
@@ -100,7 +100,7 @@ def int_of(span_id: str) -> int:
         number = int(span_id, 16)
     except ValueError:
         return _hashed(span_id)
-    return number if 0 <= number < 1 << _ID_BITS else _hashed(span_id)
+    return number if 0 <= number < _IDS else _hashed(span_id)
 
 
 @lru_cache(maxsize=4096)

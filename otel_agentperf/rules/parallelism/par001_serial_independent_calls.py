@@ -21,9 +21,9 @@ seen. Elsewhere it says nothing. A run on a clock that was made up is left out.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from struct import Struct
 
 import msgspec
 
@@ -47,15 +47,14 @@ REFERENCE_IMPACT = 0.8
 MAX_ANSWERS_LOOKED_FOR = 8
 """Earlier answers of a run that are looked for in a request: of one further back nothing is known."""
 _FEWEST_TOOLS = 2
+_ANSWER = Struct("<QQQ")
 _MAX_PAUSE_NS = NS_PER_S
 
 
 class _State(msgspec.Struct, gc=False):
-    """Columns, one place a model request that gave text."""
+    """Model requests that gave text, packed: span, beginning and whole request."""
 
-    spans: array[int] = msgspec.field(default_factory=lambda: array("Q"))
-    heads: array[int] = msgspec.field(default_factory=lambda: array("Q"))
-    requests: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    answers: bytearray = msgspec.field(default_factory=bytearray)
     uses: dict[int, tuple[int, ...]] = {}
     """The requests whose answers stand in another, where there are any."""
 
@@ -96,7 +95,7 @@ class SerialIndependentCalls(Rule[_State]):
         shape = view.columns
         if shape is None or shape.dropped:
             return ()
-        if shape.most_asked < _FEWEST_TOOLS and len(state.spans) < self.requests:
+        if shape.most_asked < _FEWEST_TOOLS and len(state.answers) < self.requests * _ANSWER.size:
             return ()
         if root.duration_ns <= self.saving_s * NS_PER_S:
             return ()  # no more can be saved than was spent
@@ -116,9 +115,11 @@ class SerialIndependentCalls(Rule[_State]):
 
     def _prompts(self, state: _State, rows: Sequence[Row], tree: Tree) -> Iterator[list[Row]]:
         """Model requests of one operation in a row, of which it is known that none needs another."""
-        if len(state.spans) < self.requests:
+        if len(state.answers) < self.requests * _ANSWER.size:
             return
-        facts = dict(zip(state.spans, zip(state.heads, state.requests, strict=True), strict=True))
+        facts: dict[int, tuple[int, int]] = {
+            span: (head, request) for span, head, request in _ANSWER.iter_unpack(state.answers)
+        }
         ends = sorted(row.end_ns for row in rows if row.kind is OperationKind.INFERENCE)
         for siblings in tree.children.values():
             for group in _in_a_row(siblings, facts, state.uses):
@@ -168,12 +169,10 @@ class SerialIndependentCalls(Rule[_State]):
 def _keep(state: _State, operation: Operation, inference: Inference, uses: tuple[str, ...]) -> None:
     if operation.error_type is not None or operation.outcome is not None or inference.request_hash is None:
         return
-    if len(state.spans) >= MAX_ROWS_REMEMBERED:
+    if len(state.answers) >= MAX_ROWS_REMEMBERED * _ANSWER.size:
         return
     span = int_of(operation.span_id)
-    state.spans.append(span)
-    state.heads.append(int_of(inference.prefix_hashes[0]))
-    state.requests.append(int_of(inference.request_hash))
+    state.answers += _ANSWER.pack(span, int_of(inference.prefix_hashes[0]), int_of(inference.request_hash))
     if uses:
         state.uses[span] = tuple(map(int_of, uses))
 

@@ -18,8 +18,8 @@ is a notice and stays one.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from struct import Struct
 
 import msgspec
 
@@ -39,11 +39,13 @@ from otel_agentperf.rules.bounded import MAX_SPANS
 from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, asked_together, spared
 
 IMPACT = 0.3
+_CALL = Struct("<QQ")
 
 
 class _State(msgspec.Struct, gc=False):
-    spans: array[int] = msgspec.field(default_factory=lambda: array("Q"))
-    arguments: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    """Calls, packed: span and arguments."""
+
+    calls: bytearray = msgspec.field(default_factory=bytearray)
 
 
 class BatchableCalls(Rule[_State]):
@@ -71,19 +73,18 @@ class BatchableCalls(Rule[_State]):
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         tool = operation.tool
-        if tool is None or len(state.spans) >= MAX_ROWS_REMEMBERED:
+        if tool is None or len(state.calls) >= MAX_ROWS_REMEMBERED * _CALL.size:
             return ()
         if tool.arguments_hash is not None and not tool.no_arguments:
-            state.spans.append(int_of(operation.span_id))
-            state.arguments.append(int_of(tool.arguments_hash))
+            state.calls += _CALL.pack(int_of(operation.span_id), int_of(tool.arguments_hash))
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
-        if len(state.spans) <= self.calls or shape is None or shape.dropped:
+        if len(state.calls) <= self.calls * _CALL.size or shape is None or shape.dropped:
             return ()
         tree = shape.tree(root)
-        arguments = dict(zip(state.spans, state.arguments, strict=True))
+        arguments: dict[int, int] = dict(_CALL.iter_unpack(state.calls))
         by_tool: dict[str, list[list[Row]]] = {}
         seen: set[int] = set()
         for group in _groups(shape.rows(), self.calls + 1 if shape.most_asked > self.calls else None, tree):
