@@ -92,7 +92,7 @@ class Claims(msgspec.Struct, gc=False):
     """The largest claims of a suggestion, by money and then by time."""
 
     most: int = MAX_KEPT_CLAIMS
-    _kept: list[bytes] = []
+    _kept: list[bytes] | None = None
     """A heap of claims in some eighty bytes each, which sort as money, time, start and span do."""
 
     def add(self, span_id: str, cost_usd: Decimal = ZERO_USD, start_ns: int = 0, end_ns: int = 0) -> None:
@@ -102,20 +102,23 @@ class Claims(msgspec.Struct, gc=False):
         self._push(_PACKED.pack(max(0.0, float(cost_usd)), length_ns, start_ns) + span_id.encode(errors=_ANY))
 
     def _push(self, claim: bytes) -> None:
-        if len(self._kept) < self.most:
-            heappush(self._kept, claim)
+        kept = self._kept
+        if kept is None:
+            self._kept = [claim]
+        elif len(kept) < self.most:
+            heappush(kept, claim)
         else:
-            heappushpop(self._kept, claim)
+            heappushpop(kept, claim)
 
     def merge(self, other: Claims) -> None:
         """Take in other claims, which are left as they are."""
-        for claim in other._kept:
+        for claim in other._kept or ():
             self._push(claim)
 
     def largest(self) -> tuple[Claim, ...]:
         """The claims, the largest first."""
         claims: list[Claim] = []
-        for packed in sorted(self._kept, reverse=True):
+        for packed in sorted(self._kept or (), reverse=True):
             cost_usd, length_ns, start_ns = _PACKED.unpack_from(packed)
             span_id = packed[_PACKED.size :].decode(errors=_ANY)
             claims.append(Claim(span_id, Decimal(repr(cost_usd)), start_ns, start_ns + length_ns))
@@ -123,7 +126,7 @@ class Claims(msgspec.Struct, gc=False):
 
     def spans(self) -> tuple[str, ...]:
         """The spans of the largest claims, each once."""
-        spans = (packed[_PACKED.size :].decode(errors=_ANY) for packed in sorted(self._kept, reverse=True))
+        spans = (packed[_PACKED.size :].decode(errors=_ANY) for packed in sorted(self._kept or (), reverse=True))
         return tuple(dict.fromkeys(spans))[:MAX_SPANS]
 
 

@@ -26,7 +26,7 @@ where it is certain that it asked for nothing but wasted calls.
 from __future__ import annotations
 
 from array import array
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
@@ -118,7 +118,7 @@ class _State(msgspec.Struct, gc=False):
     """Calls that gave something new for the arguments of an earlier one."""
     tools: dict[str, Calls] = {}
     wasted: dict[str, _Tally] = {}
-    recent: deque[_Wasted] = msgspec.field(default_factory=lambda: deque(maxlen=WINDOW))
+    recent: list[_Wasted] = []
     loop: dict[str, None] = {}
     """The tools that a loop over several went through."""
     loop_most: int = 0
@@ -173,7 +173,7 @@ class RepeatedAction(Rule[_State]):
         state.wasted.setdefault(name, _Tally()).add(kind, operation)
         state.recent.append(_Wasted(state.calls, name, kind))
         while state.recent[0].call <= state.calls - WINDOW:
-            state.recent.popleft()
+            del state.recent[0]
         return self._judge(state, name, view)
 
     def _judge(self, state: _State, name: str, view: View) -> Iterable[Suggestion]:

@@ -45,7 +45,7 @@ from otel_agentperf.rules.shape import NS_PER_S
 MAX_REQUESTS = 512
 MAX_REPEATS = 1_024
 REFERENCE_IMPACT = 0.7
-_REPEAT = Struct("<QqqdQH")
+_REPEAT = Struct("<QQqqdQH")
 _NO_ANSWERS = frozenset({"blocked", "empty"})
 
 
@@ -54,8 +54,8 @@ class _State(msgspec.Struct, gc=False):
     """By request, when it was last answered."""
     sampled: set[int] = set()
     """Requests that were made again before they were answered."""
-    repeats: dict[int, bytearray] = {}
-    """By request, each repeat packed: span, start, end, cost, parent, and the place of its target."""
+    repeats: bytearray = msgspec.field(default_factory=bytearray)
+    """Each packed: request, span, start, end, cost, parent, and the place of its target."""
     targets: dict[str, int] = {}
     total: int = 0
     last: tuple[int, str | None] = (0, None)
@@ -124,18 +124,16 @@ class RepeatedPrompt(Rule[_State]):
         if not state.repeats:
             return ()
         by_target: dict[str, _Repeated] = {}
-        targets = list(state.targets)
-        for key, repeats in state.repeats.items():
+        targets = {place: target for target, place in state.targets.items()}
+        for key, span, start_ns, end_ns, usd, _, place in _REPEAT.iter_unpack(state.repeats):
             if key in state.sampled:
                 continue
-            for span, start_ns, end_ns, usd, _, place in _REPEAT.iter_unpack(repeats):
-                target: str = targets[place]
-                found = by_target.setdefault(target, _Repeated())
-                cost_usd = Decimal(repr(usd))
-                found.requests += 1
-                found.time_ns += max(0, end_ns - start_ns)
-                found.cost_usd += cost_usd
-                found.claims.add(span_hex(span), cost_usd, start_ns, end_ns)
+            found = by_target.setdefault(targets[place], _Repeated())
+            cost_usd = Decimal(repr(usd))
+            found.requests += 1
+            found.time_ns += max(0, end_ns - start_ns)
+            found.cost_usd += cost_usd
+            found.claims.add(span_hex(span), cost_usd, start_ns, end_ns)
         return [
             self._suggestion(target, found, root, view)
             for target, found in by_target.items()
@@ -186,11 +184,11 @@ def _forgive_copy(state: _State, node: Operation) -> None:
     """Forget what a node asked again where a copy of it in the same step asked it just before."""
     before, key = state.node, state.last[0]
     state.node = (key, node.parent_id, node.node.step) if node.node is not None and node.node.step is not None else None
-    repeats = state.repeats.get(key)
+    repeats = state.repeats
     if before is None or before != state.node or not repeats:
         return
-    *_, parent, _ = _REPEAT.unpack_from(repeats, len(repeats) - _REPEAT.size)
-    if parent == int_of(node.span_id):
+    request, *_, parent, _ = _REPEAT.unpack_from(repeats, len(repeats) - _REPEAT.size)
+    if request == key and parent == int_of(node.span_id):
         del repeats[-_REPEAT.size :]
         state.total -= 1
 
@@ -203,6 +201,5 @@ def _keep(state: _State, key: int, operation: Operation, inference: Inference) -
     parent = int_of(operation.parent_id) if operation.parent_id is not None else 0
     times = operation.start_ns, operation.end_ns
     with contextlib.suppress(error):
-        packed = _REPEAT.pack(int_of(operation.span_id), *times, float(cost_usd or 0), parent, place)
+        state.repeats += _REPEAT.pack(key, int_of(operation.span_id), *times, float(cost_usd or 0), parent, place)
         state.total += 1
-        state.repeats.setdefault(key, bytearray()).extend(packed)

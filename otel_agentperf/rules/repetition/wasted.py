@@ -6,7 +6,6 @@ remembered for 256 different arguments of a tool, and the wording of its last 16
 
 from __future__ import annotations
 
-from collections import deque
 from enum import StrEnum
 
 import msgspec
@@ -39,7 +38,7 @@ class Calls(msgspec.Struct, gc=False):
     """Since its last success."""
     results: dict[str, tuple[str | None, int, int]] = {}
     """By arguments: what was given last, how often it was given something, and when, in changes."""
-    recent: deque[tuple[str, int, str | None] | None] = msgspec.field(default_factory=lambda: deque(maxlen=WINDOW))
+    recent: list[tuple[str, int, str | None] | None] = []
     """Arguments, SimHash and context of the last calls; `None` for a call with few words."""
 
     def take(self, call: ToolCall, operation: Operation, changes: int = 0) -> Waste | None:
@@ -108,3 +107,5 @@ class Calls(msgspec.Struct, gc=False):
         self.recent.append(
             (arguments, int(words, 16), call.context_hash) if words is not None and arguments is not None else None
         )
+        if len(self.recent) > WINDOW:
+            del self.recent[0]
