@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from otel_agentperf.analysis.columns import Columns, int_of
-from otel_agentperf.model import Cost, CostStatus, Operation, OperationKind, Usage
+from otel_agentperf.model import Cost, CostStatus, Inference, Operation, OperationKind, Usage
 from otel_agentperf.rules.base import span_hex
 
 FULL = Operation(
@@ -91,3 +91,12 @@ def test_what_is_let_go_of_is_gone() -> None:
     made = columns(FULL)
     made.clear()
     assert made.rows() == []
+
+
+def test_a_row_tells_how_many_functions_an_answer_asked_for() -> None:
+    asked = (None, 2, 5, 2**20)
+    made = columns(
+        *(msgspec.structs.replace(FULL, inference=Inference(function_calls=calls)) for calls in asked[:3]), FULL
+    )
+    assert ([row.function_calls for row in made.rows()], made.most_asked) == ([0, 2, 5, 0], 5)
+    assert columns(msgspec.structs.replace(FULL, inference=Inference(function_calls=asked[3]))).most_asked == 2**16 - 1
