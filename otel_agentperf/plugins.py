@@ -57,7 +57,12 @@ def all_rules() -> tuple[type[AnyRule], ...]:
 @lru_cache(maxsize=1)
 def users_rules() -> tuple[type[AnyRule], ...]:
     """The rules of the entry-point group, by name of their entry points."""
-    return load(entry_points(group=GROUP))
+    try:
+        found = entry_points(group=GROUP)
+    except Exception as error:  # noqa: BLE001 - one that is written wrongly, of whatever package, may spoil the list
+        _logger.error("otel-agentperf: no rules of your own: entry points cannot be listed (%r)", error)  # noqa: TRY400
+        return ()
+    return load(found)
 
 
 def load(found: Iterable[EntryPoint]) -> tuple[type[AnyRule], ...]:

@@ -14,6 +14,7 @@ import otel_agentperf
 from otel_agentperf import config, plugins, semconv
 from otel_agentperf.cli.group import group
 from otel_agentperf.config import SettingsError
+from otel_agentperf.rules import RULES
 from tests.readme import README
 from tests.telemetry import observed
 
@@ -97,11 +98,19 @@ def test_settings_switch_a_rule_of_the_user_and_reject_what_it_does_not_know(ins
         codes(rules={"MINE001": {"limit": 3}})
 
 
+def test_an_entry_point_that_is_written_wrongly_is_said_and_ours_go_on(
+    install: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    install(example(), slow_tool="SlowTool()")
+    assert plugins.all_rules() == RULES
+    (record,) = caplog.records
+    assert "SlowTool()" in record.getMessage()
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
         ("Missing", "it cannot be loaded ("),
-        ("Good()", "it cannot be loaded ("),
         ("GROUP_NAME", "it is no class that derives from otel_agentperf.rules.base.Rule"),
         ("Plain", "it is no class that derives from otel_agentperf.rules.base.Rule"),
         ("Rule", "Rule lacks code (text such as MINE001), name (text such as slow_checkout), group"),
