@@ -38,8 +38,7 @@ from otel_agentperf.model import (
     Suggestion,
     Usage,
 )
-from otel_agentperf.pricing.book import PriceBook
-from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
+from otel_agentperf.rules.base import Group, Option, PriceBook, Rule, Scope, View
 from otel_agentperf.rules.bounded import Claims, Table, dollars, target_of, weighed_usd
 from otel_agentperf.rules.finish import TOKEN_LIMIT
 
