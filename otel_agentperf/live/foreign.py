@@ -11,7 +11,7 @@ operation. A request counts once:
   reports, or a request of ours with its model began in its time;
 - any other inference is priced and counted as it stands.
 
-A tool that a peer reports beneath our own span for it is likewise counted once.
+A graph, a node or a tool for which we have a span of our own is likewise counted once.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 import msgspec
+from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span
@@ -140,10 +141,25 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
     operation = _read(span, end_ns, pipeline.fingerprinter)
     if operation.kind in BILLED_BY_TOKEN:
         _end_inference(pipeline, span, mark, operation)
-    elif operation.kind is OperationKind.TOOL and not (
-        frame is not None and frame.kind is OperationKind.TOOL and frame.name == operation.name
-    ):
+    elif _is_told(operation, frame):
+        span.set_attributes({semconv.COUNTED: False})
+    elif operation.kind is OperationKind.TOOL:
         _settle(pipeline, Frame(operation.kind, operation.name, span, operation.start_ns, frame), operation, {})
+
+
+def _is_told(operation: Operation, frame: Frame | None) -> bool:
+    """Whether a span of ours reports the graph, node or tool that this one of a peer's reports.
+
+    A peer's callbacks run within what they tell of: the frame of ours for it is the innermost one
+    as they end the span, also where the peer puts its spans elsewhere.
+    """
+    kind, name = operation.kind, operation.name
+    if kind is OperationKind.OTHER:
+        return False
+    return any(
+        own is not None and own.name == name and (own.kind is kind or (own.kind in _AGENTIC and kind in _AGENTIC))
+        for own in (frame, frames.innermost(context_api.get_current()))
+    )
 
 
 def _service(pipeline: Pipeline, span: Span) -> str | None:

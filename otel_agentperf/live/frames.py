@@ -6,12 +6,16 @@ or asyncio starts with it, and it exists also when the span is not sampled.
 
 Spans of other instrumentations have no frame in the context; the processor leaves a `Mark`
 on them as they start. `current` prefers the mark of the current span, so that work beneath a
-foreign span belongs to the right frame.
+foreign span belongs to the right frame. An instrumentation may also put a context back that it
+saved before a frame was entered (opentelemetry-instrumentation-genai-langchain does, around each
+runnable): nodes and tools are held beside the context too, and the innermost one counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
@@ -142,6 +146,9 @@ class Mark:
         self.shared = False
 
 
+_held: ContextVar[Frame | None] = ContextVar("otel_agentperf_frame", default=None)
+
+
 def mark_of(span: Span) -> Mark | None:
     """The mark on a foreign span, if it started under our processor."""
     return getattr(span, MARK, None)
@@ -168,15 +175,66 @@ def current(context: Context | None = None) -> Frame | None:
     """
     if context is None:
         context = context_api.get_current()
-    frame = cast("Frame | None", context.get(FRAME_KEY))
+    frame = _entered(context)
     span = trace.get_current_span(context)
     if frame is None or frame.span is not span:
         mark = mark_of(span)
-        if mark is not None and mark.frame is not None:
+        if mark is not None and mark.frame is not None and not _is_within(frame, mark.frame):
             frame = mark.frame
     while frame is not None and frame.ended:
         frame = frame.parent
     return frame
+
+
+def _entered(context: Context) -> Frame | None:
+    """The frame of a context, or the one within it that is held."""
+    frame = cast("Frame | None", context.get(FRAME_KEY))
+    held = _held.get()
+    if frame is None or held is None or held is frame or held.ended or not _is_within(held, frame):
+        return frame
+    return held
+
+
+def hold(frame: Frame) -> Token[Frame | None]:
+    """Note that a frame is entered, beside OpenTelemetry's context, in which others may put an older one back.
+
+    Returns:
+        What `release` takes.
+    """
+    return _held.set(frame)
+
+
+def release(token: Token[Frame | None]) -> None:
+    """Undo a `hold`; harmless in another context of contextvars."""
+    with suppress(ValueError):
+        _held.reset(token)
+
+
+def _is_within(frame: Frame | None, outer: Frame) -> bool:
+    while frame is not None:
+        if frame is outer:
+            return True
+        frame = frame.parent
+    return False
+
+
+def innermost(context: Context) -> Frame | None:
+    """The innermost frame that has been entered and has not ended, whatever span is current."""
+    frame = _entered(context)
+    while frame is not None and frame.ended:
+        frame = frame.parent
+    return frame
+
+
+def rightful(context: Context) -> Context:
+    """The context, with the span of the innermost frame where another instrumentation has put an outer one back."""
+    frame = innermost(context)
+    if frame is None or frame.span is trace.get_current_span(context):
+        return context
+    mark = mark_of(trace.get_current_span(context))
+    if mark is None or mark.frame is None or mark.frame is frame or not _is_within(frame, mark.frame):
+        return context
+    return trace.set_span_in_context(frame.span, context)
 
 
 def enter(frame: Frame, context: Context) -> Context:

@@ -27,10 +27,11 @@ from otel_agentperf.model import OperationKind, ToolCall
 
 
 class _Open:
-    __slots__ = ("frame", "prints", "token")
+    __slots__ = ("frame", "held", "prints", "token")
 
     def __init__(self, frame: Frame, token: Token[Context], prints: ArgumentPrints) -> None:
         self.frame = frame
+        self.held = frames.hold(frame)
         self.token = token
         self.prints = prints
 
@@ -86,7 +87,7 @@ def wrap_ainvoke(switch: Switch) -> MakeWrapper:
 @guard.guarded("google_genai.function.open", None)
 def _open(switch: Switch, active: Pipeline, args: Any, function: Any) -> _Open | None:
     start_ns = time_ns()
-    context = context_api.get_current()
+    context = frames.rightful(context_api.get_current())
     name = str(getattr(function, "__name__", type(function).__name__))
     prints = active.fingerprinter.arguments(args)
     attributes: Attributes = {
@@ -107,6 +108,7 @@ def _open(switch: Switch, active: Pipeline, args: Any, function: Any) -> _Open |
 @guard.guarded("google_genai.function.close", None)
 def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: BaseException | None) -> None:
     leave(opened.token)
+    frames.release(opened.held)
     frame, prints = opened.frame, opened.prints
     try:
         ended_ns = time_ns()

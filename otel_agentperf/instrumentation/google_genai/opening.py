@@ -68,7 +68,7 @@ def begin(
     if CURRENT.get() is not None:
         return None
     start_ns = time_ns()
-    context = context_api.get_current()
+    context = frames.rightful(context_api.get_current())
     provider = semconv.PROVIDER_VERTEX if vertex else semconv.PROVIDER_GEMINI
     parent = frames.current(context)
     prints = request_prints(active.fingerprinter, body, parent.answers if parent is not None else None)

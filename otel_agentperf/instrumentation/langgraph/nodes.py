@@ -164,12 +164,13 @@ class _Place:
 
 
 class _Open:
-    """A node that runs, and the token of the context to go back to."""
+    """A node that runs, and the tokens of the contexts to go back to."""
 
-    __slots__ = ("frame", "place", "token")
+    __slots__ = ("frame", "held", "place", "token")
 
     def __init__(self, frame: Frame, place: _Place, token: Token[Context]) -> None:
         self.frame = frame
+        self.held = frames.hold(frame)
         self.place = place
         self.token = token
 
@@ -207,6 +208,7 @@ def _open(switch: Switch, active: Pipeline, task: Any) -> _Open | None:
 @guard.guarded("langgraph.node.close", None)
 def _close(switch: Switch, active: Pipeline, opened: _Open, error: BaseException | None) -> None:
     leave(opened.token)
+    frames.release(opened.held)
     frame = opened.frame
     try:
         ended_ns = time_ns()

@@ -102,7 +102,7 @@ def _open(
     switch: Switch, active: Pipeline, graph: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> OpenRun | None:
     start_ns = time_ns()
-    context = context_api.get_current()
+    context = frames.rightful(context_api.get_current())
     parent = frames.current(context)
     name = _name(graph)
     if is_prebuilt_agent(graph):

@@ -76,12 +76,13 @@ def wrap_arun(switch: Switch) -> MakeWrapper:
 
 
 class _Open:
-    """A tool that runs, and the token of the context to go back to."""
+    """A tool that runs, and the tokens of the contexts to go back to."""
 
-    __slots__ = ("frame", "prints", "token")
+    __slots__ = ("frame", "held", "prints", "token")
 
     def __init__(self, frame: Frame, prints: ArgumentPrints, token: Token[Context]) -> None:
         self.frame = frame
+        self.held = frames.hold(frame)
         self.prints = prints
         self.token = token
 
@@ -89,7 +90,7 @@ class _Open:
 @guard.guarded("langgraph.tool.open", None)
 def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: dict[str, Any]) -> _Open | None:
     start_ns = time_ns()
-    context = context_api.get_current()
+    context = frames.rightful(context_api.get_current())
     name = str(tool.name)
     attributes: Attributes = {
         semconv.OPERATION_NAME: semconv.OP_EXECUTE_TOOL,
@@ -116,6 +117,7 @@ def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: 
 @guard.guarded("langgraph.tool.close", None)
 def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: BaseException | None) -> None:
     leave(opened.token)
+    frames.release(opened.held)
     frame = opened.frame
     try:
         ended_ns = time_ns()
