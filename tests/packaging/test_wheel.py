@@ -51,7 +51,7 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it() -> None:
 
 def test_no_extra_is_called_instruments() -> None:
     extras = metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or []
-    assert sorted(extras) == ["all", "cli", "demo", "gemini", "langgraph", "otlp"]
+    assert sorted(extras) == ["all", "cli", "dask", "demo", "gemini", "html", "langgraph", "otlp", "replay"]
 
 
 def test_the_entry_points_are_the_published_ones() -> None:
