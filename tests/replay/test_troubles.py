@@ -55,8 +55,8 @@ BAD_LINES = {
         + b'","spanId":"'
         + b"1" * 16
         + b'","attributes":[{"key":"a","value":'
-        + b'{"arrayValue":{"values":[' * 500
-        + b"]}}" * 500
+        + b'{"arrayValue":{"values":[' * 20_000
+        + b"]}}" * 20_000
         + b"}]}]}]}]}\n",
         "nests too deeply",
     ),
