@@ -60,7 +60,7 @@ def users_rules() -> tuple[type[AnyRule], ...]:
     try:
         found = entry_points(group=GROUP)
     except Exception as error:  # noqa: BLE001 - one that is written wrongly, of whatever package, may spoil the list
-        _logger.error("otel-agentperf: no rules of your own: entry points cannot be listed (%r)", error)  # noqa: TRY400
+        _logger.error("otel-agentperf: no rules of your own: entry points cannot be listed (%r)", error)  # noqa: TRY400 - as below
         return ()
     return load(found)
 
@@ -77,7 +77,7 @@ def load(found: Iterable[EntryPoint]) -> tuple[type[AnyRule], ...]:
         try:
             rule = _rule(entry.load(), taken)
         except NoRuleError as error:
-            _logger.error("otel-agentperf: the rule %s (%s) is left out: %s", name, value, error)  # noqa: TRY400
+            _logger.error("otel-agentperf: the rule %s (%s) is left out: %s", name, value, error)  # noqa: TRY400 - as below
         except Exception as error:  # noqa: BLE001 - whatever importing it raises
             _logger.error(  # noqa: TRY400 - the message says it all
                 "otel-agentperf: the rule %s (%s) is left out: it cannot be loaded (%s: %s)",

@@ -281,7 +281,8 @@ def _over_budget(outcome: Outcome, budget: float) -> list[str]:
     if totals.cost_usd > Decimal(str(budget)):
         return [f"${totals.cost_usd:,.4f} is more than the budget of ${budget:,.4f}"]
     if totals.unpriced_calls:
-        known = f"the other {billed - totals.unpriced_calls:,} cost ${totals.cost_usd:,.4f}"
-        unknown = f"the price of {totals.unpriced_calls:,} of {billed:,} billed calls is unknown, {known}"
+        priced = billed - totals.unpriced_calls
+        known = f", the other {priced:,} cost ${totals.cost_usd:,.4f}" if priced > 0 else ""
+        unknown = f"the price of {totals.unpriced_calls:,} of {billed:,} billed calls is unknown{known}"
         return [f"{unknown}: nobody can say that this is within the budget of ${budget:,.4f}"]
     return []

@@ -176,7 +176,7 @@ def test_a_price_of_ones_own_is_used_where_a_span_has_none(tmp_path: Path) -> No
     unpriced = as_json(path)["figures"]
     over = analyzed(path, "--budget", "1")
     assert over.exit_code == 1
-    assert over.stderr.startswith("the price of 1 of 1 billed calls is unknown")
+    assert over.stderr.startswith("the price of 1 of 1 billed calls is unknown: nobody can say")
     assert (unpriced["costs"]["total_usd"], unpriced["calls"]["unpriced"]) == (None, 1)
     assert as_json(path, env={"AGENTPERF_CONFIG": str(prices)})["figures"]["costs"]["total_usd"] == 3.0
 

@@ -137,7 +137,7 @@ class UncachedPrefix(Rule[Requests]):
             Suggestion(
                 rule=self.code,
                 type=self.name,
-                level=Level.ALARM if share >= 0.3 else Level.NOTICE,  # noqa: PLR2004
+                level=Level.ALARM if share >= 0.3 else Level.NOTICE,  # noqa: PLR2004 - as the docstring says
                 description=(
                     f"{len(misses)} requests of {target.partition(':')[2]} began as earlier ones within "
                     f"{self.life_s:g} s did, with {shared // len(misses):,} tokens on average, and paid them in full. "

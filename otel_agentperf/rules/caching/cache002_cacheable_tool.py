@@ -45,10 +45,10 @@ REFERENCE_S = 1.0
 REFERENCE_USD = 0.001
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 READING = frozenset(
-    "calculate check compute count describe fetch find get list load look lookup query read retrieve search show view".split()  # noqa: SIM905 - reads best so
+    "calculate check compute count describe fetch find get list load look lookup query read retrieve search show view".split()  # noqa: SIM905 - easier to read than a list - reads best so
 )
 CHANGING = frozenset(
-    "add apply approve archive assign book buy call cancel charge click close commit complete copy create delete deploy "  # noqa: SIM905
+    "add apply approve archive assign book buy call cancel charge click close commit complete copy create delete deploy "  # noqa: SIM905 - easier to read than a list
     "drop edit execute file fill goto insert install invite log mark merge modify move navigate notify open order pay "
     "place post press publish push put record refund register reject remove rename reply reserve restart reset run save "
     "scroll select send set sign start stop store submit subscribe sync think transfer trigger type undo update upload "

@@ -186,7 +186,7 @@ class GrowingContext(Rule[_State]):
         return Suggestion(
             rule=self.code,
             type=self.name,
-            level=Level.ALARM if share >= 0.4 else Level.NOTICE,  # noqa: PLR2004
+            level=Level.ALARM if share >= 0.4 else Level.NOTICE,  # noqa: PLR2004 - as the docstring says
             description=(
                 f"The prompts of {growth.target.partition(':')[2]} grow from {growth.first_tokens:,} to "
                 f"{growth.last_tokens:,} tokens; {above:,} of those sent in {turns} requests are above "

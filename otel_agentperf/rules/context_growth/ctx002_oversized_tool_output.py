@@ -177,7 +177,7 @@ class OversizedToolOutput(Rule[_State]):
         return Suggestion(
             rule=self.code,
             type=self.name,
-            level=Level.ALARM if share >= 0.4 else Level.NOTICE,  # noqa: PLR2004
+            level=Level.ALARM if share >= 0.4 else Level.NOTICE,  # noqa: PLR2004 - as the docstring says
             description=(
                 f"A result of {name} takes {largest.tokens:,} tokens and is most of {largest.most_of} prompts; "
                 f"{len(results)} such result{'s' if len(results) > 1 else ''} stood in {prompts} prompts. Have the "

@@ -114,7 +114,7 @@ class SlowAgent(Rule[_State]):
         return Suggestion(
             rule=self.code,
             type=self.name,
-            level=Level.ALARM if ratio >= 2 else Level.NOTICE,  # noqa: PLR2004
+            level=Level.ALARM if ratio >= 2 else Level.NOTICE,  # noqa: PLR2004 - as the docstring says
             description=(
                 f"{name} takes {average_s:.1f} s on average over {agent.invocations} invocations, "
                 f"above {self.threshold_s:g} s. Shorten its prompt or answer, use a faster model, "

@@ -100,7 +100,7 @@ class Straggler(Rule[None]):
     def _among(self, siblings: Sequence[Row]) -> Iterator[_Led]:
         for group, following in _groups(siblings):
             finished = sorted(filter(_has_finished, group), key=lambda row: row.end_ns)
-            if len(finished) < 2 or finished[-1] is not max(group, key=lambda row: row.end_ns):  # noqa: PLR2004
+            if len(finished) < 2 or finished[-1] is not max(group, key=lambda row: row.end_ns):  # noqa: PLR2004 - a pair
                 continue
             begun_ns, slow, second = group[0].start_ns, finished[-1], finished[-2]
             if following is not None and following.start_ns < slow.end_ns:
