@@ -15,18 +15,20 @@ from dataclasses import dataclass
 from itertools import count as counter
 from typing import Any, NamedTuple
 
+from otel_agentperf.analysis.columns import cost_of
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
 from otel_agentperf.analysis.runs import Run, ScopeState, Session, count
-from otel_agentperf.analysis.savings import Saved, saved
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, SavingBasis, Suggestion
+from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, View
+from otel_agentperf.rules.traits import traits_of
 
 AnyRule = Rule[Any]
-_NO_JUDGE = AnyRule.judge
-"""Of a rule that does not say what stands in the end."""
+_RUN, _SESSION = Scope.RUN, Scope.SESSION
+_WORK = BILLED_BY_TOKEN | {OperationKind.TOOL, OperationKind.SERVICE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +41,40 @@ class Limits:
 
 
 class _Slot(NamedTuple):
-    """A rule, where its state stands in the list of its scope, and the scope."""
+    """A rule, where its state stands in the list of its scope, and what it does at the end of a run."""
 
     rule: AnyRule
     place: int
     scope: Scope
+    concludes: bool
+    """It has a way of its own to conclude; others are judged."""
+    judges: bool
+    """It says what stands in the end, so that what it said before and does not say then is taken back."""
 
 
 _Observe = Callable[[Any, Operation, View], Iterable[Suggestion]]
+_Watching = tuple[tuple[_Observe, int, AnyRule, bool], ...]
+"""Rules of one scope, each with its bound `observe` and whether it is left asleep where it has no state."""
 
 
-def _watching(kind: OperationKind, slots: Iterable[_Slot]) -> tuple[tuple[_Observe, int, AnyRule], ...]:
-    """The rules that watch a kind, each with its bound `observe`: this is gone through for every operation."""
-    return tuple((slot.rule.observe, slot.place, slot.rule) for slot in slots if kind in slot.rule.watches)
+def _slots(rules: Iterable[AnyRule]) -> dict[Scope, list[_Slot]]:
+    slots: dict[Scope, list[_Slot]] = {scope: [] for scope in Scope}
+    for rule in rules:
+        made = type(rule)
+        concludes, judges = made.conclude is not AnyRule.conclude, made.judge is not AnyRule.judge
+        own = slots[rule.scope]
+        own.append(_Slot(rule, len(own), rule.scope, concludes, judges and rule.scope is not _RUN))
+    return slots
+
+
+def _watching(kind: OperationKind, traits: int, slots: Iterable[_Slot]) -> _Watching:
+    """The rules to be asked of an operation of this kind with these traits."""
+    return tuple(
+        (slot.rule.observe, slot.place, slot.rule, asleep)
+        for slot in slots
+        if kind in slot.rule.watches
+        and (not (asleep := bool(slot.rule.needs and not traits & slot.rule.needs)) or slot.rule.stays_awake)
+    )
 
 
 class Engine:
@@ -80,21 +103,17 @@ class Engine:
         self._ids = counter(1)
         self._runs: OrderedDict[int, Run] = OrderedDict()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        slots: dict[Scope, list[_Slot]] = {scope: [] for scope in Scope}
-        for rule in self.rules:
-            slots[rule.scope].append(_Slot(rule, len(slots[rule.scope]), rule.scope))
-        self._slots = slots
-        self._watching = {
-            kind: tuple((scope, watching) for scope in Scope if (watching := _watching(kind, slots[scope])))
-            for kind in OperationKind
-        }
-        self._concluding = tuple(slot for scope in Scope for slot in slots[scope])
+        self._slots = _slots(self.rules)
+        self._watching: dict[OperationKind, dict[int, tuple[_Watching, ...]]] = {kind: {} for kind in OperationKind}
+        self._concluding = tuple(
+            slot for scope in Scope for slot in self._slots[scope] if slot.concludes or slot.judges
+        )
         self._shared = frozenset(rule.code for rule in self.rules if rule.scope is not Scope.RUN)
         self._process = self._new_process()
 
     def _new_process(self) -> ScopeState:
         view = View(Scope.PROCESS, "process", prices=self.prices)
-        return ScopeState(view, [None] * len(self._slots[Scope.PROCESS]))
+        return ScopeState(view, len(self._slots[Scope.PROCESS]))
 
     def renew_lock(self) -> None:
         """Replace the lock, in a child process: a thread that it does not have may hold it."""
@@ -115,20 +134,19 @@ class Engine:
             alone: gives the run a session and a process of its own, to be merged by `fold` later.
         """
         with self._lock:
-            session = self._new_session(session_id, name) if alone else self._session(session_id, name)
+            view = View(_RUN, name, Totals(), {}, self.prices)
+            is_single = alone or session_id is None
+            session = self._single(session_id, view) if is_single else self._session(session_id or "")
             session.runs += 1
-            process = self._new_process() if alone else self._process
-            view = View(Scope.RUN, name, prices=self.prices)
-            rules = len(self._slots[Scope.RUN])
             run = Run(
                 next(self._ids),
                 view,
                 session,
-                process,
+                self._new_process() if alone else self._process,
                 start_ns,
-                rules,
+                len(self._slots[_RUN]),
                 self.limits.run_operations,
-                shares_view=alone or session_id is None,
+                shares_view=is_single,
             )
             self._runs[run.id] = run
             if len(self._runs) > self.limits.live_runs:
@@ -139,16 +157,16 @@ class Engine:
                 self.evictions["live_runs"] += 1
             return run
 
-    def _new_session(self, session_id: str | None, run_name: str) -> Session:
-        view = View(Scope.SESSION, session_id or run_name, prices=self.prices)
-        return Session(session_id or "", view, len(self._slots[Scope.SESSION]))
+    def _single(self, session_id: str | None, run: View) -> Session:
+        """A session that has no other run: its sums are those of the run."""
+        view = View(_SESSION, session_id or run.name, run.totals, run.contributors, self.prices)
+        return Session(session_id or "", view, len(self._slots[_SESSION]))
 
-    def _session(self, session_id: str | None, run_name: str) -> Session:
-        if session_id is None:
-            return self._new_session(None, run_name)
+    def _session(self, session_id: str) -> Session:
         session = self._sessions.get(session_id)
         if session is None:
-            session = self._sessions[session_id] = self._new_session(session_id, run_name)
+            view = View(_SESSION, session_id, prices=self.prices)
+            session = self._sessions[session_id] = Session(session_id, view, len(self._slots[_SESSION]))
             if len(self._sessions) > self.limits.sessions:
                 self._sessions.popitem(last=False)
                 self.evictions["sessions"] += 1
@@ -173,7 +191,7 @@ class Engine:
             ledger = session.ledger
             open_runs = sum(1 for run in self._runs.values() if run.session is session)
             said: list[Suggestion] = []
-            for rule, place, _ in self._slots[Scope.SESSION]:
+            for rule, place, *_ in self._slots[_SESSION]:
                 state = session.rule_states[place]
                 if state is not None:
                     try:
@@ -191,20 +209,26 @@ class Engine:
         with self._lock:
             if not operation.counted:
                 return []
-            count(run, operation)
-            return self._judge(run, operation)
+            traits = traits_of(operation)
+            count(run, operation, traits)
+            return self._judge(run, operation, traits)
 
-    def _judge(self, run: Run, operation: Operation) -> list[Suggestion]:
-        if run.evicted or not operation.counted:
-            return []
+    def _judge(self, run: Run, operation: Operation, traits: int) -> list[Suggestion]:
         news: list[Suggestion] = []
-        for kind, watching in self._watching[operation.kind]:
-            scope = run if kind is Scope.RUN else run.session if kind is Scope.SESSION else run.process
+        if run.evicted or not operation.counted:
+            return news
+        known = self._watching[operation.kind]
+        of_run, of_session, of_process = known.get(traits) or self._ask(known, operation.kind, traits)
+        for scope, watching in ((run, of_run), (run.session, of_session), (run.process, of_process)):
+            if not watching:
+                continue
             states, view = scope.rule_states, scope.view
-            for observe, place, rule in watching:
+            for observe, place, rule, asleep in watching:
                 try:
                     state = states[place]
                     if state is None:
+                        if asleep:
+                            continue
                         state = states[place] = rule.start()
                     said = observe(state, operation, view)
                     if said:
@@ -213,6 +237,11 @@ class Engine:
                 except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                     self._report(rule, error)
         return news
+
+    def _ask(self, known: dict[int, tuple[_Watching, ...]], kind: OperationKind, traits: int) -> tuple[_Watching, ...]:
+        """Which rules to ask of operations of this kind with these traits, found once for all of them."""
+        found = known[traits] = tuple(_watching(kind, traits, self._slots[scope]) for scope in Scope)
+        return found
 
     def _keep(self, run: Run, scope: ScopeState, suggestion: Suggestion, news: list[Suggestion]) -> None:
         run.suggestions[suggestion.key] = suggestion
@@ -232,12 +261,12 @@ class Engine:
         with self._lock:
             run.finished = True
             self._runs.pop(run.id, None)
-            root_is_work = root.kind in BILLED_BY_TOKEN or root.kind in (OperationKind.TOOL, OperationKind.SERVICE)
-            if root.counted and (root_is_work or root.is_agent):
-                count(run, root, is_root=True)
+            traits = traits_of(root)
+            if root.counted and (root.is_agent or root.kind in _WORK):
+                count(run, root, traits, is_root=True)
             else:
-                run.columns.add(root, is_root=True)
-            news = self._judge(run, root)
+                run.columns.add(root, traits, cost_of(root), is_root=True)
+            news = self._judge(run, root, traits)
             if not run.evicted:
                 self._conclude(run, root, news)
             summary = self._summary(run, root, self._restated(run))
@@ -267,17 +296,21 @@ class Engine:
             self._runs.pop(run.id, None)
 
     def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
-        for slot in self._concluding:
-            rule, place, kind = slot
-            scope = run if kind is Scope.RUN else run.session if kind is Scope.SESSION else run.process
+        session, process = run.session, run.process
+        session.view.columns = process.view.columns = run.columns
+        for rule, place, kind, concludes, judges in self._concluding:
+            scope = run if kind is _RUN else session if kind is _SESSION else process
             try:
                 state = scope.rule_states[place]
                 if state is None:
                     if rule.watches:
                         continue
                     state = scope.rule_states[place] = rule.start()
-                said = tuple(rule.conclude(state, root, scope.view))
-                if kind is not Scope.RUN and run.suggestions and type(rule).judge is not _NO_JUDGE:
+                said = rule.conclude(state, root, scope.view) if concludes else rule.judge(state, scope.view)
+                if not said and not (judges and run.suggestions):
+                    continue
+                said = tuple(said)
+                if judges and run.suggestions:
                     _withdraw(run, rule.code, said)
                 for suggestion in said:
                     # What a session said before this run, and still says, is not of this run.
@@ -285,33 +318,40 @@ class Engine:
                         self._keep(run, scope, suggestion, news)
             except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                 self._report(rule, error)
+        session.view.columns = process.view.columns = None
 
     def _summary(self, run: Run, root: Operation, restated: tuple[Suggestion, ...]) -> RunSummary:
-        suggestions = tuple(sorted(run.suggestions.values(), key=lambda s: (-s.impact_score, s.key)))
-        totals = run.view.totals
-        rows = tuple(run.columns.rows())
-        spans = frozenset(row.span_id for row in rows) if suggestions else frozenset[int]()
+        totals, columns = run.view.totals, run.columns
+        could = wasted = NOTHING_SAVED
+        suggestions: tuple[Suggestion, ...] = ()
+        if run.suggestions:
+            suggestions = tuple(sorted(run.suggestions.values(), key=_weightiest_first))
+            spans = frozenset(row.span_id for row in columns.ended())
 
-        def of_this_run(chosen: Iterable[Suggestion]) -> Saved:
-            return saved(chosen, cost_usd=totals.cost_usd, start_ns=root.start_ns, end_ns=root.end_ns, spans=spans)
+            def of_this_run(chosen: Iterable[Suggestion]) -> Saved:
+                return saved(chosen, cost_usd=totals.cost_usd, start_ns=root.start_ns, end_ns=root.end_ns, spans=spans)
 
-        measured = [s for s in suggestions if s.savings is not None and s.savings.basis is SavingBasis.MEASURED]
+            could, wasted = of_this_run(suggestions), of_this_run(measured_among(suggestions))
         return RunSummary(
             name=run.name,
             session_id=run.session.id or None,
             start_ns=root.start_ns,
             end_ns=root.end_ns,
             totals=totals,
-            critical_path=critical_path(rows),
-            efficiency_score=efficiency_score(totals, root.duration_ns, of_this_run(measured)),
+            critical_path=critical_path(columns.agents()),
+            efficiency_score=efficiency_score(totals, root.duration_ns, wasted),
             rating=rating(totals),
             success=run.success if run.success is not None else root.error_type is None,
             score=run.score,
             suggestions=suggestions,
             restated=restated,
-            savings=of_this_run(suggestions),
-            rows=rows,
+            savings=could,
+            columns=columns,
         )
+
+
+def _weightiest_first(suggestion: Suggestion) -> tuple[float, tuple[str, str]]:
+    return -suggestion.impact_score, suggestion.key
 
 
 def _withdraw(run: Run, code: str, said: Iterable[Suggestion]) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, PICO_PER_USD, Breakdown, Line, Opportunity, line_of, pico
-from otel_agentperf.analysis.columns import int_of
-from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, saved, union_ns
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved, union_ns
 from otel_agentperf.analysis.scores import path_of
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.model import OperationKind, SavingBasis, Suggestion
-from otel_agentperf.rules.base import Row
+from otel_agentperf.model import OperationKind, Suggestion
+from otel_agentperf.rules.base import Row, int_of
 
 
 def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shared: Collection[str] = ()) -> Breakdown:
@@ -50,11 +49,6 @@ def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shar
     _charge_waste(breakdown.agents, rows, measured)
     breakdown.add_opportunities(map(Opportunity.of, own))
     return breakdown
-
-
-def measured_among(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
-    """Those whose savings were measured: what they claim was wasted."""
-    return [item for item in suggestions if item.savings is not None and item.savings.basis is SavingBasis.MEASURED]
 
 
 def _saved(summary: RunSummary, spans: frozenset[int] | None, suggestions: Sequence[Suggestion]) -> Saved:

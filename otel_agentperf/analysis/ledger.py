@@ -11,9 +11,9 @@ import msgspec
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, pico
 from otel_agentperf.analysis.figures import Figures
-from otel_agentperf.analysis.itemize import breakdown_of, measured_among
+from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.present import figures_of
-from otel_agentperf.analysis.savings import saved
+from otel_agentperf.analysis.savings import measured_among, saved
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Suggestion, Totals
 

@@ -6,7 +6,6 @@ is the runs that share a conversation id; a run without one is a session of its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import nan
 from typing import Any
 
@@ -20,17 +19,25 @@ _EMITTED_EVIDENCE_RATIO = 2
 MAX_CONTRIBUTORS = 500
 OTHER_CONTRIBUTOR = "other:other"
 """Who is charged beyond that many."""
+# Members of an enum are dear to look up in Python 3.11, and every operation passes here.
+_NODE, _INFERENCE, _TOOL = OperationKind.NODE, OperationKind.INFERENCE, OperationKind.TOOL
+_EMBEDDINGS, _SERVICE = OperationKind.EMBEDDINGS, OperationKind.SERVICE
 
 
-@dataclass(slots=True)
 class ScopeState:
-    """What a run and a session have in common."""
+    """What a run, a session and the process have in common.
 
-    view: View
-    rule_states: list[Any]
-    announced: dict[tuple[str, str], tuple[Level, dict[str, float | int]]] = field(
-        default_factory=dict[tuple[str, str], "tuple[Level, dict[str, float | int]]"]
-    )
+    Args:
+        view: what the rules of this scope see.
+        rules: how many of them there are.
+    """
+
+    __slots__ = ("announced", "rule_states", "view")
+
+    def __init__(self, view: View, rules: int) -> None:
+        self.view = view
+        self.rule_states: list[Any] = [None] * rules
+        self.announced: dict[tuple[str, str], tuple[Level, dict[str, float | int]]] = {}
 
     def is_news(self, suggestion: Suggestion) -> bool:
         """Whether a suggestion is new, has risen in level, or has doubled in its evidence."""
@@ -62,15 +69,28 @@ class ScopeState:
 
 
 class Session(ScopeState):
-    """The runs that share a conversation id."""
+    """The runs that share a conversation id; without an id, a single run.
 
-    __slots__ = ("id", "ledger", "runs")
+    Args:
+        session_id: the conversation id; empty where there is none.
+        view: what the rules of this scope see.
+        rules: how many of them there are.
+    """
+
+    __slots__ = ("_ledger", "id", "runs")
 
     def __init__(self, session_id: str, view: View, rules: int) -> None:
-        super().__init__(view, [None] * rules)
+        super().__init__(view, rules)
         self.id = session_id
         self.runs = 0
-        self.ledger = Ledger()
+        self._ledger: Ledger | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is remembered of its finished runs."""
+        if self._ledger is None:
+            self._ledger = Ledger()
+        return self._ledger
 
 
 class Run(ScopeState):
@@ -84,7 +104,7 @@ class Run(ScopeState):
         start_ns: when it began, Unix nanoseconds.
         rules: how many rules look at single runs.
         limit: the most operations whose shape is kept.
-        shares_view: whether the session has no other run, so that one set of sums serves both.
+        shares_view: whether the session has no other run and has the sums of this one.
     """
 
     __slots__ = (
@@ -113,15 +133,13 @@ class Run(ScopeState):
         *,
         shares_view: bool,
     ) -> None:
-        super().__init__(view, [None] * rules)
+        super().__init__(view, rules)
         self.id = run_id
         self.session = session
         self.process = process
         self.start_ns = start_ns
         self.columns = view.columns = Columns(limit)
         self.shares_view = shares_view
-        if shares_view:
-            session.view.totals, session.view.contributors = view.totals, view.contributors
         self.suggestions: dict[tuple[str, str], Suggestion] = {}
         self.success: bool | None = None
         self.score: float | None = None
@@ -139,30 +157,35 @@ class Run(ScopeState):
         return self.view.totals
 
 
-def count(run: Run, operation: Operation, *, is_root: bool = False) -> None:
-    """Add one operation to the sums of its run and of its session."""
+def count(run: Run, operation: Operation, traits: int, *, is_root: bool = False) -> None:
+    """Add one operation to the shape of its run, and to the sums of the run and of its session."""
     cost = operation.cost
     view, wider = run.view, None if run.shares_view else run.session.view
     add_to_totals(view.totals, operation)
     if wider is not None:
         add_to_totals(wider.totals, operation)
-    cost_usd = nan
-    if cost is not None and cost.total_usd is not None:
-        contributor, cost_usd = contributor_of(operation), float(cost.total_usd)
-        _charge(view.contributors, contributor, cost_usd)
+    cost_usd = nan if cost is None or cost.total_usd is None else float(cost.total_usd)
+    if cost is not None or operation.inference is not None:
+        contributor = contributor_of(operation)
+        _charge(view.contributors, contributor, operation, cost_usd)
         if wider is not None:
-            _charge(wider.contributors, contributor, cost_usd)
-    run.columns.add(operation, cost_usd, is_root=is_root)
+            _charge(wider.contributors, contributor, operation, cost_usd)
+    run.columns.add(operation, traits, cost_usd, is_root=is_root)
 
 
-def _charge(contributors: dict[str, Spending], contributor: str, cost_usd: float) -> None:
+def _charge(contributors: dict[str, Spending], contributor: str, operation: Operation, cost_usd: float) -> None:
     spending = contributors.get(contributor)
     if spending is None:
         if len(contributors) >= MAX_CONTRIBUTORS:
             contributor = OTHER_CONTRIBUTOR
         spending = contributors.setdefault(contributor, Spending())
-    spending.cost_usd += cost_usd
-    spending.operations += 1
+    if cost_usd == cost_usd:  # noqa: PLR0124 - a number
+        spending.cost_usd += cost_usd
+        spending.operations += 1
+    usage = operation.usage
+    if usage is not None and operation.error_type is None:
+        spending.answers += 1
+        spending.output_tokens += usage.output_tokens
 
 
 def add_to_totals(totals: Totals, operation: Operation) -> None:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
@@ -171,15 +194,15 @@ def add_to_totals(totals: Totals, operation: Operation) -> None:  # noqa: C901, 
     if operation.error_type is not None:
         totals.errors += 1
     kind = operation.kind
-    if kind is OperationKind.INFERENCE:
-        totals.inference_calls += 1
-    elif kind is OperationKind.NODE:
+    if kind is _NODE:
         return
-    elif kind is OperationKind.TOOL:
+    if kind is _INFERENCE:
+        totals.inference_calls += 1
+    elif kind is _TOOL:
         totals.tool_calls += 1
-    elif kind is OperationKind.EMBEDDINGS:
+    elif kind is _EMBEDDINGS:
         totals.embedding_calls += 1
-    elif kind is OperationKind.SERVICE:
+    elif kind is _SERVICE:
         totals.service_calls += 1
     usage = operation.usage
     if usage is not None:
@@ -202,7 +225,7 @@ def add_to_totals(totals: Totals, operation: Operation) -> None:  # noqa: C901, 
 
 def contributor_of(operation: Operation) -> str:
     """Who is charged for an operation in a list of contributors: `kind:name`."""
-    if operation.kind is OperationKind.SERVICE:
+    if operation.kind is _SERVICE:
         return f"service:{operation.name}"
     model = operation.inference.request_model if operation.inference is not None else ""
     return target_of(operation.agent, model) if operation.agent or model else f"{operation.kind}:{operation.name}"

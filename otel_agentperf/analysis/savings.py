@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
-from otel_agentperf.analysis.columns import int_of
-from otel_agentperf.model import ZERO_USD, Claim, Suggestion
+from otel_agentperf.model import ZERO_USD, Claim, SavingBasis, Suggestion
+from otel_agentperf.rules.base import int_of
 
 NS_PER_S = 1_000_000_000
 
@@ -24,6 +24,11 @@ class Saved(NamedTuple):
 
 
 NOTHING_SAVED = Saved()
+
+
+def measured_among(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
+    """Those whose savings were measured: what they claim was wasted."""
+    return [item for item in suggestions if item.savings is not None and item.savings.basis is SavingBasis.MEASURED]
 
 
 def saved(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
+from otel_agentperf.analysis.columns import Columns
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved
 from otel_agentperf.model import Suggestion, Totals
 from otel_agentperf.rules.base import Row
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(msgspec.Struct, frozen=True):
     """A finished run.
 
     `suggestions` holds the final one per rule and target, `restated` those among them whose
@@ -31,5 +31,10 @@ class RunSummary:
     restated: tuple[Suggestion, ...] = ()
     savings: Saved = NOTHING_SAVED
     """What following all of them would have saved of this run; what two of them claim counts once."""
-    rows: tuple[Row, ...] = ()
-    """The run's operations in order of start, as far as they were kept."""
+    columns: Columns | None = None
+    """The run's operations, as far as they were kept."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """The run's operations in order of start, as far as they were kept."""
+        return self.columns.rows() if self.columns is not None else []

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otel_agentperf.analysis.summary import RunSummary
 
@@ -37,7 +38,7 @@ class Finished:
         if not self._wanted:
             return
         with self._lock:
-            self._summaries[trace_id, root_id] = replace(summary, rows=(), restated=())
+            self._summaries[trace_id, root_id] = replace(summary, columns=None, restated=())
             if len(self._summaries) > MAX_RUNS:
                 self._summaries.popitem(last=False)
 

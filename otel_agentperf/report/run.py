@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from otel_agentperf.analysis.columns import Columns
+from otel_agentperf.analysis.columns import Columns, cost_of
 from otel_agentperf.analysis.figures import Figures, Saving
 from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.present import figures_of
@@ -16,6 +16,7 @@ from otel_agentperf.report.spans import SpanLine, spans_of
 from otel_agentperf.report.text import counted
 from otel_agentperf.report.tree import Step, tree_of
 from otel_agentperf.rules.base import Row
+from otel_agentperf.rules.traits import traits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def rows_of(root: Operation, operations: Sequence[Operation]) -> list[Row]:
     columns = Columns(len(operations) + 1)
     for operation in operations:
         if operation.counted or operation.span_id == root.span_id:
-            columns.add(operation)
+            columns.add(operation, traits_of(operation), cost_of(operation))
     return columns.rows()
 
 

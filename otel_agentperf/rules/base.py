@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -56,6 +57,11 @@ class Spending:
 
     cost_usd: float = 0.0
     operations: int = 0
+    """Those whose price is known."""
+    answers: int = 0
+    """Model requests that did not fail and whose tokens are known."""
+    output_tokens: int = 0
+    """Of these answers."""
 
 
 class Row(NamedTuple):
@@ -79,6 +85,14 @@ class Row(NamedTuple):
     """Whether it was billed, at a known price or not."""
     function_calls: int
     """That the answer asked for; 0 where none, or not known."""
+    given: int
+    """The fingerprint of a model request, or of the state that a node was given; 0 where it is not known."""
+    head: int
+    """The fingerprint of a request's beginning, its instruction and tools; 0 where it is not known."""
+    step: int
+    """Of its graph, in which a node ran; -1 where it is not known."""
+    traits: int
+    """See `rules.traits`."""
     name: str
     agent: str
     outcome: str | None
@@ -115,9 +129,27 @@ class Shape(Protocol):
     """Operations beyond the limit: where there are any, the shape is not whole."""
     most_asked: int
     """The most functions that one answer of a model asked for."""
+    traits: int
+    """All traits that any operation has."""
 
     def rows(self) -> list[Row]:
         """The operations in order of start; the root is among them once it has ended."""
+        ...
+
+    def ended(self) -> list[Row]:
+        """The operations in the order in which they ended."""
+        ...
+
+    def agents(self) -> list[Row]:
+        """The invocations of agents, in the order in which they ended."""
+        ...
+
+    def given_again(self) -> AbstractSet[OperationKind]:
+        """The kinds of which two operations, or more, were given the same."""
+        ...
+
+    def used_by(self, span_id: int) -> tuple[str, ...]:
+        """The spans of earlier answers of which a piece stands in a request."""
         ...
 
     def tree(self, root: Operation) -> Tree:
@@ -138,7 +170,7 @@ class View:
     prices: PriceBook | None = None
     """What tokens cost elsewhere; `None` where nothing can be priced."""
     columns: Shape | None = None
-    """The shape of the run, in the scope of a run only."""
+    """The shape of the run; in the wider scopes of the one that has just ended, while `conclude` is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +198,10 @@ class Rule(ABC, Generic[S]):
     scope: ClassVar[Scope]
     watches: ClassVar[frozenset[OperationKind]]
     """Kinds of operation that `observe` is called for; empty where `conclude` looks at the run's shape."""
+    needs: ClassVar[int] = 0
+    """Traits of which an operation has to have one for `observe` to be called, see `traits`; 0 asks for none."""
+    stays_awake: ClassVar[bool] = False
+    """Whether it is called for every operation that it watches, once one has had a trait that it needs."""
     complexity: ClassVar[Complexity]
     options: ClassVar[Mapping[str, Option]] = {}
 

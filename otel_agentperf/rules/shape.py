@@ -121,6 +121,12 @@ class Tree:
                     pending.append(child.span_id)
         return found
 
+    def from_below(self) -> list[Row]:
+        """All operations, the root too, each after everything beneath it."""
+        if self._root is None:
+            return []
+        return [*reversed(self.beneath((self._root.span_id,))), self._root]
+
     def has_made_up_clock(self) -> bool:
         """Whether all work took equally long to the nanosecond, as no clock measures it."""
         leaves = [row for rows in self.children.values() for row in rows if row.span_id not in self.children]

@@ -121,7 +121,7 @@ def test_an_outcome_overrides_what_errors_suggest(said: bool | None, rate: float
     story.operations[0] = msgspec.structs.replace(story.operations[0], error_type="ValueError")
     summary = story.summary()
     if said is not None:
-        object.__setattr__(summary, "success", said)
+        summary = msgspec.structs.replace(summary, success=said)
     assert figures_of(breakdown_of(summary)).success_rate == rate
 
 
@@ -139,10 +139,10 @@ def a_breakdown(place: int) -> Breakdown:
     story.model("gemini-2.5-pro", agent, 0, 0.1 * place, f"0.1{place}" if place % 4 else None)
     story.tool("t", agent, 0, 1)
     summary = story.summary()
-    object.__setattr__(
-        summary, "suggestions", (a_suggestion("COST002", f"agent{place % 3}", 0.1 * (place % 9), f"0.0{place}"),)
+    summary = msgspec.structs.replace(
+        summary, suggestions=(a_suggestion("COST002", f"agent{place % 3}", 0.1 * (place % 9), f"0.0{place}"),)
     )
-    object.__setattr__(summary, "score", 0.1 * place)
+    summary = msgspec.structs.replace(summary, score=0.1 * place)
     return breakdown_of(summary)
 
 
@@ -166,7 +166,7 @@ def test_the_same_suggestion_in_several_runs_is_one_with_the_savings_of_all() ->
     for usd in ("0.01", "0.02"):
         story = Story()
         summary = story.summary()
-        object.__setattr__(summary, "suggestions", (a_suggestion("COST002", usd=usd),))
+        summary = msgspec.structs.replace(summary, suggestions=(a_suggestion("COST002", usd=usd),))
         whole.merge(breakdown_of(summary))
     (finding,) = figures_of(whole).suggestions
     assert (finding.runs, finding.cost_usd) == (2, Decimal("0.03"))
@@ -193,7 +193,7 @@ def test_of_too_many_suggestions_the_weightiest_are_kept(monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "MAX_OPPORTUNITIES", 2)
     summary = Story().summary()
     said = tuple(a_suggestion("COST002", str(place), place / 10) for place in range(6))
-    object.__setattr__(summary, "suggestions", said)
+    summary = msgspec.structs.replace(summary, suggestions=said)
     assert [key for _, key in sorted(breakdown_of(summary).opportunities)] == ["agent:4", "agent:5"]
 
 
@@ -210,7 +210,7 @@ def test_the_best_suggestions_are_of_different_rules_first() -> None:
         a_suggestion("COST002", impact=0.5),
         a_suggestion("REP001", impact=0.4),
     )
-    object.__setattr__(summary, "suggestions", said)
+    summary = msgspec.structs.replace(summary, suggestions=said)
     findings = figures_of(breakdown_of(summary)).suggestions
     assert [each.rule for each in best(findings, 3)] == ["LAT001", "COST002", "REP001"]
     assert [each.rule for each in best(findings, 4)] == ["LAT001", "LAT001", "COST002", "REP001"]

@@ -6,9 +6,10 @@ from math import isnan
 import msgspec
 import pytest
 
-from otel_agentperf.analysis.columns import Columns, int_of
-from otel_agentperf.model import Cost, CostStatus, Inference, Operation, OperationKind, Usage
-from otel_agentperf.rules.base import span_hex
+from otel_agentperf.analysis.columns import Columns, cost_of
+from otel_agentperf.model import Cost, CostStatus, Inference, NodeStep, Operation, OperationKind, Usage
+from otel_agentperf.rules.base import int_of, span_hex
+from otel_agentperf.rules.traits import traits_of
 
 FULL = Operation(
     OperationKind.INFERENCE,
@@ -28,7 +29,7 @@ FULL = Operation(
 def columns(*operations: Operation, limit: int = 100) -> Columns:
     made = Columns(limit)
     for operation in operations:
-        made.add(operation)
+        made.add(operation, traits_of(operation), cost_of(operation))
     return made
 
 
@@ -64,7 +65,7 @@ def test_what_is_beyond_the_limit_is_counted_and_left_out() -> None:
 
 def test_the_root_of_a_run_is_kept_beyond_the_limit() -> None:
     made = columns(*[FULL] * 3, limit=3)
-    made.add(msgspec.structs.replace(FULL, span_id="00000000000000ff"), is_root=True)
+    made.add(msgspec.structs.replace(FULL, span_id="00000000000000ff"), 0, is_root=True)
     assert (made.dropped, {row.span_id for row in made.rows()}) == (0, {0xA1, 0xFF})
 
 
@@ -100,3 +101,44 @@ def test_a_row_tells_how_many_functions_an_answer_asked_for() -> None:
     )
     assert ([row.function_calls for row in made.rows()], made.most_asked) == ([0, 2, 5, 0], 5)
     assert columns(msgspec.structs.replace(FULL, inference=Inference(function_calls=asked[3]))).most_asked == 2**16 - 1
+
+
+def test_a_row_tells_what_a_request_or_a_node_was_given() -> None:
+    asked = Inference(request_hash="00000000000000aa", prefix_hashes=("00000000000000bb", "00000000000000cc"))
+    request = msgspec.structs.replace(FULL, inference=asked)
+    node = Operation(OperationKind.NODE, "plan", "1", 0, 1, node=NodeStep("g", 3, "00000000000000dd"))
+    unknown = Operation(OperationKind.NODE, "plan", "2", 2, 3, node=NodeStep("g"))
+    told = [(row.given, row.head, row.step) for row in columns(request, node, unknown).ended()]
+    assert told == [(0xAA, 0xBB, -1), (0xDD, 0, 3), (0, 0, -1)]
+
+
+@pytest.mark.parametrize(
+    ("names", "states", "again"),
+    [
+        (("plan", "plan"), ("a", "a"), True),
+        (("plan", "plan"), ("a", "b"), False),
+        (("plan", "act"), ("a", "a"), False),
+        (("plan", "plan"), (None, None), False),
+    ],
+)
+def test_a_node_is_given_the_same_again_where_it_is_the_same_node(
+    names: tuple[str, str], states: tuple[str | None, str | None], again: bool
+) -> None:
+    nodes = [
+        Operation(OperationKind.NODE, name, str(place), place, place + 1, node=NodeStep("g", place, state))
+        for place, (name, state) in enumerate(zip(names, states, strict=True))
+    ]
+    assert columns(*nodes).given_again() == ({OperationKind.NODE} if again else set())
+
+
+def test_whoever_asks_first_the_same_request_again_is_told() -> None:
+    first, second = (
+        msgspec.structs.replace(FULL, agent=agent, inference=Inference(request_hash="a")) for agent in ("a", "b")
+    )
+    assert columns(first).given_again() == set()
+    assert columns(first, second).given_again() == {OperationKind.INFERENCE}
+
+
+def test_the_earlier_answers_that_a_request_holds_are_told_by_its_span() -> None:
+    made = columns(msgspec.structs.replace(FULL, inference=Inference(uses=("b1", "b2"))))
+    assert (made.used_by(0xA1), made.used_by(0xA2)) == (("b1", "b2"), ())

@@ -18,7 +18,7 @@ def test_what_is_asked_for_is_kept_without_the_rows_and_may_be_asked_for_again()
     for _ in range(2):
         found = finished.get("trace", "root")
         assert found is not None
-        assert (found.suggestions, found.savings, found.rows) == (summary.suggestions, summary.savings, ())
+        assert (found.suggestions, found.savings, found.rows) == (summary.suggestions, summary.savings, [])
     assert finished.get("trace", "another root") is None
 
 

@@ -13,6 +13,7 @@ from otel_agentperf.model import Inference, NodeStep, Operation, OperationKind, 
 from otel_agentperf.rules import make_rules
 from otel_agentperf.rules.base import Row
 from otel_agentperf.rules.shape import Tree, spared
+from otel_agentperf.rules.traits import traits_of
 
 S = 1_000_000_000
 KINDS = st.sampled_from(list(OperationKind))
@@ -40,7 +41,7 @@ def root(end: int) -> Operation:
 def rows_of(*operations: Operation) -> list[Row]:
     columns = Columns(100_000)
     for each in operations:
-        columns.add(each)
+        columns.add(each, traits_of(each))
     return columns.rows()
 
 
@@ -113,3 +114,15 @@ def test_a_run_of_an_odd_shape_is_judged_in_moderate_time(operations: list[Opera
     engine.finish(run, root(100))
     assert errors == []
     assert perf_counter() - begun < 10
+
+
+@given(st.lists(ANY_OPERATION, max_size=20, unique_by=lambda each: each.span_id))
+def test_from_below_each_operation_comes_after_all_that_is_beneath_it(operations: list[Operation]) -> None:
+    whole = root(20)
+    tree = Tree(rows_of(*operations, whole), whole)
+    order = [row.span_id for row in tree.from_below()]
+    assert order[-1] == int(whole.span_id, 16)
+    for parent, children in tree.children.items():
+        for child in children:
+            if child.span_id in order and parent in order:
+                assert order.index(child.span_id) < order.index(parent) or child.span_id == parent

@@ -41,9 +41,8 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, span_hex
 from otel_agentperf.rules.caching.prompts import Request, Requests, Who, repeats
+from otel_agentperf.rules.traits import LONG
 
-LEAST_TOKENS = 1_000
-"""No model caches shorter beginnings than this; a look at the price book is spared."""
 PATIENCE = 8
 """At the end of a run, a session is looked at again once it has grown by an eighth."""
 NS_PER_S = 1_000_000_000
@@ -68,6 +67,7 @@ class UncachedPrefix(Rule[Requests]):
     group = Group.CACHING
     scope = Scope.SESSION
     watches = frozenset({OperationKind.INFERENCE})
+    needs = LONG
     complexity = Complexity.MEDIUM
     options = {
         "life_s": Option(
@@ -85,7 +85,7 @@ class UncachedPrefix(Rule[Requests]):
 
     def observe(self, state: Requests, operation: Operation, view: View) -> Iterable[Suggestion]:
         inference, usage, cost = operation.inference, operation.usage, operation.cost
-        if usage is None or usage.input_tokens < LEAST_TOKENS or inference is None or not inference.prefix_hashes:
+        if usage is None or inference is None or not inference.prefix_hashes:
             return ()
         if cost is None or cost.total_usd is None or view.prices is None:
             return ()

@@ -34,25 +34,22 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
+from otel_agentperf.rules.base import Group, Option, Rule, Scope, Spending, View
 from otel_agentperf.rules.bounded import Claims, Table, part_of, target_of, weighed_usd
+from otel_agentperf.rules.traits import THOUGHT
 
 REFERENCE_IMPACT = 0.9
 
 
 class _Thinker(msgspec.Struct, gc=False):
-    calls: int = 0
     over_budget: int = 0
-    output_tokens: int = 0
     thought_tokens: int = 0
     excess_tokens: int = 0
     saved_usd: Decimal = ZERO_USD
     claims: Claims = msgspec.field(default_factory=Claims)
 
     def merge(self, other: _Thinker) -> None:
-        self.calls += other.calls
         self.over_budget += other.over_budget
-        self.output_tokens += other.output_tokens
         self.thought_tokens += other.thought_tokens
         self.excess_tokens += other.excess_tokens
         self.saved_usd += other.saved_usd
@@ -73,6 +70,7 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
     group = Group.COST
     scope = Scope.SESSION
     watches = frozenset({OperationKind.INFERENCE})
+    needs = THOUGHT
     complexity = Complexity.LOW
     options = {
         "thought_share": Option(0.75, "share", "Share of the output above which thoughts dominate it.", 0.0, 1.0),
@@ -93,8 +91,6 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
         thinker = state.of(target_of(operation.agent, call.request_model))
         if thinker is None:
             return ()
-        thinker.calls += 1
-        thinker.output_tokens += usage.output_tokens
         thinker.thought_tokens += usage.reasoning_tokens
         excess = usage.reasoning_tokens - self.budget_tokens
         if excess <= 0:
@@ -115,16 +111,17 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
 
     def judge(self, state: Table[_Thinker], view: View) -> Iterable[Suggestion]:
         return [
-            self._suggestion(target, thinker, view)
+            self._suggestion(target, thinker, all_calls, view)
             for target, thinker in state.entries.items()
             if thinker.over_budget >= self.min_calls
-            and thinker.thought_tokens > self.thought_share * thinker.output_tokens
-            and thinker.thought_tokens > self.budget_tokens * thinker.calls
+            and (all_calls := view.contributors.get(target)) is not None
+            and thinker.thought_tokens > self.thought_share * all_calls.output_tokens
+            and thinker.thought_tokens > self.budget_tokens * all_calls.answers
         ]
 
-    def _suggestion(self, target: str, thinker: _Thinker, view: View) -> Suggestion:
-        share = thinker.thought_tokens / thinker.output_tokens
-        average = thinker.thought_tokens / thinker.calls
+    def _suggestion(self, target: str, thinker: _Thinker, all_calls: Spending, view: View) -> Suggestion:
+        share = thinker.thought_tokens / all_calls.output_tokens
+        average = thinker.thought_tokens / all_calls.answers
         saved_usd = thinker.saved_usd
         return Suggestion(
             rule=self.code,
@@ -132,7 +129,7 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
             level=Level.NOTICE,
             description=(
                 f"{share:.0%} of what {target.partition(':')[2]} puts out are thoughts: {average:,.0f} tokens a call on "
-                f"average, above {self.budget_tokens:,} in {thinker.over_budget} of {thinker.calls} calls. "
+                f"average, above {self.budget_tokens:,} in {thinker.over_budget} of {all_calls.answers} calls. "
                 "Set a thinking budget, or a lower thinking level."
             ),
             impact_score=weighed_usd(REFERENCE_IMPACT, saved_usd, view.totals.cost_usd) if saved_usd else 0.3,
@@ -141,10 +138,10 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
             applies_to=(target,),
             span_ids=thinker.claims.spans(),
             evidence={
-                "calls": thinker.calls,
+                "calls": all_calls.answers,
                 "calls_over_budget": thinker.over_budget,
                 "thought_tokens": thinker.thought_tokens,
-                "output_tokens": thinker.output_tokens,
+                "output_tokens": all_calls.output_tokens,
                 "excess_tokens": thinker.excess_tokens,
                 "thought_share": round(share, 3),
                 "budget_tokens": self.budget_tokens,

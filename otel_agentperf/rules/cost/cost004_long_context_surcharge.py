@@ -38,6 +38,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import Claims, Table, dollars, target_of, weighed_usd
+from otel_agentperf.rules.traits import LONG
 
 REFERENCE_IMPACT = 0.8
 
@@ -71,6 +72,7 @@ class LongContextSurcharge(Rule[Table[_Surcharged]]):
     group = Group.COST
     scope = Scope.SESSION
     watches = frozenset({OperationKind.INFERENCE})
+    needs = LONG
     complexity = Complexity.MEDIUM
     options = {
         "reach": Option(0.25, "share", "How far above the cliff a prompt may be, as a share of it.", 0.0, 10.0),

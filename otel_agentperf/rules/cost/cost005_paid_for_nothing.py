@@ -40,6 +40,7 @@ from otel_agentperf.model import (
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import Claims, dollars, target_of, weighed_usd
 from otel_agentperf.rules.finish import TOKEN_LIMIT
+from otel_agentperf.rules.traits import CUT, FAILED, VOID
 
 NS_PER_S = 1e9
 REFERENCE_IMPACT = 0.9
@@ -83,6 +84,8 @@ class PaidForNothing(Rule[_State]):
     group = Group.COST
     scope = Scope.RUN
     watches = frozenset({OperationKind.INFERENCE})
+    needs = FAILED | VOID | CUT
+    stays_awake = True  # an answer that was cut may be asked for again
     complexity = Complexity.LOW
     options = {
         "min_calls": Option(1, "calls", "Fewest such calls of an agent that are worth a notice.", 1),

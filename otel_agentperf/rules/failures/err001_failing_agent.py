@@ -16,7 +16,7 @@ one within it does, only the inner one counts. A few invocations prove nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -26,25 +26,17 @@ from otel_agentperf.model import (
     Complexity,
     Level,
     Operation,
-    OperationKind,
     SavingBasis,
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
+from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
 from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Claims, Table, dollars
+from otel_agentperf.rules.shape import Tree, usd_of
+from otel_agentperf.rules.traits import FAILED
 
 NS_PER_S = 1e9
-MAX_OPEN = 5_000
-"""Spans with something beneath them, whose own end has not come yet."""
-MAX_BENEATH = 16
-"""Billed spans beneath one that are told apart."""
 ALARM_RATE = 0.5
-_NO_SPAN = ""
-
-
-_Billed = list[tuple[str, Decimal]]
-"""Spans and what they cost."""
 
 
 class _Agent(msgspec.Struct, gc=False):
@@ -64,17 +56,7 @@ class _Agent(msgspec.Struct, gc=False):
         self.time.merge(other.time)
 
 
-class _State(msgspec.Struct, gc=False):
-    agents: Table[_Agent] = msgspec.field(default_factory=lambda: Table(_Agent, MAX_PROCESS_TARGETS))
-    beneath: dict[str, _Billed] = {}
-    """What was billed beneath a span that has not ended."""
-    failed_beneath: set[str] = set()
-    """Spans that have not ended, beneath which an agent has failed.
-
-    The runs that a merge joins are over, so these two have no part in it."""
-
-
-class FailingAgent(Rule[_State]):
+class FailingAgent(Rule[Table[_Agent]]):
     """Share of an agent's finished invocations in this process that ended with an error.
 
     Saving, measured: the time of the failed invocations and the cost of all billed work beneath
@@ -86,7 +68,7 @@ class FailingAgent(Rule[_State]):
     name = "failing_agent"
     group = Group.FAILURES
     scope = Scope.PROCESS
-    watches = frozenset(OperationKind)
+    watches = frozenset()
     complexity = Complexity.HIGH
     options = {
         "error_rate": Option(0.2, "share", "Share of failed invocations above which an agent is failing.", 0.0, 1.0),
@@ -95,49 +77,31 @@ class FailingAgent(Rule[_State]):
     error_rate: float
     min_invocations: int
 
-    def start(self) -> _State:
-        return _State()
+    def start(self) -> Table[_Agent]:
+        return Table(_Agent, MAX_PROCESS_TARGETS)
 
-    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        span_id, cost = operation.span_id, operation.cost
-        beneath = state.beneath
-        billed = beneath.pop(span_id, None) if beneath else None
-        if cost is not None and cost.total_usd:
-            own = [(span_id, cost.total_usd)]
-            if billed is None:
-                billed = own
-            else:
-                _add(billed, own)
-        if operation.is_agent:
-            _count(state, operation, billed or ())
-        elif span_id in state.failed_beneath:
-            _hand_up_failure(state, operation)
-        parent_id = operation.parent_id
-        if billed is not None and parent_id is not None:
-            above = beneath.get(parent_id)
-            if above is None:
-                if len(beneath) >= MAX_OPEN:
-                    del beneath[next(iter(beneath))]
-                beneath[parent_id] = billed
-            else:
-                _add(above, billed)
+    def observe(self, state: Table[_Agent], operation: Operation, view: View) -> Iterable[Suggestion]:
         return ()
 
-    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
-        if root.parent_id is not None:
-            # Nothing of ours will end there.
-            state.beneath.pop(root.parent_id, None)
-            state.failed_beneath.discard(root.parent_id)
+    def conclude(self, state: Table[_Agent], root: Operation, view: View) -> Iterable[Suggestion]:
+        shape = view.columns
+        if shape is not None:
+            failed = _failed(state, shape.tree(root)) if shape.traits & FAILED else frozenset[int]()
+            for row in shape.agents():
+                if row.outcome is None and (not row.is_error or row.span_id in failed):
+                    agent = state.of(row.name)
+                    if agent is not None:
+                        agent.invocations += 1
         return self.judge(state, view)
 
-    def merge(self, state: _State, other: _State) -> _State:
-        state.agents.merge(other.agents)
+    def merge(self, state: Table[_Agent], other: Table[_Agent]) -> Table[_Agent]:
+        state.merge(other)
         return state
 
-    def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
+    def judge(self, state: Table[_Agent], view: View) -> Iterable[Suggestion]:
         return [
             self._suggestion(name, agent)
-            for name, agent in state.agents.entries.items()
+            for name, agent in state.entries.items()
             if agent.invocations >= self.min_invocations and agent.failures > self.error_rate * agent.invocations
         ]
 
@@ -170,44 +134,37 @@ class FailingAgent(Rule[_State]):
         )
 
 
-def _count(state: _State, operation: Operation, billed: Sequence[tuple[str, Decimal]]) -> None:
-    failed = operation.error_type is not None
-    if operation.outcome is not None:
-        return
-    if operation.span_id in state.failed_beneath:
-        if failed:  # because of the one beneath
-            _hand_up_failure(state, operation)
-            return
-        state.failed_beneath.discard(operation.span_id)  # it has coped
-    agent = state.agents.of(operation.name)
+def _failed(state: Table[_Agent], tree: Tree) -> frozenset[int]:
+    """Count the invocations that failed by themselves, and what they lost.
+
+    Returns:
+        Their spans.
+    """
+    failed: set[int] = set()
+    failed_beneath: set[int] = set()
+    for row in tree.from_below():
+        hands_up = row.span_id in failed_beneath
+        if row.is_agent:
+            if not row.is_error or row.outcome is not None:
+                continue  # it has coped, or nothing can be said
+            if not hands_up:
+                failed.add(row.span_id)
+                _lost(state, row, tree)
+            hands_up = True
+        if hands_up:
+            failed_beneath.add(row.parent_id)
+    return frozenset(failed)
+
+
+def _lost(state: Table[_Agent], row: Row, tree: Tree) -> None:
+    agent = state.of(row.name)
     if agent is None:
         return
-    agent.invocations += 1
-    if not failed:
-        return
     agent.failures += 1
-    agent.lost_ns += operation.duration_ns
-    for span_id, cost_usd in billed:
-        agent.lost_usd += cost_usd
-        if span_id != _NO_SPAN:
-            agent.money.add(span_id, cost_usd)
-    agent.time.add(operation.span_id, start_ns=operation.start_ns, end_ns=operation.end_ns)
-    _hand_up_failure(state, operation)
-
-
-def _hand_up_failure(state: _State, operation: Operation) -> None:
-    state.failed_beneath.discard(operation.span_id)
-    if operation.parent_id is not None and len(state.failed_beneath) < MAX_OPEN:
-        state.failed_beneath.add(operation.parent_id)
-
-
-def _add(above: _Billed, billed: _Billed) -> None:
-    """Join what was billed beneath siblings; of what is too much, the sum goes on under no span."""
-    rest = above.pop()[1] if above[-1][0] == _NO_SPAN else ZERO_USD
-    for span_id, cost_usd in billed:
-        if span_id != _NO_SPAN and len(above) < MAX_BENEATH:
-            above.append((span_id, cost_usd))
-        else:
-            rest += cost_usd
-    if rest:
-        above.append((_NO_SPAN, rest))
+    agent.lost_ns += row.duration_ns
+    for billed in (row, *tree.beneath((row.span_id,))):
+        cost_usd = usd_of(billed)
+        if cost_usd:
+            agent.lost_usd += cost_usd
+            agent.money.add(span_hex(billed.span_id), cost_usd)
+    agent.time.add(span_hex(row.span_id), start_ns=row.start_ns, end_ns=row.end_ns)

@@ -41,6 +41,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
 from otel_agentperf.rules.bounded import Claims, target_of, weighed
+from otel_agentperf.rules.traits import FAILED, RETRIED
 
 NS_PER_S = 1_000_000_000
 REFERENCE_IMPACT = 0.7
@@ -120,6 +121,8 @@ class RetryStorm(Rule[_State]):
     group = Group.FAILURES
     scope = Scope.RUN
     watches = frozenset({OperationKind.INFERENCE, OperationKind.EMBEDDINGS, OperationKind.NODE})
+    needs = FAILED | RETRIED
+    stays_awake = True  # a refusal is followed by other requests
     complexity = Complexity.LOW
     options = {
         "max_retries": Option(2, "retries", "Retries of one operation that are nothing to speak of."),

@@ -31,13 +31,12 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import Claims, Table, target_of, weighed
-from otel_agentperf.rules.finish import TOKEN_LIMIT
+from otel_agentperf.rules.traits import CUT
 
 REFERENCE_IMPACT = 0.7
 
 
 class _Answers(msgspec.Struct, gc=False):
-    calls: int = 0
     cut: int = 0
     eaten: int = 0
     """Cut answers of which most tokens were thoughts."""
@@ -46,7 +45,6 @@ class _Answers(msgspec.Struct, gc=False):
     """Where the longest of them are; nothing is claimed."""
 
     def merge(self, other: _Answers) -> None:
-        self.calls += other.calls
         self.cut += other.cut
         self.eaten += other.eaten
         self.cut_tokens += other.cut_tokens
@@ -65,6 +63,7 @@ class TruncatedOutput(Rule[Table[_Answers]]):
     group = Group.FAILURES
     scope = Scope.SESSION
     watches = frozenset({OperationKind.INFERENCE})
+    needs = CUT
     complexity = Complexity.LOW
     options = {
         "min_cut": Option(2, "answers", "Fewest cut answers of an agent.", 1),
@@ -78,21 +77,18 @@ class TruncatedOutput(Rule[Table[_Answers]]):
 
     def observe(self, state: Table[_Answers], operation: Operation, view: View) -> Iterable[Suggestion]:
         call = operation.inference
-        if call is None or operation.error_type is not None or not call.finish_reasons:
+        usage = operation.usage
+        if call is None or usage is None or operation.error_type is not None:
+            return ()
+        tokens = usage.output_tokens
+        if tokens <= self.short_tokens:
             return ()
         answers = state.of(target_of(operation.agent, call.request_model))
         if answers is None:
             return ()
-        answers.calls += 1
-        if TOKEN_LIMIT.isdisjoint(call.finish_reasons):
-            return ()
-        usage = operation.usage
-        tokens = usage.output_tokens if usage is not None else 0
-        if tokens <= self.short_tokens:
-            return ()
         answers.cut += 1
         answers.cut_tokens += tokens
-        answers.eaten += usage is not None and usage.reasoning_tokens * 2 > tokens
+        answers.eaten += usage.reasoning_tokens * 2 > tokens
         answers.longest.add(operation.span_id, start_ns=0, end_ns=tokens)
         return ()
 
@@ -102,13 +98,13 @@ class TruncatedOutput(Rule[Table[_Answers]]):
 
     def judge(self, state: Table[_Answers], view: View) -> Iterable[Suggestion]:
         return [
-            self._suggestion(target, answers)
+            self._suggestion(target, answers, all_calls.answers)
             for target, answers in state.entries.items()
-            if answers.cut >= self.min_cut
+            if answers.cut >= self.min_cut and (all_calls := view.contributors.get(target)) is not None
         ]
 
-    def _suggestion(self, target: str, answers: _Answers) -> Suggestion:
-        share = answers.cut / answers.calls
+    def _suggestion(self, target: str, answers: _Answers, calls: int) -> Suggestion:
+        share = answers.cut / calls
         eaten = f", {answers.eaten} of them after thoughts had used most of it" if answers.eaten else ""
         do = "Lower the thinking budget, or raise" if answers.eaten else "Raise"
         return Suggestion(
@@ -116,16 +112,16 @@ class TruncatedOutput(Rule[Table[_Answers]]):
             type=self.name,
             level=Level.NOTICE,
             description=(
-                f"{answers.cut} of {answers.calls} answers of {target.partition(':')[2]} were cut at the token limit"
+                f"{answers.cut} of {calls} answers of {target.partition(':')[2]} were cut at the token limit"
                 f"{eaten}. {do} max_output_tokens, which thoughts count against, or ask for less at once."
             ),
-            impact_score=weighed(REFERENCE_IMPACT, answers.cut, answers.calls),
+            impact_score=weighed(REFERENCE_IMPACT, answers.cut, calls),
             complexity=self.complexity,
             confidence=0.9,
             applies_to=(target,),
             span_ids=answers.longest.spans(),
             evidence={
-                "calls": answers.calls,
+                "calls": calls,
                 "cut_answers": answers.cut,
                 "cut_share": round(share, 3),
                 "eaten_by_thoughts": answers.eaten,

@@ -34,6 +34,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import Table, target_of
+from otel_agentperf.rules.traits import STREAMED
 
 NS_PER_S = 1e9
 IMPACT_AT_THRESHOLD = 0.4
@@ -67,6 +68,7 @@ class SlowFirstToken(Rule[Table[_Streams]]):
     group = Group.LATENCY
     scope = Scope.SESSION
     watches = frozenset({OperationKind.INFERENCE})
+    needs = STREAMED
     complexity = Complexity.MEDIUM
     options = {
         "threshold_s": Option(5.0, "s", "Average time to the first chunk above which streams begin late.", 1e-3),

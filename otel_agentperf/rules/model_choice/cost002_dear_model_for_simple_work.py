@@ -44,7 +44,7 @@ from otel_agentperf.rules.finish import TOKEN_LIMIT
 
 REFERENCE_IMPACT = 0.9
 MAX_PENDING = 16
-"""Light calls of an agent that wait to be priced; the end of a run prices all of them."""
+"""Light calls of an agent that wait to be priced; the end of a run of a longer session prices all of them."""
 _ANSWERED = frozenset({"text", "function_call", "mixed"})
 _ALIAS = "-latest"
 _SEPARATOR = "\x1f"
@@ -65,7 +65,7 @@ class _Calls(msgspec.Struct, gc=False):
     claims: Claims = msgspec.field(default_factory=Claims)
     cheaper: str = ""
     pending: list[_Light] = []
-    """Light calls that are priced later, at the end of the run at the latest."""
+    """Light calls that are not priced yet."""
 
     def merge(self, other: _Calls) -> None:
         self.calls += other.calls
@@ -162,6 +162,14 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
             and TOKEN_LIMIT.isdisjoint(call.finish_reasons)
         )
 
+    def conclude(self, state: Table[_Calls], root: Operation, view: View) -> Iterable[Suggestion]:
+        if root.session_id is not None and view.prices is not None:
+            # The session goes on, and its states may be merged: only sums are handed on.
+            for calls in state.entries.values():
+                if calls.pending:
+                    calls.settle(view.prices)
+        return self.judge(state, view)
+
     def merge(self, state: Table[_Calls], other: Table[_Calls]) -> Table[_Calls]:
         state.merge(other)
         return state
@@ -169,16 +177,21 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
     def judge(self, state: Table[_Calls], view: View) -> Iterable[Suggestion]:
         said: dict[str, tuple[Decimal, Suggestion]] = {}
         for name, calls in sorted(state.entries.items(), key=_by_name):
+            if not self._may_speak(calls):
+                continue
             if calls.pending and view.prices is not None:
                 calls.settle(view.prices)
-            if calls.calls < self.min_calls or calls.light < self.light_share * calls.calls:
-                continue
+                if not self._may_speak(calls):
+                    continue
             target, _, model = name.partition(_SEPARATOR)
             saved_usd, _ = said.get(target, (ZERO_USD, None))
             # One suggestion an agent: where it has two dear models, the one that saves more.
             if calls.saved_usd > saved_usd:
                 said[target] = (calls.saved_usd, self._suggestion(target, model, calls, view))
         return [suggestion for _, suggestion in said.values()]
+
+    def _may_speak(self, calls: _Calls) -> bool:
+        return calls.calls >= self.min_calls and calls.light + len(calls.pending) >= self.light_share * calls.calls
 
     def _suggestion(self, target: str, model: str, calls: _Calls, view: View) -> Suggestion:
         share = calls.light / calls.calls

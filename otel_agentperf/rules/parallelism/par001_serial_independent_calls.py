@@ -23,15 +23,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from struct import Struct
-
-import msgspec
 
 from otel_agentperf.model import (
     MAX_CLAIMS,
     Claim,
     Complexity,
-    Inference,
     Level,
     Operation,
     OperationKind,
@@ -39,27 +35,20 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
+from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, Shape, View, int_of, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS, weighed
-from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, asked_together, spared
+from otel_agentperf.rules.shape import NS_PER_S, Tree, asked_together, spared
+from otel_agentperf.rules.traits import TEXT, TRACED
 
 REFERENCE_IMPACT = 0.8
 MAX_ANSWERS_LOOKED_FOR = 8
 """Earlier answers of a run that are looked for in a request: of one further back nothing is known."""
 _FEWEST_TOOLS = 2
-_ANSWER = Struct("<QQQ")
+_TOLD = TEXT | TRACED
 _MAX_PAUSE_NS = NS_PER_S
 
 
-class _State(msgspec.Struct, gc=False):
-    """Model requests that gave text, packed: span, beginning and whole request."""
-
-    answers: bytearray = msgspec.field(default_factory=bytearray)
-    uses: dict[int, tuple[int, ...]] = {}
-    """The requests whose answers stand in another, where there are any."""
-
-
-class SerialIndependentCalls(Rule[_State]):
+class SerialIndependentCalls(Rule[None]):
     """Neighbouring calls that ran one after another and do not depend on each other; told by agent.
 
     Saving, estimated: `sum of their times - the longest - what really overlapped`, as far as that is
@@ -71,7 +60,7 @@ class SerialIndependentCalls(Rule[_State]):
     name = "serial_independent_calls"
     group = Group.PARALLELISM
     scope = Scope.RUN
-    watches = frozenset({OperationKind.INFERENCE})
+    watches = frozenset()
     complexity = Complexity.MEDIUM
     options = {
         "saving_s": Option(1.0, "s", "Time to be saved above which it is worth a word."),
@@ -80,30 +69,21 @@ class SerialIndependentCalls(Rule[_State]):
     saving_s: float
     requests: int
 
-    def start(self) -> _State:
-        return _State()
+    def start(self) -> None:
+        """It keeps no state: the run's shape is looked at in the end."""
 
-    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        inference = operation.inference
-        if inference is None or inference.uses is None or inference.response_kind != "text":
-            return ()
-        if inference.prefix_hashes and (inference.function_calls or 0) < _FEWEST_TOOLS:
-            _keep(state, operation, inference, inference.uses)
+    def observe(self, state: None, operation: Operation, view: View) -> Iterable[Suggestion]:
         return ()
 
-    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
+    def conclude(self, state: None, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
-        if shape is None or shape.dropped:
-            return ()
-        if shape.most_asked < _FEWEST_TOOLS and len(state.answers) < self.requests * _ANSWER.size:
-            return ()
-        if root.duration_ns <= self.saving_s * NS_PER_S:
+        if root.duration_ns <= self.saving_s * NS_PER_S or shape is None or shape.dropped:
             return ()  # no more can be saved than was spent
         rows = shape.rows()
         tree = shape.tree(root)
         asked = asked_together(rows, _FEWEST_TOOLS) if shape.most_asked >= _FEWEST_TOOLS else ()
         tools = [calls for _, calls in asked if all(call.outcome is None for call in calls)]
-        prompts = list(self._prompts(state, rows, tree))
+        prompts = list(self._prompts(shape, rows, tree))
         if not (tools or prompts) or tree.has_made_up_clock():
             return ()
         tree.walk()
@@ -113,16 +93,13 @@ class SerialIndependentCalls(Rule[_State]):
         found = (self._suggestion(target, groups, tree, root) for target, groups in by_target.items())
         return [suggestion for suggestion in found if suggestion is not None]
 
-    def _prompts(self, state: _State, rows: Sequence[Row], tree: Tree) -> Iterator[list[Row]]:
+    def _prompts(self, shape: Shape, rows: Sequence[Row], tree: Tree) -> Iterator[list[Row]]:
         """Model requests of one operation in a row, of which it is known that none needs another."""
-        if len(state.answers) < self.requests * _ANSWER.size:
+        if sum(map(_is_told, rows)) < self.requests:
             return
-        facts: dict[int, tuple[int, int]] = {
-            span: (head, request) for span, head, request in _ANSWER.iter_unpack(state.answers)
-        }
         ends = sorted(row.end_ns for row in rows if row.kind is OperationKind.INFERENCE)
         for siblings in tree.children.values():
-            for group in _in_a_row(siblings, facts, state.uses):
+            for group in _in_a_row(siblings, shape):
                 between = bisect_right(ends, group[-1].start_ns) - bisect_left(ends, group[0].end_ns)
                 if len(group) >= self.requests and between <= MAX_ANSWERS_LOOKED_FOR:
                     yield group
@@ -166,38 +143,38 @@ class SerialIndependentCalls(Rule[_State]):
         )
 
 
-def _keep(state: _State, operation: Operation, inference: Inference, uses: tuple[str, ...]) -> None:
-    if operation.error_type is not None or operation.outcome is not None or inference.request_hash is None:
-        return
-    if len(state.answers) >= MAX_ROWS_REMEMBERED * _ANSWER.size:
-        return
-    span = int_of(operation.span_id)
-    state.answers += _ANSWER.pack(span, int_of(inference.prefix_hashes[0]), int_of(inference.request_hash))
-    if uses:
-        state.uses[span] = tuple(map(int_of, uses))
+def _is_told(row: Row) -> bool:
+    """Whether a row is a model request that gave text, and it is known what of earlier answers stands in it."""
+    return (
+        row.traits & _TOLD == _TOLD
+        and row.kind is OperationKind.INFERENCE
+        and row.function_calls < _FEWEST_TOOLS
+        and not row.is_error
+        and row.outcome is None
+        and row.given != 0
+        and row.head != 0
+    )
 
 
-def _in_a_row(
-    siblings: Sequence[Row], facts: dict[int, tuple[int, int]], uses: dict[int, tuple[int, ...]]
-) -> Iterator[list[Row]]:
+def _in_a_row(siblings: Sequence[Row], shape: Shape) -> Iterator[list[Row]]:
     group: list[Row] = []
     spans: set[int] = set()
     requests: set[int] = set()
     for row in siblings:
-        known = facts.get(row.span_id)
+        is_told = _is_told(row)
         if group and (
-            known is None
+            not is_told
             or len(group) > MAX_ANSWERS_LOOKED_FOR
-            or known[0] != facts[group[-1].span_id][0]
-            or known[1] in requests
+            or row.head != group[-1].head
+            or row.given in requests
             or not 0 <= row.start_ns - group[-1].end_ns <= _MAX_PAUSE_NS
-            or not spans.isdisjoint(uses.get(row.span_id, ()))
+            or not spans.isdisjoint(map(int_of, shape.used_by(row.span_id)))
         ):
             yield group
             group, spans, requests = [], set(), set()
-        if known is not None:
+        if is_told:
             group.append(row)
             spans.add(row.span_id)
-            requests.add(known[1])
+            requests.add(row.given)
     if group:
         yield group

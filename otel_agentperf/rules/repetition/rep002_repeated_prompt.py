@@ -18,10 +18,8 @@ was blocked, empty, cut or abandoned. The last 512 different requests of a run a
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from decimal import Decimal
-from struct import Struct, error
 
 import msgspec
 
@@ -29,7 +27,6 @@ from otel_agentperf.model import (
     BILLED_BY_TOKEN,
     ZERO_USD,
     Complexity,
-    Inference,
     Level,
     Operation,
     OperationKind,
@@ -37,31 +34,14 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, int_of, span_hex
+from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
 from otel_agentperf.rules.bounded import Claims, target_of, weighed_ns, weighed_usd
-from otel_agentperf.rules.finish import TOKEN_LIMIT
-from otel_agentperf.rules.shape import NS_PER_S
+from otel_agentperf.rules.shape import NS_PER_S, usd_of
+from otel_agentperf.rules.traits import CUT, FAILED, VOID
 
 MAX_REQUESTS = 512
-MAX_REPEATS = 1_024
 REFERENCE_IMPACT = 0.7
-_REPEAT = Struct("<QQqqdQH")
-_NO_ANSWERS = frozenset({"blocked", "empty"})
-
-
-class _State(msgspec.Struct, gc=False):
-    answered: dict[int, int] = {}
-    """By request, when it was last answered."""
-    sampled: set[int] = set()
-    """Requests that were made again before they were answered."""
-    repeats: bytearray = msgspec.field(default_factory=bytearray)
-    """Each packed: request, span, start, end, cost, parent, and the place of its target."""
-    targets: dict[str, int] = {}
-    total: int = 0
-    last: tuple[int, str | None] = (0, None)
-    """The last request and the operation that it was made beneath."""
-    node: tuple[int, str | None, int] | None = None
-    """Of the last node that asked a model: its last request, what it ran beneath, and its step."""
+_NO_ANSWER = FAILED | VOID | CUT
 
 
 class _Repeated(msgspec.Struct, gc=False):
@@ -71,7 +51,7 @@ class _Repeated(msgspec.Struct, gc=False):
     claims: Claims = msgspec.field(default_factory=Claims)
 
 
-class RepeatedPrompt(Rule[_State]):
+class RepeatedPrompt(Rule[None]):
     """The same request again in a run, after it had been answered; told at the run's end, by agent.
 
     Alarm from 3 repeats on, else a notice. Saving, measured: the cost and the time of the repeats.
@@ -83,7 +63,7 @@ class RepeatedPrompt(Rule[_State]):
     name = "repeated_prompt"
     group = Group.REPETITION
     scope = Scope.RUN
-    watches = BILLED_BY_TOKEN | {OperationKind.NODE}
+    watches = frozenset()
     complexity = Complexity.LOW
     options = {
         "notice_repeats": Option(1, "requests", "Repeated requests of an agent that are worth a notice.", 1),
@@ -92,48 +72,24 @@ class RepeatedPrompt(Rule[_State]):
     notice_repeats: int
     alarm_repeats: int
 
-    def start(self) -> _State:
-        return _State()
+    def start(self) -> None:
+        """It keeps no state: the run's shape is looked at in the end."""
 
-    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        inference = operation.inference
-        if operation.kind is OperationKind.NODE:
-            if state.last[1] == operation.span_id:
-                _forgive_copy(state, operation)
-            return ()
-        if inference is None or inference.request_hash is None:
-            return ()
-        key = int_of(inference.request_hash)
-        last = state.last
-        state.last = now = (key, operation.parent_id)
-        if not _is_usable(operation, inference):
-            return ()
-        answered_ns = state.answered.get(key)
-        if answered_ns is None or operation.end_ns > answered_ns:
-            state.answered[key] = operation.end_ns
-        if answered_ns is None:
-            if len(state.answered) > MAX_REQUESTS:
-                del state.answered[next(iter(state.answered))]
-        elif operation.start_ns < answered_ns:
-            state.sampled.add(key)
-        elif (last != now or operation.kind is not OperationKind.INFERENCE) and state.total < MAX_REPEATS:
-            _keep(state, key, operation, inference)
+    def observe(self, state: None, operation: Operation, view: View) -> Iterable[Suggestion]:
         return ()
 
-    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
-        if not state.repeats:
+    def conclude(self, state: None, root: Operation, view: View) -> Iterable[Suggestion]:
+        shape = view.columns
+        if shape is None or shape.given_again().isdisjoint(BILLED_BY_TOKEN):
             return ()
         by_target: dict[str, _Repeated] = {}
-        targets = {place: target for target, place in state.targets.items()}
-        for key, span, start_ns, end_ns, usd, _, place in _REPEAT.iter_unpack(state.repeats):
-            if key in state.sampled:
-                continue
-            found = by_target.setdefault(targets[place], _Repeated())
-            cost_usd = Decimal(repr(usd))
+        for row in _repeats(shape.ended()):
+            found = by_target.setdefault(target_of(row.agent, row.name), _Repeated())
+            cost_usd = usd_of(row)
             found.requests += 1
-            found.time_ns += max(0, end_ns - start_ns)
+            found.time_ns += row.duration_ns
             found.cost_usd += cost_usd
-            found.claims.add(span_hex(span), cost_usd, start_ns, end_ns)
+            found.claims.add(span_hex(row.span_id), cost_usd, row.start_ns, row.end_ns)
         return [
             self._suggestion(target, found, root, view)
             for target, found in by_target.items()
@@ -171,35 +127,35 @@ class RepeatedPrompt(Rule[_State]):
         )
 
 
-def _is_usable(operation: Operation, inference: Inference) -> bool:
-    return (
-        operation.error_type is None
-        and operation.outcome is None
-        and inference.response_kind not in _NO_ANSWERS
-        and TOKEN_LIMIT.isdisjoint(inference.finish_reasons)
-    )
-
-
-def _forgive_copy(state: _State, node: Operation) -> None:
-    """Forget what a node asked again where a copy of it in the same step asked it just before."""
-    before, key = state.node, state.last[0]
-    state.node = (key, node.parent_id, node.node.step) if node.node is not None and node.node.step is not None else None
-    repeats = state.repeats
-    if before is None or before != state.node or not repeats:
-        return
-    request, *_, parent, _ = _REPEAT.unpack_from(repeats, len(repeats) - _REPEAT.size)
-    if request == key and parent == int_of(node.span_id):
-        del repeats[-_REPEAT.size :]
-        state.total -= 1
-
-
-def _keep(state: _State, key: int, operation: Operation, inference: Inference) -> None:
-    """Remember a repeat; one at a time that no clock gives is left out."""
-    cost_usd = operation.cost.total_usd if operation.cost is not None else None
-    target = target_of(operation.agent, inference.request_model)
-    place = state.targets.setdefault(target, len(state.targets))
-    parent = int_of(operation.parent_id) if operation.parent_id is not None else 0
-    times = operation.start_ns, operation.end_ns
-    with contextlib.suppress(error):
-        state.repeats += _REPEAT.pack(key, int_of(operation.span_id), *times, float(cost_usd or 0), parent, place)
-        state.total += 1
+def _repeats(ended: Iterable[Row]) -> list[Row]:  # noqa: C901 - one walk with what it remembers
+    """The requests that were made again, in the order in which they ended."""
+    repeats: list[Row] = []
+    answered_ns: dict[int, int] = {}
+    sampled: set[int] = set()
+    last = last_node = (0, 0)
+    last_step = -1
+    for row in ended:
+        if row.kind is OperationKind.NODE:
+            if last[1] == row.span_id:
+                node = (last[0], row.parent_id)
+                is_copy = node == last_node and row.step == last_step
+                last_node, last_step = (node, row.step) if row.step >= 0 else ((0, 0), -1)
+                if is_copy and repeats and (repeats[-1].given, repeats[-1].parent_id) == last:
+                    repeats.pop()  # a copy of this node asked the same in the same step
+            continue
+        if row.kind not in BILLED_BY_TOKEN or not row.given:
+            continue
+        before, last = last, (row.given, row.parent_id)
+        if row.traits & _NO_ANSWER or row.outcome is not None:
+            continue
+        earlier_ns = answered_ns.get(row.given)
+        if earlier_ns is None or row.end_ns > earlier_ns:
+            answered_ns[row.given] = row.end_ns
+        if earlier_ns is None:
+            if len(answered_ns) > MAX_REQUESTS:
+                del answered_ns[next(iter(answered_ns))]
+        elif row.start_ns < earlier_ns:
+            sampled.add(row.given)
+        elif before != last or row.kind is not OperationKind.INFERENCE:
+            repeats.append(row)
+    return [row for row in repeats if row.given not in sampled]

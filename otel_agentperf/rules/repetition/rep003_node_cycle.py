@@ -21,12 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from functools import lru_cache
-from struct import Struct
 from typing import NamedTuple
-from zlib import crc32
-
-import msgspec
 
 from otel_agentperf.model import (
     ZERO_USD,
@@ -38,20 +33,12 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
+from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
 from otel_agentperf.rules.bounded import Claims, weighed_ns, weighed_usd
-from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, usd_of
+from otel_agentperf.rules.shape import NS_PER_S, Tree, usd_of
 
 REFERENCE_IMPACT = 0.9
-_FEWEST_NODES = 3
 _UNKNOWN = 0
-_NODE = Struct("<QqLQ")
-
-
-class _State(msgspec.Struct, gc=False):
-    """Nodes, packed: span, step, name as a checksum, and a hash of what the node was given."""
-
-    nodes: bytearray = msgspec.field(default_factory=bytearray)
 
 
 class _Step(NamedTuple):
@@ -77,7 +64,7 @@ class _Cycle(NamedTuple):
     rounds: list[list[_Step]]
 
 
-class NodeCycle(Rule[_State]):
+class NodeCycle(Rule[None]):
     """A cycle of nodes that comes round with the state unchanged.
 
     A round is idle when each of its nodes is given what it was given the round before. Notice from
@@ -90,7 +77,7 @@ class NodeCycle(Rule[_State]):
     name = "node_cycle"
     group = Group.REPETITION
     scope = Scope.RUN
-    watches = frozenset({OperationKind.NODE})
+    watches = frozenset()
     complexity = Complexity.MEDIUM
     options = {
         "notice_rounds": Option(2, "rounds", "Idle rounds that are worth a notice.", 1),
@@ -99,30 +86,21 @@ class NodeCycle(Rule[_State]):
     notice_rounds: int
     alarm_rounds: int
 
-    def start(self) -> _State:
-        return _State()
+    def start(self) -> None:
+        """It keeps no state: the run's shape is looked at in the end."""
 
-    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        node = operation.node
-        if node is None or node.step is None or len(state.nodes) >= MAX_ROWS_REMEMBERED * _NODE.size:
-            return ()
-        given = int_of(node.state_hash) if node.state_hash is not None else _UNKNOWN
-        state.nodes += _NODE.pack(int_of(operation.span_id), node.step, _checksum(operation.name), given)
+    def observe(self, state: None, operation: Operation, view: View) -> Iterable[Suggestion]:
         return ()
 
-    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
+    def conclude(self, state: None, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
-        if len(state.nodes) < _FEWEST_NODES * _NODE.size or shape is None or shape.dropped:
-            return ()
-        nodes = list(_NODE.iter_unpack(state.nodes))
-        if len({node[2:] for node in nodes}) == len(nodes):
+        if shape is None or shape.dropped or OperationKind.NODE not in shape.given_again():
             return ()  # no node was given what it was given before
-        facts = {span: (step, given) for span, step, _, given in nodes}
         tree = shape.tree(root)
         found = [
             suggestion
             for siblings in tree.children.values()
-            for steps in _executions(siblings, facts)
+            for steps in _executions(siblings)
             for cycle in self._cycles(steps)
             for suggestion in self._suggestions(cycle, tree, root, view)
         ]
@@ -207,32 +185,27 @@ class NodeCycle(Rule[_State]):
 _MOST_NAMED = 8
 
 
-@lru_cache(maxsize=1_024)
-def _checksum(name: str) -> int:
-    return crc32(name.encode(errors="replace"))
-
-
-def _executions(siblings: Sequence[Row], facts: dict[int, tuple[int, int]]) -> Iterator[list[_Step]]:
+def _executions(siblings: Sequence[Row]) -> Iterator[list[_Step]]:
     """The steps of each execution of a graph beneath one operation; one begins where the count begins anew."""
     steps: list[list[Row]] = []
     current = -1
     for row in siblings:
-        if row.span_id not in facts:
+        if row.kind is not OperationKind.NODE or row.step < 0:
             continue
-        number = facts[row.span_id][0]
+        number = row.step
         if number < current:
-            yield _likened(steps, facts)
+            yield _likened(steps)
             steps = []
         if number == current and steps:
             steps[-1].append(row)
         else:
             steps.append([row])
         current = number
-    yield _likened(steps, facts)
+    yield _likened(steps)
 
 
-def _likened(steps: list[list[Row]], facts: dict[int, tuple[int, int]]) -> list[_Step]:
-    return [_Step(nodes, _likeness([(node.name, facts[node.span_id][1]) for node in nodes])) for nodes in steps]
+def _likened(steps: list[list[Row]]) -> list[_Step]:
+    return [_Step(nodes, _likeness([(node.name, node.given) for node in nodes])) for nodes in steps]
 
 
 def _likeness(nodes: list[tuple[str, int]]) -> tuple[tuple[str, int], ...] | None:
