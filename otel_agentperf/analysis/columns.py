@@ -17,10 +17,14 @@ from otel_agentperf.rules.base import Row, int_of
 from otel_agentperf.rules.shape import Tree
 from otel_agentperf.rules.traits import AGENT, BILLED, FAILED
 
-_FORMAT = Struct("<QQqqdQQIIIIIiHHB")
-_PACK = _FORMAT.pack
+_FORMAT = Struct(">4QqqdIIIIIiHHB")
+_PACK = Struct(">32sqqdIIIIIiHHB").pack
+"""The same: four identities at once are read from their hexadecimal digits in a third of the time."""
+_PACK_NUMBERS = _FORMAT.pack
 _SIZE = _FORMAT.size
-_GIVEN, _LABEL, _TRAITS, _KIND = 5, 7, 14, 15
+_ID_DIGITS, _IDS_BYTES = 16, 32
+_NONE = "0" * _ID_DIGITS
+_GIVEN, _LABEL, _TRAITS, _KIND = 2, 7, 14, 15
 """Where these stand in what is packed."""
 _KINDS = tuple(OperationKind)
 _PLACES = {kind: place for place, kind in enumerate(_KINDS)}
@@ -50,6 +54,7 @@ class Columns:
         "_rows",
         "_tree",
         "_used",
+        "_used_by",
         "dropped",
         "most_asked",
         "traits",
@@ -59,7 +64,7 @@ class Columns:
         self._limit = limit * _SIZE
         self._packed = bytearray()
         self._labels: dict[tuple[str, str, str | None], int] = {}
-        self._used: dict[int, tuple[str, ...]] = {}
+        self._used: dict[str, tuple[str, ...]] = {}
         self.dropped = 0
         self.most_asked = 0
         self.traits = 0
@@ -70,11 +75,12 @@ class Columns:
         self._rows: list[Row] | None = None
         self._tree: Tree | None = None
         self._again: frozenset[OperationKind] | None = None
+        self._used_by: dict[int, tuple[str, ...]] | None = None
 
     def __len__(self) -> int:
         return len(self._packed) // _SIZE
 
-    def add(  # noqa: C901 - every operation passes here: no calls that can be spared
+    def add(  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
         self, operation: Operation, traits: int, cost_usd: float = nan, *, is_root: bool = False
     ) -> None:
         """Keep one operation, or count it as dropped beyond the limit, which does not hold for the run's root.
@@ -93,44 +99,59 @@ class Columns:
         labels = self._labels
         place = labels.setdefault((operation.name, operation.agent, operation.outcome), len(labels))
         fresh = output = cached = thoughts = asked = 0
-        given = head = "0"
+        given = head = _NONE
         uses: tuple[str, ...] | None = None
         step = -1
-        usage, inference, node = operation.usage, operation.inference, operation.node
+        usage, inference = operation.usage, operation.inference
         if usage is not None:
             fresh, output = usage.input_tokens, usage.output_tokens
             cached, thoughts = usage.cache_read_tokens, usage.reasoning_tokens
             if fresh > _MOST_TOKENS or output > _MOST_TOKENS:
                 fresh, output, cached, thoughts = (min(n, _MOST_TOKENS) for n in (fresh, output, cached, thoughts))
         if inference is not None:
-            given = inference.request_hash or "0"
+            given = inference.request_hash or _NONE
             uses = inference.uses
             if inference.prefix_hashes:
                 head = inference.prefix_hashes[0]
             if inference.function_calls:
                 asked = min(inference.function_calls, _MOST_ASKED)
                 self.most_asked = max(self.most_asked, asked)
-        elif node is not None:
-            given = node.state_hash or "0"
+        elif (node := operation.node) is not None:
+            given = node.state_hash or _NONE
             if node.step is not None:
                 step = node.step
-        span_id, parent_id = operation.span_id, operation.parent_id or "0"
-        times = operation.start_ns, operation.end_ns, cost_usd
-        rest = place, fresh, output, cached, thoughts, step, asked, traits, _PLACES[operation.kind]
+        elif (tool := operation.tool) is not None and not tool.no_arguments:
+            given = tool.arguments_hash or _NONE
+        span_id, parent_id = operation.span_id, operation.parent_id or _NONE
+        rest = (
+            operation.start_ns,
+            operation.end_ns,
+            cost_usd,
+            place,
+            fresh,
+            output,
+            cached,
+            thoughts,
+            step,
+            asked,
+            traits,
+            _PLACES[operation.kind],
+        )
         try:
-            span = int(span_id, 16)
-            packed += _PACK(span, int(parent_id, 16), *times, int(given, 16), int(head, 16), *rest)
+            ids = bytes.fromhex(span_id + parent_id + given + head)
+            if len(ids) != _IDS_BYTES or len(span_id) != _ID_DIGITS:
+                raise ValueError  # noqa: TRY301 - as what is no number at all
+            packed += _PACK(ids, *rest)
         except (ValueError, error):
             # No identities as OpenTelemetry's are; or a time or a number that no clock or model gives.
-            span = int_of(span_id)
             try:
-                packed += _PACK(span, int_of(parent_id), *times, int_of(given), int_of(head), *rest)
+                packed += _PACK_NUMBERS(int_of(span_id), int_of(parent_id), int_of(given), int_of(head), *rest)
             except error:
                 self.dropped += 1
                 return
         if uses:
-            self._used[span] = uses
-        if self._ended is not None or self._again is not None:
+            self._used[span_id] = uses
+        if self._ended is not None or self._again is not None or self._used_by is not None:
             self._forget()
 
     def rows(self) -> list[Row]:
@@ -154,16 +175,16 @@ class Columns:
             return [row for row in self._ended if row.is_agent]
         return list(self._made(values for values in _FORMAT.iter_unpack(self._packed) if values[_TRAITS] & AGENT))
 
-    def _made(self, packed: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
-        labels: list[tuple[str, str, str | None]] = list(self._labels)
+    def _made(self, packed: Iterable[tuple[int, ...]]) -> Iterator[Row]:
+        labels = list(self._labels)
         for (
             span_id,
             parent_id,
+            given,
+            head,
             start_ns,
             end_ns,
             cost_usd,
-            given,
-            head,
             place,
             fresh,
             output,
@@ -200,15 +221,15 @@ class Columns:
     def given_again(self) -> frozenset[OperationKind]:
         """The kinds of which two operations, or more, were given the same; two nodes only where they are the same node."""
         if self._again is None:
-            names: list[str] = [name for name, _, _ in self._labels]
+            names = [name for name, _, _ in self._labels]
             seen: set[tuple[int, int, str]] = set()
             again: set[OperationKind] = set()
             for values in _FORMAT.iter_unpack(self._packed):
                 given: int = values[_GIVEN]
                 if given:
                     kind: int = values[_KIND]
-                    name: str = names[values[_LABEL]] if kind == _NODE else ""
-                    key = (given, kind, name)
+                    place: int = values[_LABEL]
+                    key = (given, kind, names[place] if kind == _NODE else "")
                     if key in seen:
                         again.add(_KINDS[kind])
                     seen.add(key)
@@ -217,7 +238,9 @@ class Columns:
 
     def used_by(self, span_id: int) -> tuple[str, ...]:
         """The spans of earlier answers of which a piece stands in a request."""
-        return self._used.get(span_id, ())
+        if self._used_by is None:
+            self._used_by = {int_of(span): uses for span, uses in self._used.items()}
+        return self._used_by.get(span_id, ())
 
     def tree(self, root: Operation) -> Tree:
         """What lies beneath what, until the next operation comes."""

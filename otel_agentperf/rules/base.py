@@ -86,7 +86,9 @@ class Row(NamedTuple):
     function_calls: int
     """That the answer asked for; 0 where none, or not known."""
     given: int
-    """The fingerprint of a model request, or of the state that a node was given; 0 where it is not known."""
+    """The fingerprint of a model request, of the state that a node was given, or of a tool's arguments.
+
+    0 where it is not known, and where there are no arguments."""
     head: int
     """The fingerprint of a request's beginning, its instruction and tools; 0 where it is not known."""
     step: int

@@ -16,8 +16,6 @@ from otel_agentperf.model import ZERO_USD, Operation, OperationKind
 from otel_agentperf.rules.base import Row, int_of
 
 NS_PER_S = 1_000_000_000
-MAX_ROWS_REMEMBERED = 10_000
-"""Operations of a run of which a rule keeps a few bytes of its own until the run's end."""
 
 _UNITS = frozenset({OperationKind.NODE, OperationKind.AGENT})
 _FEWEST_TOLD_BY = 3

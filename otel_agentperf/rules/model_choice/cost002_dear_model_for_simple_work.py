@@ -140,7 +140,8 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
         cheaper = prices.cheaper_model(call.provider, model, when_ns=when_ns)
         if cheaper is None:
             return ()
-        entry = state.of(_name(operation.agent, model))
+        name = _name(operation.agent, model)
+        entry = state.entries.get(name) or state.of(name)
         if entry is None:
             return ()
         entry.calls += 1

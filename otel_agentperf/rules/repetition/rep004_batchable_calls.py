@@ -19,9 +19,6 @@ is a notice and stays one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from struct import Struct
-
-import msgspec
 
 from otel_agentperf.model import (
     MAX_CLAIMS,
@@ -34,21 +31,14 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
+from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS
-from otel_agentperf.rules.shape import MAX_ROWS_REMEMBERED, NS_PER_S, Tree, asked_together, spared
+from otel_agentperf.rules.shape import NS_PER_S, Tree, asked_together, spared
 
 IMPACT = 0.3
-_CALL = Struct("<QQ")
 
 
-class _State(msgspec.Struct, gc=False):
-    """Calls, packed: span and arguments."""
-
-    calls: bytearray = msgspec.field(default_factory=bytearray)
-
-
-class BatchableCalls(Rule[_State]):
+class BatchableCalls(Rule[None]):
     """One tool called more than 3 times back to back with different arguments, none needing another's result.
 
     Saving, estimated: for each call but the longest, its fixed cost, `min(overhead_s, its time on
@@ -59,7 +49,7 @@ class BatchableCalls(Rule[_State]):
     name = "batchable_calls"
     group = Group.REPETITION
     scope = Scope.RUN
-    watches = frozenset({OperationKind.TOOL})
+    watches = frozenset()
     complexity = Complexity.MEDIUM
     options = {
         "calls": Option(3, "calls", "Calls with different arguments above which one batched call would do.", 1),
@@ -68,27 +58,21 @@ class BatchableCalls(Rule[_State]):
     calls: int
     overhead_s: float
 
-    def start(self) -> _State:
-        return _State()
+    def start(self) -> None:
+        """It keeps no state: the run's shape is looked at in the end."""
 
-    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        tool = operation.tool
-        if tool is None or len(state.calls) >= MAX_ROWS_REMEMBERED * _CALL.size:
-            return ()
-        if tool.arguments_hash is not None and not tool.no_arguments:
-            state.calls += _CALL.pack(int_of(operation.span_id), int_of(tool.arguments_hash))
+    def observe(self, state: None, operation: Operation, view: View) -> Iterable[Suggestion]:
         return ()
 
-    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
+    def conclude(self, state: None, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
-        if len(state.calls) <= self.calls * _CALL.size or shape is None or shape.dropped:
+        if view.totals.tool_calls <= self.calls or shape is None or shape.dropped:
             return ()
         tree = shape.tree(root)
-        arguments: dict[int, int] = dict(_CALL.iter_unpack(state.calls))
         by_tool: dict[str, list[list[Row]]] = {}
         seen: set[int] = set()
         for group in _groups(shape.rows(), self.calls + 1 if shape.most_asked > self.calls else None, tree):
-            different = {arguments[row.span_id] for row in group if row.span_id in arguments}
+            different = {row.given for row in group if row.given}
             if len(different) > self.calls and seen.isdisjoint(row.span_id for row in group):
                 seen.update(row.span_id for row in group)
                 by_tool.setdefault(group[0].name, []).append(group)
