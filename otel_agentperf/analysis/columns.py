@@ -47,7 +47,9 @@ class Columns:
 
     __slots__ = (
         "_again",
+        "_agents",
         "_ended",
+        "_is_looked_at",
         "_labels",
         "_limit",
         "_packed",
@@ -71,6 +73,8 @@ class Columns:
         self._forget()
 
     def _forget(self) -> None:
+        self._is_looked_at = False
+        self._agents: list[Row] | None = None
         self._ended: list[Row] | None = None
         self._rows: list[Row] | None = None
         self._tree: Tree | None = None
@@ -151,7 +155,7 @@ class Columns:
                 return
         if uses:
             self._used[span_id] = uses
-        if self._ended is not None or self._again is not None or self._used_by is not None:
+        if self._is_looked_at:
             self._forget()
 
     def rows(self) -> list[Row]:
@@ -166,14 +170,21 @@ class Columns:
     def ended(self) -> list[Row]:
         """The operations in the order in which they were added."""
         if self._ended is None:
+            self._is_looked_at = True
             self._ended = list(self._made(_FORMAT.iter_unpack(self._packed)))
         return self._ended
 
     def agents(self) -> list[Row]:
         """The invocations of agents, in the order in which they were added."""
-        if self._ended is not None:
-            return [row for row in self._ended if row.is_agent]
-        return list(self._made(values for values in _FORMAT.iter_unpack(self._packed) if values[_TRAITS] & AGENT))
+        if self._agents is None:
+            self._is_looked_at = True
+            every = _FORMAT.iter_unpack(self._packed)
+            self._agents = (
+                [row for row in self._ended if row.is_agent]
+                if self._ended is not None
+                else list(self._made(values for values in every if values[_TRAITS] & AGENT))
+            )
+        return self._agents
 
     def _made(self, packed: Iterable[tuple[int, ...]]) -> Iterator[Row]:
         labels = list(self._labels)
@@ -221,24 +232,30 @@ class Columns:
     def given_again(self) -> frozenset[OperationKind]:
         """The kinds of which two operations, or more, were given the same; two nodes only where they are the same node."""
         if self._again is None:
-            names = [name for name, _, _ in self._labels]
-            seen: set[tuple[int, int, str]] = set()
-            again: set[OperationKind] = set()
-            for values in _FORMAT.iter_unpack(self._packed):
-                given: int = values[_GIVEN]
-                if given:
-                    kind: int = values[_KIND]
-                    place: int = values[_LABEL]
-                    key = (given, kind, names[place] if kind == _NODE else "")
-                    if key in seen:
-                        again.add(_KINDS[kind])
-                    seen.add(key)
-            self._again = frozenset(again)
+            self._is_looked_at = True
+            given = [values[_GIVEN] for values in _FORMAT.iter_unpack(self._packed) if values[_GIVEN]]
+            self._again = self._find_again() if len(set(given)) < len(given) else frozenset()
         return self._again
+
+    def _find_again(self) -> frozenset[OperationKind]:
+        names = [name for name, _, _ in self._labels]
+        seen: set[tuple[int, int, str]] = set()
+        again: set[OperationKind] = set()
+        for values in _FORMAT.iter_unpack(self._packed):
+            given: int = values[_GIVEN]
+            if given:
+                kind: int = values[_KIND]
+                place: int = values[_LABEL]
+                key = (given, kind, names[place] if kind == _NODE else "")
+                if key in seen:
+                    again.add(_KINDS[kind])
+                seen.add(key)
+        return frozenset(again)
 
     def used_by(self, span_id: int) -> tuple[str, ...]:
         """The spans of earlier answers of which a piece stands in a request."""
         if self._used_by is None:
+            self._is_looked_at = True
             self._used_by = {int_of(span): uses for span, uses in self._used.items()}
         return self._used_by.get(span_id, ())
 

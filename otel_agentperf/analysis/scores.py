@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from otel_agentperf.analysis.savings import Saved
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved
 from otel_agentperf.model import Totals
 from otel_agentperf.rules.base import Row
 
@@ -79,6 +79,8 @@ def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int:
         wasted: the *measured* savings of the run's suggestions, each counted once: time and
             money that were already spent to no avail.
     """
+    if wasted is NOTHING_SAVED and not totals.errors:
+        return 100
     return efficiency(
         _share(float(wasted.cost_usd), float(totals.cost_usd)),
         _share(wasted.time_s * 1e9, duration_ns),

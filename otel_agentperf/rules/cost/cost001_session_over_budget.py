@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -55,13 +56,13 @@ class SessionOverBudget(Rule[_State]):
     budget_usd: float
 
     def start(self) -> _State:
-        return _State(0, Decimal(str(self.budget_usd)))
+        return _State(0, _exact(self.budget_usd))
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         cost_usd = view.totals.cost_usd
         if cost_usd <= state.next_usd:
             return ()
-        budget = Decimal(str(self.budget_usd))
+        budget = _exact(self.budget_usd)
         step = max(step for step in STEPS if cost_usd > budget * step)
         if step == state.announced:
             return ()
@@ -75,9 +76,11 @@ class SessionOverBudget(Rule[_State]):
 
     def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
         del state
-        budget = Decimal(str(self.budget_usd))
+        budget = _exact(self.budget_usd)
+        if view.totals.cost_usd <= budget:
+            return ()
         passed = [step for step in STEPS if view.totals.cost_usd > budget * step]
-        return (self._suggestion(passed[-1], view, ()),) if passed else ()
+        return (self._suggestion(passed[-1], view, ()),)
 
     def _suggestion(self, step: int, view: View, span_ids: tuple[str, ...]) -> Suggestion:
         spent = float(view.totals.cost_usd)
@@ -114,3 +117,9 @@ class SessionOverBudget(Rule[_State]):
 def _usd(amount: float) -> str:
     """Dollars and cents, with more digits only where cents would hide the amount."""
     return f"${amount:.2f}" if round(amount, 2) == amount else f"${amount:g}"
+
+
+@lru_cache(maxsize=16)
+def _exact(usd: float) -> Decimal:
+    """An amount as it was written."""
+    return Decimal(str(usd))
