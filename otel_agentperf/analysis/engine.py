@@ -230,8 +230,7 @@ class Engine:
                         if asleep:
                             continue
                         state = states[place] = rule.start()
-                    said = observe(state, operation, view)
-                    if said:
+                    if said := observe(state, operation, view):
                         for suggestion in said:
                             self._keep(run, scope, suggestion, news)
                 except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others

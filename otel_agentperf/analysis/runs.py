@@ -186,6 +186,7 @@ def _charge(contributors: dict[str, Spending], contributor: str, operation: Oper
     if usage is not None and operation.error_type is None:
         spending.answers += 1
         spending.output_tokens += usage.output_tokens
+        spending.thought_tokens += usage.reasoning_tokens
 
 
 def add_to_totals(totals: Totals, operation: Operation) -> None:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared

@@ -61,7 +61,8 @@ class Spending:
     answers: int = 0
     """Model requests that did not fail and whose tokens are known."""
     output_tokens: int = 0
-    """Of these answers."""
+    thought_tokens: int = 0
+    """Of these answers, as the line above."""
 
 
 class Row(NamedTuple):

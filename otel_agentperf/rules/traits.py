@@ -26,6 +26,7 @@ TRACED: Final = 64
 """It is known which earlier answers of its run the request repeats."""
 UNPRICED: Final = 128
 THOUGHT: Final = 256
+"""The answer took at least `LEAST_THOUGHTS`."""
 STREAMED: Final = 512
 RETRIED: Final = 1_024
 """More than one HTTP attempt, or more than one attempt of a node."""
@@ -36,7 +37,8 @@ ASKS: Final = 4_096
 
 LONG_TOKENS: Final = 1_000
 """No model caches less, and none charges less than this at another rate."""
-ALL: Final = 8_191
+LEAST_THOUGHTS: Final = 128
+"""The least thinking budget that Gemini 2.5 Pro takes (https://ai.google.dev/gemini-api/docs/thinking)."""
 
 _VOID_KINDS = frozenset({"blocked", "empty"})
 _UNPRICED = CostStatus.UNPRICED
@@ -56,7 +58,7 @@ def traits_of(operation: Operation) -> int:  # noqa: C901, PLR0912 - every opera
             traits |= UNPRICED
     usage = operation.usage
     if usage is not None:
-        if usage.reasoning_tokens:
+        if usage.reasoning_tokens >= LEAST_THOUGHTS:
             traits |= THOUGHT
         if usage.input_tokens >= LONG_TOKENS:
             traits |= LONG

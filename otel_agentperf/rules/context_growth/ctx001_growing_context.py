@@ -46,6 +46,8 @@ MAX_REQUESTS = MAX_CLAIMS
 """Requests of one agent to one model that are remembered, the latest ones."""
 MAX_AGENTS = 64
 _REQUEST = struct.Struct(">QQQId")
+_PACK = _REQUEST.pack
+_FULL = 2 * MAX_REQUESTS * _REQUEST.size
 
 
 class _Request(NamedTuple):
@@ -108,19 +110,20 @@ class GrowingContext(Rule[_State]):
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         usage, inference = operation.usage, operation.inference
-        if usage is None or inference is None or not usage.input_tokens:
+        if usage is None or inference is None:
             return ()
-        cost = operation.cost
-        paid_usd = nan
-        if cost is not None and cost.input_usd is not None and usage.input_tokens > self.window_tokens:
-            paid_usd = float(cost.input_usd + cost.cache_read_usd if cost.cache_read_usd else cost.input_usd)
+        tokens, paid_usd = usage.input_tokens, nan
+        if tokens > self.window_tokens:
+            cost = operation.cost
+            if cost is not None and cost.input_usd is not None:
+                paid_usd = float(cost.input_usd + cost.cache_read_usd if cost.cache_read_usd else cost.input_usd)
+        elif not tokens:
+            return ()
         try:
-            packed = _REQUEST.pack(
-                operation.end_ns, operation.start_ns, int(operation.span_id, 16), usage.input_tokens, paid_usd
-            )
+            packed = _PACK(operation.end_ns, operation.start_ns, int(operation.span_id, 16), tokens, paid_usd)
         except (ValueError, struct.error):  # a time or a number that no clock or model gives
             return ()
-        state.longest = max(state.longest, usage.input_tokens)
+        state.longest = max(state.longest, tokens)
         who = (operation.agent, inference.request_model)
         requests = state.agents.get(who)
         if requests is None:
@@ -129,7 +132,7 @@ class GrowingContext(Rule[_State]):
                 _trim(state)
             return ()
         requests += packed
-        if len(requests) >= 2 * MAX_REQUESTS * _REQUEST.size:
+        if len(requests) >= _FULL:
             requests[:] = b"".join(_latest(requests))
         return ()
 

@@ -36,21 +36,19 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, Spending, View
 from otel_agentperf.rules.bounded import Claims, Table, part_of, target_of, weighed_usd
-from otel_agentperf.rules.traits import THOUGHT
+from otel_agentperf.rules.traits import LEAST_THOUGHTS, THOUGHT
 
 REFERENCE_IMPACT = 0.9
 
 
 class _Thinker(msgspec.Struct, gc=False):
     over_budget: int = 0
-    thought_tokens: int = 0
     excess_tokens: int = 0
     saved_usd: Decimal = ZERO_USD
     claims: Claims = msgspec.field(default_factory=Claims)
 
     def merge(self, other: _Thinker) -> None:
         self.over_budget += other.over_budget
-        self.thought_tokens += other.thought_tokens
         self.excess_tokens += other.excess_tokens
         self.saved_usd += other.saved_usd
         self.claims.merge(other.claims)
@@ -74,7 +72,7 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
     complexity = Complexity.LOW
     options = {
         "thought_share": Option(0.75, "share", "Share of the output above which thoughts dominate it.", 0.0, 1.0),
-        "budget_tokens": Option(1_024, "tokens", "Thoughts that a call may have."),
+        "budget_tokens": Option(1_024, "tokens", "Thoughts that a call may have.", LEAST_THOUGHTS),
         "min_calls": Option(3, "calls", "Fewest calls of the agent beyond the budget.", 1),
     }
     thought_share: float
@@ -88,12 +86,11 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
         usage, call = operation.usage, operation.inference
         if usage is None or call is None or operation.error_type is not None:
             return ()
-        thinker = state.of(target_of(operation.agent, call.request_model))
-        if thinker is None:
-            return ()
-        thinker.thought_tokens += usage.reasoning_tokens
         excess = usage.reasoning_tokens - self.budget_tokens
         if excess <= 0:
+            return ()
+        thinker = state.of(target_of(operation.agent, call.request_model))
+        if thinker is None:
             return ()
         thinker.over_budget += 1
         thinker.excess_tokens += excess
@@ -115,13 +112,13 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
             for target, thinker in state.entries.items()
             if thinker.over_budget >= self.min_calls
             and (all_calls := view.contributors.get(target)) is not None
-            and thinker.thought_tokens > self.thought_share * all_calls.output_tokens
-            and thinker.thought_tokens > self.budget_tokens * all_calls.answers
+            and all_calls.thought_tokens > self.thought_share * all_calls.output_tokens
+            and all_calls.thought_tokens > self.budget_tokens * all_calls.answers
         ]
 
     def _suggestion(self, target: str, thinker: _Thinker, all_calls: Spending, view: View) -> Suggestion:
-        share = thinker.thought_tokens / all_calls.output_tokens
-        average = thinker.thought_tokens / all_calls.answers
+        share = all_calls.thought_tokens / all_calls.output_tokens
+        average = all_calls.thought_tokens / all_calls.answers
         saved_usd = thinker.saved_usd
         return Suggestion(
             rule=self.code,
@@ -140,7 +137,7 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
             evidence={
                 "calls": all_calls.answers,
                 "calls_over_budget": thinker.over_budget,
-                "thought_tokens": thinker.thought_tokens,
+                "thought_tokens": all_calls.thought_tokens,
                 "output_tokens": all_calls.output_tokens,
                 "excess_tokens": thinker.excess_tokens,
                 "thought_share": round(share, 3),

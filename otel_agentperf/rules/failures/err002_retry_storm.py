@@ -144,15 +144,13 @@ class RetryStorm(Rule[_State]):
         call = operation.inference
         if call is None:
             return ()
-        refused = operation.error_type is not None and _is_refused(operation.error_type)
-        if not refused and call.attempts == 1 and not state.agents:
-            return ()
         target = target_of(operation.agent, call.request_model)
         agent = state.agents.get(target)
+        if agent is None and operation.error_type is None and call.attempts == 1:
+            return ()
+        refused = operation.error_type is not None and _is_refused(operation.error_type)
         if agent is None:
-            if not refused and call.attempts == 1:
-                return ()
-            if len(state.agents) >= MAX_AGENTS:
+            if (not refused and call.attempts == 1) or len(state.agents) >= MAX_AGENTS:
                 return ()
             agent = state.agents[target] = _Agent()
         agent.rate_limited += max(call.rate_limited, operation.error_type == "429")

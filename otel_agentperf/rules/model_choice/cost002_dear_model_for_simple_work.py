@@ -43,6 +43,8 @@ from otel_agentperf.rules.bounded import Claims, Table, dollars, target_of, weig
 from otel_agentperf.rules.finish import TOKEN_LIMIT
 
 REFERENCE_IMPACT = 0.9
+DAY_NS = 86_400_000_000_000
+"""Prices change by the day."""
 MAX_PENDING = 16
 """Light calls of an agent that wait to be priced; the end of a run of a longer session prices all of them."""
 _ANSWERED = frozenset({"text", "function_call", "mixed"})
@@ -66,6 +68,10 @@ class _Calls(msgspec.Struct, gc=False):
     cheaper: str = ""
     pending: list[_Light] = []
     """Light calls that are not priced yet."""
+    provider: str = ""
+    day: int = -1
+    cheaper_then: str = ""
+    """The cheaper model of this provider on the day of the last call."""
 
     def merge(self, other: _Calls) -> None:
         self.calls += other.calls
@@ -131,24 +137,25 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
         call, usage, prices = operation.inference, operation.usage, view.prices
         if call is None or usage is None or prices is None or call.response_kind not in _ANSWERED:
             return ()
-        if operation.error_type is not None or operation.outcome is not None:
+        if operation.outcome is not None or operation.error_type is not None:
             return ()
         when_ns = operation.start_ns
         model = call.request_model
         if model.endswith(_ALIAS) and call.response_model is not None:
             model = call.response_model
-        cheaper = prices.cheaper_model(call.provider, model, when_ns=when_ns)
-        if cheaper is None:
-            return ()
         name = _name(operation.agent, model)
-        entry = state.entries.get(name) or state.of(name)
-        if entry is None:
-            return ()
+        entry = state.entries.get(name)
+        if entry is None or entry.provider != call.provider or entry.day != when_ns // DAY_NS:
+            cheaper = prices.cheaper_model(call.provider, model, when_ns=when_ns)
+            entry = state.of(name) if cheaper is not None else None
+            if entry is None or cheaper is None:
+                return ()
+            entry.provider, entry.day, entry.cheaper_then = call.provider, when_ns // DAY_NS, cheaper
         entry.calls += 1
         cost = operation.cost
         if cost is None or cost.total_usd is None or not self._is_light(call, usage):
             return ()
-        entry.pending.append((operation.span_id, usage, cost, call.provider, cheaper, when_ns))
+        entry.pending.append((operation.span_id, usage, cost, call.provider, entry.cheaper_then, when_ns))
         if len(entry.pending) >= MAX_PENDING:
             entry.settle(prices)
         return ()
