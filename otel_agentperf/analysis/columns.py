@@ -13,14 +13,14 @@ from struct import Struct, error
 from typing import Any, cast
 
 from otel_agentperf.model import Operation, OperationKind
-from otel_agentperf.rules.base import Row, int_of
+from otel_agentperf.rules.base import Prompt, Row, int_of
 from otel_agentperf.rules.shape import Tree
 from otel_agentperf.rules.traits import AGENT, BILLED, FAILED
 
 _FORMAT = Struct(">4QqqdIIIIIiHHB")
 _PACK = Struct(">32sqqdIIIIIiHHB").pack
 """The same: four identities at once are read from their hexadecimal digits in a third of the time."""
-_PACK_NUMBERS = _FORMAT.pack
+_IDS = Struct(">4Q")
 _SIZE = _FORMAT.size
 _ID_DIGITS, _IDS_BYTES = 16, 32
 _NONE = "0" * _ID_DIGITS
@@ -28,7 +28,7 @@ _GIVEN, _LABEL, _TRAITS, _KIND = 2, 7, 14, 15
 """Where these stand in what is packed."""
 _KINDS = tuple(OperationKind)
 _PLACES = {kind: place for place, kind in enumerate(_KINDS)}
-_NODE = _PLACES[OperationKind.NODE]
+_NODE, _INFERENCE = _PLACES[OperationKind.NODE], _PLACES[OperationKind.INFERENCE]
 _FLAGS = FAILED | AGENT | BILLED
 _TOLD = tuple((bool(bits & FAILED), bool(bits & AGENT), bool(bits & BILLED)) for bits in range(_FLAGS + 1))
 _new = cast("Callable[[type[Row], tuple[Any, ...]], Row]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
@@ -58,6 +58,7 @@ class Columns:
         "_used",
         "_used_by",
         "dropped",
+        "longest_prompt",
         "most_asked",
         "traits",
     )
@@ -68,7 +69,7 @@ class Columns:
         self._labels: dict[tuple[str, str, str | None], int] = {}
         self._used: dict[str, tuple[str, ...]] = {}
         self.dropped = 0
-        self.most_asked = 0
+        self.most_asked = self.longest_prompt = 0
         self.traits = 0
         self._forget()
 
@@ -113,6 +114,7 @@ class Columns:
             if fresh > _MOST_TOKENS or output > _MOST_TOKENS:
                 fresh, output, cached, thoughts = (min(n, _MOST_TOKENS) for n in (fresh, output, cached, thoughts))
         if inference is not None:
+            self.longest_prompt = max(self.longest_prompt, fresh)
             given = inference.request_hash or _NONE
             uses = inference.uses
             if inference.prefix_hashes:
@@ -127,32 +129,31 @@ class Columns:
         elif (tool := operation.tool) is not None and not tool.no_arguments:
             given = tool.arguments_hash or _NONE
         span_id, parent_id = operation.span_id, operation.parent_id or _NONE
-        rest = (
-            operation.start_ns,
-            operation.end_ns,
-            cost_usd,
-            place,
-            fresh,
-            output,
-            cached,
-            thoughts,
-            step,
-            asked,
-            traits,
-            _PLACES[operation.kind],
-        )
         try:
             ids = bytes.fromhex(span_id + parent_id + given + head)
             if len(ids) != _IDS_BYTES or len(span_id) != _ID_DIGITS:
                 raise ValueError  # noqa: TRY301 - as what is no number at all
-            packed += _PACK(ids, *rest)
-        except (ValueError, error):
-            # No identities as OpenTelemetry's are; or a time or a number that no clock or model gives.
-            try:
-                packed += _PACK_NUMBERS(int_of(span_id), int_of(parent_id), int_of(given), int_of(head), *rest)
-            except error:
-                self.dropped += 1
-                return
+        except ValueError:  # no identities as OpenTelemetry's are
+            ids = _IDS.pack(*map(int_of, (span_id, parent_id, given, head)))
+        try:
+            packed += _PACK(
+                ids,
+                operation.start_ns,
+                operation.end_ns,
+                cost_usd,
+                place,
+                fresh,
+                output,
+                cached,
+                thoughts,
+                step,
+                asked,
+                traits,
+                _PLACES[operation.kind],
+            )
+        except error:  # a time or a number that no clock or model gives
+            self.dropped += 1
+            return
         if uses:
             self._used[span_id] = uses
         if self._is_looked_at:
@@ -252,6 +253,14 @@ class Columns:
                 seen.add(key)
         return frozenset(again)
 
+    def prompts(self) -> Iterator[Prompt]:
+        """The model requests with known tokens, in the order in which they were added."""
+        names: list[str] = [name for name, _, _ in self._labels]
+        agents: list[str] = [agent for _, agent, _ in self._labels]
+        for span_id, _, _, _, start_ns, end_ns, _, place, tokens, *_, kind in _FORMAT.iter_unpack(self._packed):
+            if kind == _INFERENCE and tokens:
+                yield Prompt(end_ns, start_ns, span_id, tokens, agents[place], names[place])
+
     def used_by(self, span_id: int) -> tuple[str, ...]:
         """The spans of earlier answers of which a piece stands in a request."""
         if self._used_by is None:
@@ -270,7 +279,7 @@ class Columns:
         self._packed.clear()
         self._labels.clear()
         self._used.clear()
-        self.most_asked = 0
+        self.most_asked = self.longest_prompt = 0
         self._forget()
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from otel_agentperf.analysis.columns import cost_of
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
-from otel_agentperf.analysis.runs import Run, ScopeState, Session, count
+from otel_agentperf.analysis.runs import Run, ScopeState, Session, count, join_totals
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
 from otel_agentperf.analysis.summary import RunSummary
@@ -160,6 +160,7 @@ class Engine:
     def _single(self, session_id: str | None, run: View) -> Session:
         """A session that has no other run: its sums are those of the run."""
         view = View(_SESSION, session_id or run.name, run.totals, run.contributors, self.prices)
+        view.is_single = session_id is None
         return Session(session_id or "", view, len(self._slots[_SESSION]))
 
     def _session(self, session_id: str) -> Session:
@@ -215,7 +216,7 @@ class Engine:
 
     def _judge(self, run: Run, operation: Operation, traits: int) -> list[Suggestion]:
         news: list[Suggestion] = []
-        if run.evicted or not operation.counted:
+        if run.evicted:
             return news
         known = self._watching[operation.kind]
         of_run, of_session, of_process = known.get(traits) or self._ask(known, operation.kind, traits)
@@ -265,7 +266,7 @@ class Engine:
                 count(run, root, traits, is_root=True)
             else:
                 run.columns.add(root, traits, cost_of(root), is_root=True)
-            news = self._judge(run, root, traits)
+            news = self._judge(run, root, traits) if root.counted else []
             if not run.evicted:
                 self._conclude(run, root, news)
             summary = self._summary(run, root, self._restated(run))
@@ -296,6 +297,7 @@ class Engine:
 
     def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
         session, process = run.session, run.process
+        join_totals(process.view.totals, run.totals)
         session.view.columns = process.view.columns = run.columns
         for rule, place, kind, concludes, judges in self._concluding:
             scope = run if kind is _RUN else session if kind is _SESSION else process

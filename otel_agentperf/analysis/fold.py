@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from otel_agentperf.analysis.engine import Engine
-from otel_agentperf.analysis.runs import MAX_CONTRIBUTORS, OTHER_CONTRIBUTOR, Run
+from otel_agentperf.analysis.runs import MAX_CONTRIBUTORS, OTHER_CONTRIBUTOR, Run, join_totals
 from otel_agentperf.model import Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, Spending, View
 
 AnyRule = Rule[Any]
-_SUMS = Totals.__struct_fields__
 
 
 @dataclass(slots=True)
@@ -98,9 +97,7 @@ class Fold:
 
 
 def _add(view: View, part: Digest) -> None:
-    totals = view.totals
-    for name in _SUMS:
-        setattr(totals, name, getattr(totals, name) + getattr(part.totals, name))
+    join_totals(view.totals, part.totals)
     contributors = view.contributors
     for name, spending in part.contributors.items():
         known = name in contributors or len(contributors) < MAX_CONTRIBUTORS

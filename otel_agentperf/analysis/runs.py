@@ -11,7 +11,7 @@ from typing import Any
 
 from otel_agentperf.analysis.columns import Columns
 from otel_agentperf.analysis.ledger import Ledger
-from otel_agentperf.model import Level, Operation, OperationKind, Suggestion, Totals
+from otel_agentperf.model import Level, Operation, OperationKind, Suggestion, Totals, Usage
 from otel_agentperf.rules.base import Spending, View
 from otel_agentperf.rules.bounded import target_of
 
@@ -19,6 +19,7 @@ _EMITTED_EVIDENCE_RATIO = 2
 MAX_CONTRIBUTORS = 500
 OTHER_CONTRIBUTOR = "other:other"
 """Who is charged beyond that many."""
+_SUMS = Totals.__struct_fields__
 # Members of an enum are dear to look up in Python 3.11, and every operation passes here.
 _NODE, _INFERENCE, _TOOL = OperationKind.NODE, OperationKind.INFERENCE, OperationKind.TOOL
 _EMBEDDINGS, _SERVICE = OperationKind.EMBEDDINGS, OperationKind.SERVICE
@@ -109,16 +110,17 @@ class Run(ScopeState):
 
     __slots__ = (
         "columns",
+        "contributors",
         "evicted",
         "finished",
         "id",
         "process",
         "score",
         "session",
-        "shares_view",
         "start_ns",
         "success",
         "suggestions",
+        "sums",
     )
 
     def __init__(
@@ -139,7 +141,10 @@ class Run(ScopeState):
         self.process = process
         self.start_ns = start_ns
         self.columns = view.columns = Columns(limit)
-        self.shares_view = shares_view
+        wider = session.view
+        self.sums = (view.totals,) if shares_view else (view.totals, wider.totals)
+        """Its own sums, and those of its session where that has others."""
+        self.contributors = (view.contributors,) if shares_view else (view.contributors, wider.contributors)
         self.suggestions: dict[tuple[str, str], Suggestion] = {}
         self.success: bool | None = None
         self.score: float | None = None
@@ -160,20 +165,17 @@ class Run(ScopeState):
 def count(run: Run, operation: Operation, traits: int, *, is_root: bool = False) -> None:
     """Add one operation to the shape of its run, and to the sums of the run and of its session."""
     cost = operation.cost
-    view, wider = run.view, None if run.shares_view else run.session.view
-    add_to_totals(view.totals, operation)
-    if wider is not None:
-        add_to_totals(wider.totals, operation)
+    add_to_totals(run.sums, operation)
     cost_usd = nan if cost is None or cost.total_usd is None else float(cost.total_usd)
     if cost is not None or operation.inference is not None:
         contributor = contributor_of(operation)
-        _charge(view.contributors, contributor, operation, cost_usd)
-        if wider is not None:
-            _charge(wider.contributors, contributor, operation, cost_usd)
+        usage = operation.usage if operation.error_type is None else None
+        for contributors in run.contributors:
+            _charge(contributors, contributor, usage, cost_usd)
     run.columns.add(operation, traits, cost_usd, is_root=is_root)
 
 
-def _charge(contributors: dict[str, Spending], contributor: str, operation: Operation, cost_usd: float) -> None:
+def _charge(contributors: dict[str, Spending], contributor: str, usage: Usage | None, cost_usd: float) -> None:
     spending = contributors.get(contributor)
     if spending is None:
         if len(contributors) >= MAX_CONTRIBUTORS:
@@ -182,46 +184,52 @@ def _charge(contributors: dict[str, Spending], contributor: str, operation: Oper
     if cost_usd == cost_usd:  # noqa: PLR0124 - a number
         spending.cost_usd += cost_usd
         spending.operations += 1
-    usage = operation.usage
-    if usage is not None and operation.error_type is None:
+    if usage is not None:
         spending.answers += 1
         spending.output_tokens += usage.output_tokens
         spending.thought_tokens += usage.reasoning_tokens
 
 
-def add_to_totals(totals: Totals, operation: Operation) -> None:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
-    """Add one counted operation to sums."""
-    totals.operations += 1
-    if operation.error_type is not None:
-        totals.errors += 1
-    kind = operation.kind
-    if kind is _NODE:
-        return
-    if kind is _INFERENCE:
-        totals.inference_calls += 1
-    elif kind is _TOOL:
-        totals.tool_calls += 1
-    elif kind is _EMBEDDINGS:
-        totals.embedding_calls += 1
-    elif kind is _SERVICE:
-        totals.service_calls += 1
-    usage = operation.usage
-    if usage is not None:
-        totals.input_tokens += usage.input_tokens
-        totals.output_tokens += usage.output_tokens
-        cached, thoughts = usage.cache_read_tokens, usage.reasoning_tokens
-        if cached:
-            totals.cache_read_tokens += cached
-        if thoughts:
-            totals.reasoning_tokens += thoughts
-    cost = operation.cost
-    if cost is not None:
-        if cost.total_usd is None:
-            totals.unpriced_calls += 1
-        else:
-            totals.cost_usd += cost.total_usd
-            if cost.cache_read_usd:
-                totals.cache_read_usd += cost.cache_read_usd
+def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
+    """Add one counted operation to each of these sums."""
+    kind, usage, cost = operation.kind, operation.usage, operation.cost
+    failed = operation.error_type is not None
+    for totals in sums:
+        totals.operations += 1
+        if failed:
+            totals.errors += 1
+        if kind is _NODE:
+            continue
+        if kind is _INFERENCE:
+            totals.inference_calls += 1
+        elif kind is _TOOL:
+            totals.tool_calls += 1
+        elif kind is _EMBEDDINGS:
+            totals.embedding_calls += 1
+        elif kind is _SERVICE:
+            totals.service_calls += 1
+        if usage is not None:
+            totals.input_tokens += usage.input_tokens
+            totals.output_tokens += usage.output_tokens
+            if usage.cache_read_tokens:
+                totals.cache_read_tokens += usage.cache_read_tokens
+            if usage.reasoning_tokens:
+                totals.reasoning_tokens += usage.reasoning_tokens
+        if cost is not None:
+            if cost.total_usd is None:
+                totals.unpriced_calls += 1
+            else:
+                totals.cost_usd += cost.total_usd
+                if cost.cache_read_usd:
+                    totals.cache_read_usd += cost.cache_read_usd
+
+
+def join_totals(totals: Totals, other: Totals) -> None:
+    """Add sums to sums."""
+    for name in _SUMS:
+        added = getattr(other, name)
+        if added:
+            setattr(totals, name, getattr(totals, name) + added)
 
 
 def contributor_of(operation: Operation) -> str:

@@ -135,7 +135,7 @@ def _totals(operations: Iterable[Operation]) -> Totals:
     totals = Totals()
     for operation in operations:
         if operation.counted:
-            add_to_totals(totals, operation)
+            add_to_totals((totals,), operation)
     return totals
 
 

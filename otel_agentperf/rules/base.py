@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -106,6 +106,17 @@ class Row(NamedTuple):
         return max(0, self.end_ns - self.start_ns)
 
 
+class Prompt(NamedTuple):
+    """What was asked in one model request. Times are Unix nanoseconds."""
+
+    end_ns: int
+    start_ns: int
+    span_id: int
+    tokens: int
+    agent: str
+    model: str
+
+
 def span_hex(span_id: int) -> str:
     """A span's id as 16 hex digits."""
     return f"{span_id:016x}"
@@ -134,6 +145,8 @@ class Shape(Protocol):
     """The most functions that one answer of a model asked for."""
     traits: int
     """All traits that any operation has."""
+    longest_prompt: int
+    """Input tokens of the longest one."""
 
     def rows(self) -> list[Row]:
         """The operations in order of start; the root is among them once it has ended."""
@@ -149,6 +162,10 @@ class Shape(Protocol):
 
     def given_again(self) -> AbstractSet[OperationKind]:
         """The kinds of which two operations, or more, were given the same."""
+        ...
+
+    def prompts(self) -> Iterator[Prompt]:
+        """The model requests with known tokens, in the order in which they ended."""
         ...
 
     def used_by(self, span_id: int) -> tuple[str, ...]:
@@ -168,12 +185,15 @@ class View:
     name: str
     """The session's id, or the root's name for a run."""
     totals: Totals = field(default_factory=Totals)
+    """Of the process: of its runs that are over."""
     contributors: dict[str, Spending] = field(default_factory=dict[str, Spending])
     """By `kind:name`."""
     prices: PriceBook | None = None
     """What tokens cost elsewhere; `None` where nothing can be priced."""
     columns: Shape | None = None
     """The shape of the run; in the wider scopes of the one that has just ended, while `conclude` is called."""
+    is_single: bool = False
+    """Of a session: it ends with its only run, so that nothing of it is needed afterwards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from otel_agentperf.analysis.columns import Columns, cost_of
 from otel_agentperf.model import Operation, Suggestion, Totals
 from otel_agentperf.rules.base import Rule, Scope, View
 from otel_agentperf.rules.caching import calls as remembered_calls
@@ -15,6 +16,7 @@ from otel_agentperf.rules.caching.cache001_uncached_prefix import UncachedPrefix
 from otel_agentperf.rules.caching.cache002_cacheable_tool import CacheableTool
 from otel_agentperf.rules.context_growth import ctx001_growing_context
 from otel_agentperf.rules.context_growth.ctx001_growing_context import GrowingContext
+from otel_agentperf.rules.traits import traits_of
 from tests.rules.operations import PRICES, Clock
 
 
@@ -68,8 +70,12 @@ def view_of(rule: Rule[Any], runs: list[list[Operation]]) -> View:
 def observed(rule: Rule[Any], runs: list[list[Operation]], view: View) -> Any:
     state = rule.start()
     for run in runs:
+        view.columns = shape = Columns(len(run))
         for operation in run:
+            shape.add(operation, traits_of(operation), cost_of(operation))
             assert list(rule.observe(state, operation, view)) == []
+        list(rule.conclude(state, run[-1], view))
+        view.columns = None
     return state
 
 

@@ -15,7 +15,7 @@ outside and pass what is needed of them, or trim the messages before each reques
 Limits: growth is told by the tokens of one agent's requests to one model in order of time; a
 prompt that is shorter than the one before, or a request that begins before the last has ended,
 begins a new stretch, so agents that trim and parallel calls are left alone. Of each agent the
-last 128 requests of a session are looked at. What is cut from a prompt may be missed by the
+last 128 requests of a session are looked at, those of runs without a prompt of 1,000 tokens left out. What is cut from a prompt may be missed by the
 model, and shifts the part that is read from cache.
 """
 
@@ -40,14 +40,15 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Rule, Scope, View, span_hex
+from otel_agentperf.rules.base import Group, Option, Prompt, Rule, Scope, View, int_of, span_hex
+from otel_agentperf.rules.traits import LONG, LONG_TOKENS
 
 MAX_REQUESTS = MAX_CLAIMS
 """Requests of one agent to one model that are remembered, the latest ones."""
 MAX_AGENTS = 64
+MAX_PAID = 10_000
+"""Long prompts of runs that go on whose price is remembered; what comes beyond has none."""
 _REQUEST = struct.Struct(">QQQId")
-_PACK = _REQUEST.pack
-_FULL = 2 * MAX_REQUESTS * _REQUEST.size
 
 
 class _Request(NamedTuple):
@@ -66,6 +67,8 @@ class _State(msgspec.Struct, gc=False):
     """By agent and model: their requests, packed."""
     longest: int = 0
     """Tokens of the longest prompt so far."""
+    paid_usd: dict[int, float] = {}
+    """By span, for those prompts of a run that goes on that are longer than the window."""
 
 
 class _Growth(NamedTuple):
@@ -91,6 +94,7 @@ class GrowingContext(Rule[_State]):
     group = Group.CONTEXT_GROWTH
     scope = Scope.SESSION
     watches = frozenset({OperationKind.INFERENCE})
+    needs = LONG
     complexity = Complexity.HIGH
     options = {
         "min_turns": Option(5, "requests", "Fewest requests in a row whose prompts grow.", 2, MAX_REQUESTS),
@@ -109,32 +113,21 @@ class GrowingContext(Rule[_State]):
         return _State()
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        usage, inference = operation.usage, operation.inference
-        if usage is None or inference is None:
+        usage, cost = operation.usage, operation.cost
+        if usage is None or usage.input_tokens <= self.window_tokens or cost is None or cost.input_usd is None:
             return ()
-        tokens, paid_usd = usage.input_tokens, nan
-        if tokens > self.window_tokens:
-            cost = operation.cost
-            if cost is not None and cost.input_usd is not None:
-                paid_usd = float(cost.input_usd + cost.cache_read_usd if cost.cache_read_usd else cost.input_usd)
-        elif not tokens:
-            return ()
-        try:
-            packed = _PACK(operation.end_ns, operation.start_ns, int(operation.span_id, 16), tokens, paid_usd)
-        except (ValueError, struct.error):  # a time or a number that no clock or model gives
-            return ()
-        state.longest = max(state.longest, tokens)
-        who = (operation.agent, inference.request_model)
-        requests = state.agents.get(who)
-        if requests is None:
-            state.agents[who] = bytearray(packed)
-            if len(state.agents) > 2 * MAX_AGENTS:
-                _trim(state)
-            return ()
-        requests += packed
-        if len(requests) >= _FULL:
-            requests[:] = b"".join(_latest(requests))
+        if len(state.paid_usd) < MAX_PAID:
+            paid_usd = float(cost.input_usd + cost.cache_read_usd if cost.cache_read_usd else cost.input_usd)
+            state.paid_usd[int_of(operation.span_id)] = paid_usd
         return ()
+
+    def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
+        shape = view.columns
+        if shape is not None and shape.longest_prompt >= LONG_TOKENS:
+            state.longest = max(state.longest, shape.longest_prompt)
+            if state.longest >= self.min_tokens or not view.is_single:
+                _take(state, shape.prompts())
+        return self.judge(state, view)
 
     def merge(self, state: _State, other: _State) -> _State:
         state.longest = max(state.longest, other.longest)
@@ -213,6 +206,21 @@ class GrowingContext(Rule[_State]):
             savings=Savings(SavingBasis.ESTIMATED, cost_usd=saving_usd) if saving_usd else None,
             claims=tuple(Claim(span_hex(request.span_id), saving) for request, saving in largest),
         )
+
+
+def _take(state: _State, prompts: Iterable[Prompt]) -> None:
+    """Remember the requests of a run that is over."""
+    for end_ns, start_ns, span_id, tokens, agent, model in prompts:
+        try:
+            packed = _REQUEST.pack(end_ns, start_ns, span_id, tokens, state.paid_usd.pop(span_id, nan))
+        except struct.error:  # a time that no clock gives
+            continue
+        requests = state.agents.setdefault((agent, model), bytearray())
+        requests += packed
+        if len(requests) >= 2 * MAX_REQUESTS * _REQUEST.size:
+            requests[:] = b"".join(_latest(requests))
+    if len(state.agents) > 2 * MAX_AGENTS:
+        _trim(state)
 
 
 def _by_start(request: _Request) -> tuple[int, int, int]:

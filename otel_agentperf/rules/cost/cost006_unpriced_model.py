@@ -29,6 +29,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Table, weighed
+from otel_agentperf.rules.traits import UNPRICED
 
 REFERENCE_IMPACT = 0.6
 
@@ -49,12 +50,7 @@ class _Unpriced(msgspec.Struct, gc=False):
         self.rates_help |= other.rates_help
 
 
-class _State(msgspec.Struct, gc=False):
-    calls: int = 0
-    models: Table[_Unpriced] = msgspec.field(default_factory=lambda: Table(_Unpriced, MAX_PROCESS_TARGETS))
-
-
-class UnpricedModel(Rule[_State]):
+class UnpricedModel(Rule[Table[_Unpriced]]):
     """Usage whose price is unknown, one suggestion a model.
 
     It claims no saving. Impact: 0.6 where the model answers at least half of all model calls,
@@ -66,22 +62,22 @@ class UnpricedModel(Rule[_State]):
     group = Group.COST
     scope = Scope.PROCESS
     watches = BILLED_BY_TOKEN
+    needs = UNPRICED
     complexity = Complexity.LOW
     options = {"min_calls": Option(1, "calls", "Fewest calls of a model that are worth a notice.", 1)}
     min_calls: int
 
-    def start(self) -> _State:
-        return _State()
+    def start(self) -> Table[_Unpriced]:
+        return Table(_Unpriced, MAX_PROCESS_TARGETS)
 
-    def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        state.calls += 1
+    def observe(self, state: Table[_Unpriced], operation: Operation, view: View) -> Iterable[Suggestion]:
         cost = operation.cost
         if cost is None or cost.total_usd is not None or cost.tier is ServiceTier.PROVISIONED:
             return ()
         call, usage = operation.inference, operation.usage
         if call is None or usage is None or not (usage.input_tokens or usage.output_tokens):
             return ()
-        model = state.models.of(call.request_model or call.response_model or operation.name)
+        model = state.of(call.request_model or call.response_model or operation.name)
         if model is None:
             return ()
         model.calls += 1
@@ -91,15 +87,15 @@ class UnpricedModel(Rule[_State]):
         model.rates_help |= cost.tier is not ServiceTier.OTHER
         return ()
 
-    def merge(self, state: _State, other: _State) -> _State:
-        state.calls += other.calls
-        state.models.merge(other.models)
+    def merge(self, state: Table[_Unpriced], other: Table[_Unpriced]) -> Table[_Unpriced]:
+        state.merge(other)
         return state
 
-    def judge(self, state: _State, view: View) -> Iterable[Suggestion]:
+    def judge(self, state: Table[_Unpriced], view: View) -> Iterable[Suggestion]:
+        calls = view.totals.inference_calls + view.totals.embedding_calls
         return [
-            self._suggestion(name, model, state.calls)
-            for name, model in state.models.entries.items()
+            self._suggestion(name, model, calls)
+            for name, model in state.entries.items()
             if model.calls >= self.min_calls
         ]
 

@@ -171,7 +171,7 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
         )
 
     def conclude(self, state: Table[_Calls], root: Operation, view: View) -> Iterable[Suggestion]:
-        if root.session_id is not None and view.prices is not None:
+        if not view.is_single and view.prices is not None:
             # The session goes on, and its states may be merged: only sums are handed on.
             for calls in state.entries.values():
                 if calls.pending:
