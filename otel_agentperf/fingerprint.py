@@ -30,7 +30,6 @@ MAX_PREFIX_HASHES = 32
 _MAX_LEAVES = 256
 _MAX_DEPTH = 12
 _MAX_TEXT = 32_768
-_TOLD_BY, _TOLD_BY_WORDS = 400, 32
 _LIST_HEAD, _LIST_TAIL = 16, 32
 _MAX_KNOWN_WORDS = 4_096
 _LARGE_STATE, _AVERAGE_STATE = 1_000_000, 50_000
@@ -176,19 +175,8 @@ class Fingerprinter:
             prints.append(hasher.hexdigest())
         return tuple(prints)
 
-    def simhash(self, text: str) -> str | None:
-        """SimHash of the set of words of a text, or `None` below 4 words.
-
-        A word is what stands between white space. Of a long text the first and the last 32 words
-        count, where prompts differ that are made from one template.
-        """
-        if len(text) > 2 * _TOLD_BY:
-            text = f"{text[:_TOLD_BY]} {text[-_TOLD_BY:]}"
-        given = text.casefold().split()
-        words = set(given) if len(given) <= 2 * _TOLD_BY_WORDS else {*given[:_TOLD_BY_WORDS], *given[-_TOLD_BY_WORDS:]}
-        return self._simhash(words) if len(words) >= NEAR_MIN_WORDS else None
-
     def _simhash(self, words: set[str]) -> str:
+        """SimHash of a set of words."""
         chosen = sorted(words)[:MAX_WORDS] if len(words) > MAX_WORDS else words
         try:
             votes = sum(map(self._lanes.__getitem__, chosen))

@@ -85,7 +85,6 @@ def add_inference(attributes: Attributes, inference: Inference) -> None:
     for key, value in (
         (semconv.RESPONSE_MODEL, inference.response_model),
         (semconv.REQUEST_HASH, inference.request_hash),
-        (semconv.REQUEST_SIMHASH, inference.request_simhash),
         (semconv.REQUEST_SIZE, inference.request_size),
         (semconv.REQUEST_USES, inference.uses),
         (semconv.RESPONSE_HASH, inference.response_hash),

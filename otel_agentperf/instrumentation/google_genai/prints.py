@@ -23,7 +23,6 @@ class RequestPrints(msgspec.Struct, frozen=True, gc=False):
     """The fingerprints of a request; absent where it has no canonical form. Sizes in characters."""
 
     hash: str | None = None
-    simhash: str | None = None
     prefix_hashes: tuple[str, ...] = ()
     prefix_sizes: tuple[int, ...] = ()
     size: int | None = None
@@ -65,7 +64,6 @@ def request_prints(
         size, sizes = _size(whole) - len(links), accumulate(map(_size, links[:MAX_PREFIX_HASHES]))
     return RequestPrints(
         fingerprinter.digest(whole),
-        fingerprinter.simhash(_last_text(messages)),
         fingerprinter.chain(links),
         tuple(sizes),
         size,
@@ -81,17 +79,3 @@ def _uses(body: Mapping[str, Any], encoded: bytes, answers: Answers | None) -> t
     if body.get("previous_interaction_id"):
         return None  # what was said before is kept on the server
     return () if answers is None else answers.used_in(encoded)
-
-
-def _last_text(contents: list[Any]) -> str:
-    last: Any = contents[-1] if contents else None
-    if last.__class__ is not dict:
-        return ""
-    parts: Any = last.get("parts")
-    if parts is None:
-        parts = last.get("content", [last])
-    for part in reversed(parts if parts.__class__ is list else [{"text": parts}]):
-        text: Any = part.get("text") if part.__class__ is dict else None
-        if isinstance(text, str):
-            return text
-    return ""
