@@ -25,6 +25,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
 from otel_agentperf.live.answers import Answers
+from otel_agentperf.live.sdk_core.current import SPAN_KEY, span_in
 from otel_agentperf.model import ZERO_USD, Operation, OperationKind
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def current(context: Context | None = None) -> Frame | None:
     if context is None:
         context = context_api.get_current()
     frame = _entered(context)
-    span = trace.get_current_span(context)
+    span = span_in(context)
     if frame is None or frame.span is not span:
         mark = mark_of(span)
         if mark is not None and mark.frame is not None and not _is_within(frame, mark.frame):
@@ -229,9 +230,9 @@ def innermost(context: Context) -> Frame | None:
 def rightful(context: Context) -> Context:
     """The context, with the span of the innermost frame where another instrumentation has put an outer one back."""
     frame = innermost(context)
-    if frame is None or frame.span is trace.get_current_span(context):
+    if frame is None or frame.span is context.get(SPAN_KEY):
         return context
-    mark = mark_of(trace.get_current_span(context))
+    mark = mark_of(span_in(context))
     if mark is None or mark.frame is None or mark.frame is frame or not _is_within(frame, mark.frame):
         return context
     return trace.set_span_in_context(frame.span, context)
@@ -239,5 +240,5 @@ def rightful(context: Context) -> Context:
 
 def enter(frame: Frame, context: Context) -> Context:
     """A context in which the frame and its span are current."""
-    # Both at once: each of the two public calls would copy the context.
-    return trace.set_span_in_context(frame.span, cast("Context", {**context, FRAME_KEY: frame}))
+    # Both at once: each of the two public calls would copy the context twice.
+    return Context({**context, FRAME_KEY: frame, SPAN_KEY: frame.span})

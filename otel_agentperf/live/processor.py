@@ -19,6 +19,7 @@ from otel_agentperf.config import Settings
 from otel_agentperf.live import evaluation, foreign, pipeline, span_end
 from otel_agentperf.live.frames import mark_of, take_mark
 from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.live.sdk_core import looks_at_no_start
 
 
 class AgentPerfSpanProcessor(SpanProcessor):
@@ -76,6 +77,9 @@ class AgentPerfSpanProcessor(SpanProcessor):
         """Nothing is held back, so there is nothing to flush."""
         del timeout_millis
         return True
+
+
+looks_at_no_start(AgentPerfSpanProcessor.on_start)  # of our own spans it reads the scope alone
 
 
 def before_end(span: Span, end_ns: int) -> None:
