@@ -91,6 +91,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 class CostStatus(StrEnum):
     """Whether a price was known."""
 
+    __hash__ = str.__hash__  # as above
+
     PRICED = "priced"
     UNPRICED = "unpriced"
 

@@ -55,7 +55,9 @@ class AgentPerfSpanProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Leave a mark on a span of another instrumentation."""
         try:
-            foreign.on_start(self._pipeline, self._tracer, span, parent_context)
+            scope = span.instrumentation_scope
+            if scope is None or scope.name not in semconv.OWN_SCOPES:
+                foreign.on_start(self._pipeline, self._tracer, span, parent_context)
         except Exception as error:  # noqa: BLE001 - a processor must not raise into the program
             guard.report("processor.on_start", error)
 

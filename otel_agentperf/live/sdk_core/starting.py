@@ -5,8 +5,6 @@ of a request. Where neither the sampler nor any processor looks at them as the s
 are set at its core a moment later: nobody can tell.
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Callable
