@@ -22,6 +22,7 @@ from otel_agentperf.live.sdk_core.attributes import CleanAttributes, set_attribu
 _SAMPLERS: set[Any] = {kind.should_sample for kind in (StaticSampler, TraceIdRatioBased, ParentBased)}
 _PROCESSORS: set[Any] = {kind.on_start for kind in (SpanProcessor, BatchSpanProcessor, SimpleSpanProcessor)}
 _asked: tuple[object, object, bool] = (None, None, False)
+"""A sampler, the processors of its provider, and the answer for them."""
 
 
 def looks_at_no_start(on_start: Callable[..., None]) -> None:
@@ -41,27 +42,31 @@ def start_span(
     return span
 
 
-def _is_unseen(tracer: Any) -> bool:
+def _is_unseen(tracer: Tracer) -> bool:
     """Whether nobody looks at the attributes of a span of this tracer as it starts."""
     global _asked  # noqa: PLW0603 - the last answer: most programs have one provider
     if type(tracer) is not SdkTracer:
         return False
     sampler, of_provider = tracer.sampler, tracer.span_processor
-    processors = getattr(of_provider, "_span_processors", None)
+    processors: Any = getattr(of_provider, "_span_processors", None)
     asked_sampler, asked_processors, answer = _asked
     if processors is not asked_processors or sampler is not asked_sampler:
         answer = (
             type(of_provider) is SynchronousMultiSpanProcessor
-            and type(processors) is tuple
             and _is_indifferent(sampler)
-            and all(type(processor).on_start in _PROCESSORS for processor in processors)
+            and all(_reads_nothing(processor) for processor in processors)
         )
         _asked = (sampler, processors, answer)
     return answer
 
 
-def _is_indifferent(sampler: Any) -> bool:
+def _is_indifferent(sampler: Sampler) -> bool:
     """Whether a sampler, and each that it asks, is one of the SDK's that read no attributes."""
+    held: list[object] = list(vars(sampler).values())
     return type(sampler).should_sample in _SAMPLERS and all(
-        _is_indifferent(asked) for asked in vars(sampler).values() if isinstance(asked, Sampler)
+        _is_indifferent(asked) for asked in held if isinstance(asked, Sampler)
     )
+
+
+def _reads_nothing(processor: SpanProcessor) -> bool:
+    return type(processor).on_start in _PROCESSORS
