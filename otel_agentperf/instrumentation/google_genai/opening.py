@@ -68,9 +68,8 @@ def begin(
     if CURRENT.get() is not None:
         return None
     start_ns = time_ns()
-    context = frames.rightful(context_api.get_current())
+    context, parent = frames.place(context_api.get_current())
     provider = semconv.PROVIDER_VERTEX if vertex else semconv.PROVIDER_GEMINI
-    parent = frames.current(context)
     prints = request_prints(active.fingerprinter, body, parent.answers if parent is not None else None)
     peer = peers.find(active, switch.tracer, context)
     on_peer = peer is not None and peer.takes()

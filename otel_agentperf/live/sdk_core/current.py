@@ -18,4 +18,4 @@ from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 def span_in(context: Context) -> Span:
     """The current span of a context, an invalid one where there is none."""
-    return cast("Span", context.get(SPAN_KEY) or INVALID_SPAN)
+    return cast("Span", context.get(SPAN_KEY, INVALID_SPAN))

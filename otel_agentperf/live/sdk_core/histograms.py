@@ -106,7 +106,7 @@ class _Target:
         self._starts_anew = bool(getattr(match, "_reset_on_collect", False))
 
     def take(self, value: float, now_ns: int, context: Context, sampled: bool) -> None:  # noqa: FBT001 - the hot path
-        """Add a measurement; the first one of a series goes the SDK's own way, which hashes its attributes."""
+        """Add a measurement; the first one goes the SDK's own way, and each where sums are of another kind."""
         match = self._match
         if self._starts_anew:
             with match._lock:  # else a collection may take the sum away before the measurement is in it
