@@ -30,9 +30,10 @@ MAX_PREFIX_HASHES = 32
 _MAX_LEAVES = 256
 _MAX_DEPTH = 12
 _MAX_TEXT = 32_768
-_TOLD_BY, _TOLD_BY_WORDS = 400, 32
 _LIST_HEAD, _LIST_TAIL = 16, 32
 _MAX_KNOWN_WORDS = 4_096
+_MAX_KNOWN_LINKS = 1_024
+_SEPARATOR = b"\x1e"
 _LARGE_STATE, _AVERAGE_STATE = 1_000_000, 50_000
 """Bytes of JSON. Encoding does about 500 MB a second, more slowly for objects of classes."""
 _WORD = re.compile(r"\w+")
@@ -60,6 +61,14 @@ def canonical_bytes(value: object) -> bytes | None:
     """The deterministic JSON of a value, or `None` where it has none."""
     try:
         return _encoder.encode(value)
+    except _UNENCODABLE:
+        return None
+
+
+def canonical_each(values: list[Any]) -> list[bytes] | None:
+    """The deterministic JSON of each of several values, or `None` where one of them has none."""
+    try:
+        return list(map(_encoder.encode, values))
     except _UNENCODABLE:
         return None
 
@@ -119,20 +128,24 @@ class Fingerprinter:
             Empty: random, so values are comparable within this process only.
     """
 
-    __slots__ = ("_keyed", "_lanes", "_resting", "_word_seed", "key_id")
+    __slots__ = ("_chained", "_keyed", "_lanes", "_resting", "_word_seed", "key_id")
 
     def __init__(self, key: str = "") -> None:
         secret = hashlib.blake2b(key.encode(), digest_size=32).digest() if key else os.urandom(32)
         self._keyed = hashlib.blake2b(key=secret, digest_size=HEX_DIGITS // 2)
         self._word_seed = int.from_bytes(hashlib.blake2b(b"words", key=secret, digest_size=8).digest(), "big")
         self._lanes: dict[str, int] = {}
+        self._chained: dict[bytes, str] = {}
         self._resting = 0
         self.key_id = hashlib.blake2b(b"key id", key=secret, digest_size=4).hexdigest()
 
     def digest(self, content: bytes) -> str:
         """Fingerprint of bytes: 16 hex digits."""
+        return self._print(xxhash.xxh3_128_digest(content))
+
+    def _print(self, digest: bytes) -> str:
         hasher = self._keyed.copy()
-        hasher.update(xxhash.xxh3_128_digest(content))
+        hasher.update(digest)
         return hasher.hexdigest()
 
     def value(self, value: object) -> str | None:
@@ -165,30 +178,30 @@ class Fingerprinter:
         return self.digest(encoded)
 
     def chain(self, contents: list[bytes]) -> tuple[str, ...]:
-        """Fingerprints of the first 32 prefixes: each covers its item and all before it."""
+        """Fingerprints of the first 32 prefixes, each of which covers its item and all before it.
+
+        Args:
+            contents: canonical JSON, so that none holds the separator.
+        """
         running = xxhash.xxh3_128()
+        known = self._chained
         prints: list[str] = []
         for content in contents[:MAX_PREFIX_HASHES]:
-            running.update(len(content).to_bytes(8, "big"))
             running.update(content)
-            hasher = self._keyed.copy()
-            hasher.update(running.digest())
-            prints.append(hasher.hexdigest())
+            running.update(_SEPARATOR)
+            digest = running.digest()
+            prints.append(known.get(digest) or self._link(digest))
         return tuple(prints)
 
-    def simhash(self, text: str) -> str | None:
-        """SimHash of the set of words of a text, or `None` below 4 words.
-
-        A word is what stands between white space. Of a long text the first and the last 32 words
-        count, where prompts differ that are made from one template.
-        """
-        if len(text) > 2 * _TOLD_BY:
-            text = f"{text[:_TOLD_BY]} {text[-_TOLD_BY:]}"
-        given = text.casefold().split()
-        words = set(given) if len(given) <= 2 * _TOLD_BY_WORDS else {*given[:_TOLD_BY_WORDS], *given[-_TOLD_BY_WORDS:]}
-        return self._simhash(words) if len(words) >= NEAR_MIN_WORDS else None
+    def _link(self, digest: bytes) -> str:
+        """Fingerprint of a prefix, kept: most of a conversation stands in each request of it again."""
+        if len(self._chained) >= _MAX_KNOWN_LINKS:
+            self._chained.clear()
+        found = self._chained[digest] = self._print(digest)
+        return found
 
     def _simhash(self, words: set[str]) -> str:
+        """SimHash of a set of words."""
         chosen = sorted(words)[:MAX_WORDS] if len(words) > MAX_WORDS else words
         try:
             votes = sum(map(self._lanes.__getitem__, chosen))

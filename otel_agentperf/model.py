@@ -91,6 +91,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 class CostStatus(StrEnum):
     """Whether a price was known."""
 
+    __hash__ = str.__hash__  # as above
+
     PRICED = "priced"
     UNPRICED = "unpriced"
 
@@ -138,7 +140,6 @@ class Inference(msgspec.Struct, frozen=True, gc=False):
     time_to_first_chunk_ns: int | None = None
     finish_reasons: tuple[str, ...] = ()
     request_hash: str | None = None
-    request_simhash: str | None = None
     prefix_hashes: tuple[str, ...] = ()
     response_hash: str | None = None
     response_kind: str | None = None

@@ -31,7 +31,7 @@ def test_a_fingerprint_is_sixteen_hex_digits_and_repeatable(value: object) -> No
 def test_another_key_gives_other_fingerprints_and_another_key_id() -> None:
     other = Fingerprinter("other key")
     assert PRINTS.value("text") != other.value("text")
-    assert PRINTS.simhash("one two three four five") != other.simhash("one two three four five")
+    assert simhash("one two three four five") != simhash("one two three four five", other)
     assert PRINTS.key_id != other.key_id
 
 
@@ -72,14 +72,18 @@ def test_no_arguments_are_told_as_such(nothing: object) -> None:
     assert PRINTS.arguments(nothing).no_arguments
 
 
+def simhash(text: str, prints: Fingerprinter = PRINTS) -> str | None:
+    return prints.arguments({"text": text}).arguments_simhash
+
+
 def hamming(left: str, right: str) -> int:
     return (int(left, 16) ^ int(right, 16)).bit_count()
 
 
 def test_words_in_common_make_simhashes_near() -> None:
-    base = PRINTS.simhash("find the best quiet hotel in paris near the louvre museum with breakfast")
-    near = PRINTS.simhash("find the best quiet hotel in paris near louvre museum with breakfast please")
-    far = PRINTS.simhash("write a short poem about the sea at night for my sister")
+    base = simhash("find the best quiet hotel in paris near the louvre museum with breakfast")
+    near = simhash("find the best quiet hotel in paris near louvre museum with breakfast please")
+    far = simhash("write a short poem about the sea at night for my sister")
     assert base is not None
     assert near is not None
     assert far is not None
@@ -91,11 +95,11 @@ def test_a_simhash_is_the_majority_of_its_words_hashes_bit_by_bit(words: set[str
     seed = PRINTS._word_seed  # pyright: ignore[reportPrivateUsage]
     hashes = [xxhash.xxh3_64_intdigest(word.encode(), seed) for word in words]
     majority = sum(1 << bit for bit in range(64) if 2 * sum(h >> bit & 1 for h in hashes) > len(hashes))
-    assert PRINTS.simhash(" ".join(words)) == f"{majority:016x}"
+    assert simhash(" ".join(words)) == f"{majority:016x}"
 
 
 def test_three_words_have_no_simhash() -> None:
-    assert PRINTS.simhash("only three words") is None
+    assert simhash("only three words") is None
 
 
 def test_words_with_digits_and_other_arguments_are_the_context_of_a_near_match() -> None:

@@ -36,7 +36,6 @@ from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import BILLED_BY_TOKEN, Cost, Operation, OperationKind, ServiceTier
 from otel_agentperf.reading.sdk import events_of
 
-_OWN_SCOPES = semconv.OWN_SCOPES
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 _HOST_KEYS = (semconv.SERVER_ADDRESS, "http.host", "net.peer.name")
 _URL_KEYS = ("url.full", "http.url")
@@ -62,14 +61,12 @@ def see(scopes: Iterable[str], *, on: bool) -> None:
 
 
 def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Context | None) -> None:
-    """Leave a mark on a span that begins.
+    """Leave a mark on a span of another instrumentation that begins.
 
     A span that is outermost in this process, or that is an agent or workflow of another
     framework, opens a frame of its own, so that the work beneath it becomes one run.
     """
     scope = _scope(span)
-    if scope in _OWN_SCOPES:
-        return
     parent = frames.current(parent_context)
     mark = Mark(pipeline, tracer, parent)
     kind = _read(span, span.start_time or 0).kind if _is_known(span) else OperationKind.OTHER

@@ -19,6 +19,7 @@ from otel_agentperf.config import Settings
 from otel_agentperf.live import evaluation, foreign, pipeline, span_end
 from otel_agentperf.live.frames import mark_of, take_mark
 from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.live.sdk_core import looks_at_no_start
 
 
 class AgentPerfSpanProcessor(SpanProcessor):
@@ -54,7 +55,9 @@ class AgentPerfSpanProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Leave a mark on a span of another instrumentation."""
         try:
-            foreign.on_start(self._pipeline, self._tracer, span, parent_context)
+            scope = span.instrumentation_scope
+            if scope is None or scope.name not in semconv.OWN_SCOPES:
+                foreign.on_start(self._pipeline, self._tracer, span, parent_context)
         except Exception as error:  # noqa: BLE001 - a processor must not raise into the program
             guard.report("processor.on_start", error)
 
@@ -76,6 +79,9 @@ class AgentPerfSpanProcessor(SpanProcessor):
         """Nothing is held back, so there is nothing to flush."""
         del timeout_millis
         return True
+
+
+looks_at_no_start(AgentPerfSpanProcessor.on_start)  # of our own spans it reads the scope alone
 
 
 def before_end(span: Span, end_ns: int) -> None:

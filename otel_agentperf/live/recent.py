@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.model import Operation
@@ -11,15 +10,9 @@ from otel_agentperf.model import Operation
 MAX_REQUESTS = 256
 
 
-class _Request(NamedTuple):
-    """A request that was counted."""
-
-    start_ns: int
-    model: str
-    scope: str
-    """The instrumentation whose span it was counted from; empty for our own seam."""
-    trace_id: int
-    is_root: bool
+_Request = tuple[int, str, str, str, bool]
+"""A request that was counted: its start, its model, the scope it was counted from (empty for our own
+seam), its trace, and whether it is the root of that. Plain, since each request makes one."""
 
 
 class RecentRequests:
@@ -38,9 +31,8 @@ class RecentRequests:
             model: the model it asked for, or that answered.
             scope: the instrumentation whose span it is counted from; empty for our own seam.
         """
-        span = frame.span
-        is_root = getattr(span, "parent", None) is None
-        self._requests.append(_Request(frame.start_ns, model, scope, span.get_span_context().trace_id, is_root))
+        is_root = getattr(frame.span, "parent", None) is None
+        self._requests.append((frame.start_ns, model, scope, frame.trace_id, is_root))
 
     def covers(self, operation: Operation, scope: str) -> bool:
         """Whether what another instrumentation's span reports has been counted already.
@@ -55,12 +47,11 @@ class RecentRequests:
             scope: the span's instrumentation scope.
         """
         model = operation.inference.request_model if operation.inference is not None else ""
-        trace_id, start_ns, end_ns = int(operation.trace_id, 16), operation.start_ns, operation.end_ns
         outermost = operation.parent_id is None
         return any(
-            start_ns <= counted.start_ns <= end_ns
-            and (not model or model == counted.model)
-            and counted.scope != scope
-            and (counted.trace_id == trace_id or (not counted.scope and (counted.is_root or outermost)))
-            for counted in tuple(self._requests)
+            operation.start_ns <= start_ns <= operation.end_ns
+            and (not model or model == counted_model)
+            and counted_scope != scope
+            and (trace_id == operation.trace_id or (not counted_scope and (is_root or outermost)))
+            for start_ns, counted_model, counted_scope, trace_id, is_root in tuple(self._requests)
         )

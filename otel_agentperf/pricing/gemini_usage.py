@@ -234,11 +234,10 @@ def modality_tokens(counts: Iterable[tuple[str | int, int]]) -> ModalityTokens |
     return ModalityTokens(**kept) if media else None
 
 
-def _details(*groups: tuple[ModalityCount, ...]) -> ModalityTokens | None:
-    for group in groups:
-        for count in group:
-            if count.modality not in _TEXT:
-                return modality_tokens((c.modality, c.token_count) for g in groups for c in g)
+def _details(counts: tuple[ModalityCount, ...]) -> ModalityTokens | None:
+    for count in counts:
+        if count.modality not in _TEXT:
+            return modality_tokens((c.modality, c.token_count) for c in counts)
     return None
 
 
@@ -265,9 +264,9 @@ def to_usage(metadata: UsageMetadata, grounding_queries: int = 0) -> Usage:
         cached,
         thoughts,
         tool_use,
-        _details(m.prompt_tokens_details or m.prompt_token_details, m.tool_use_prompt_tokens_details),
-        _details(m.cache_tokens_details),
-        _details(m.candidates_tokens_details),
+        _details((m.prompt_tokens_details or m.prompt_token_details) + m.tool_use_prompt_tokens_details),
+        _details(m.cache_tokens_details) if m.cache_tokens_details else None,
+        _details(m.candidates_tokens_details) if m.candidates_tokens_details else None,
         grounding_queries,
     )
 

@@ -64,7 +64,7 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
         return None
     return ToolCall(
         arguments_hash=values.text(attributes, semconv.TOOL_ARGUMENTS_HASH),
-        arguments_simhash=hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
+        arguments_simhash=_hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
         context_hash=values.text(attributes, semconv.TOOL_CONTEXT_HASH),
         result_hash=values.text(attributes, semconv.TOOL_RESULT_HASH),
         error_hash=values.text(attributes, semconv.TOOL_ERROR_HASH),
@@ -73,7 +73,7 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
     )
 
 
-def hex_digits(attributes: Attributes, key: str) -> str | None:
+def _hex_digits(attributes: Attributes, key: str) -> str | None:
     """A SimHash, which rules read as a number: text that is none is dropped."""
     value = values.text(attributes, key)
     if value is None:

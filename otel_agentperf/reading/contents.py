@@ -21,10 +21,9 @@ from otel_agentperf.fingerprint import MAX_PREFIX_HASHES, ArgumentPrints, Finger
 from otel_agentperf.model import Inference, ToolCall
 from otel_agentperf.reading import carriers, payloads, values
 from otel_agentperf.reading.carriers import Events, Exchange
-from otel_agentperf.reading.messages import Message, Part
+from otel_agentperf.reading.messages import Part
 from otel_agentperf.reading.values import Attributes
 
-_SIMHASH_CHARACTERS = 2_000
 _SETTINGS = (
     semconv.REQUEST_TEMPERATURE,
     semconv.REQUEST_TOP_P,
@@ -144,7 +143,6 @@ def _asked(inference: Inference, content: Exchange, attributes: Attributes, fing
     return msgspec.structs.replace(
         inference,
         request_hash=fingerprinter.digest(whole),
-        request_simhash=fingerprinter.simhash(_last_text(content.asked[-1])),
         prefix_hashes=fingerprinter.chain(links),
         prefix_sizes=tuple(accumulate(_size(link) for link in links[:MAX_PREFIX_HASHES])),
         request_size=_size(whole) - len(links),
@@ -153,11 +151,6 @@ def _asked(inference: Inference, content: Exchange, attributes: Attributes, fing
 
 def _size(encoded: bytes) -> int:
     return len(encoded) if encoded.isascii() else len(encoded.decode())
-
-
-def _last_text(last: Message) -> str:
-    texts = [part[1] for part in last.parts if part[0] == "text"]
-    return str(texts[-1])[:_SIMHASH_CHARACTERS] if texts else ""
 
 
 def _answered(inference: Inference, content: Exchange, fingerprinter: Fingerprinter) -> Inference:

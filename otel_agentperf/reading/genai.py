@@ -143,7 +143,6 @@ def _inference(attributes: Attributes) -> Inference:
         time_to_first_chunk_ns=values.seconds_as_ns(attributes, semconv.RESPONSE_TIME_TO_FIRST_CHUNK),
         finish_reasons=values.texts(attributes, semconv.RESPONSE_FINISH_REASONS),
         request_hash=values.text(attributes, semconv.REQUEST_HASH),
-        request_simhash=agentperf.hex_digits(attributes, semconv.REQUEST_SIMHASH),
         prefix_hashes=values.texts(attributes, semconv.REQUEST_PREFIX_HASHES),
         response_hash=values.text(attributes, semconv.RESPONSE_HASH),
         response_kind=values.text(attributes, semconv.RESPONSE_KIND),

@@ -95,7 +95,6 @@ def _inference(attributes: Attributes, model: str | None) -> Inference:
         response_model=values.text(attributes, semconv.RESPONSE_MODEL),
         finish_reasons=values.texts(attributes, "llm.finish_reason"),
         request_hash=values.text(attributes, semconv.REQUEST_HASH),
-        request_simhash=agentperf.hex_digits(attributes, semconv.REQUEST_SIMHASH),
         prefix_hashes=values.texts(attributes, semconv.REQUEST_PREFIX_HASHES),
         response_hash=values.text(attributes, semconv.RESPONSE_HASH),
         response_kind=values.text(attributes, semconv.RESPONSE_KIND),

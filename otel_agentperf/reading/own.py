@@ -38,7 +38,6 @@ _FIELDS = {
     "tool_use_tokens": semconv.USAGE_TOOL_USE_TOKENS,
     "queries": semconv.GROUNDING_QUERIES,
     "request_hash": semconv.REQUEST_HASH,
-    "request_simhash": semconv.REQUEST_SIMHASH,
     "prefix_hashes": semconv.REQUEST_PREFIX_HASHES,
     "prefix_sizes": semconv.REQUEST_PREFIX_SIZES,
     "request_size": semconv.REQUEST_SIZE,
@@ -72,7 +71,6 @@ class _Said(msgspec.Struct, gc=False, rename=_FIELDS):
     tool_use_tokens: _Whole = 0
     queries: _Whole = 0
     request_hash: _Name | None = None
-    request_simhash: str | None = None
     prefix_hashes: tuple[str, ...] = ()
     prefix_sizes: tuple[_Whole, ...] = ()
     request_size: _Whole | None = None
@@ -99,7 +97,6 @@ def request(kind: OperationKind, attributes: Attributes) -> Facts | None:
         return None
     if said.status is None:
         return None
-    simhash = said.request_simhash and agentperf.hex_digits(attributes, semconv.REQUEST_SIMHASH)
     calls = said.function_calls
     inference = Inference(
         provider(said.provider),
@@ -109,7 +106,6 @@ def request(kind: OperationKind, attributes: Attributes) -> Facts | None:
         None if said.first_chunk_s is None else round(said.first_chunk_s * 1e9),
         said.reasons,
         said.request_hash,
-        simhash or None,
         said.prefix_hashes,
         said.response_hash,
         said.response_kind,

@@ -63,7 +63,6 @@ def completed(inference: Inference, other: Inference) -> Inference:
         inference = msgspec.structs.replace(
             inference,
             request_hash=other.request_hash,
-            request_simhash=other.request_simhash,
             prefix_hashes=other.prefix_hashes,
             prefix_sizes=other.prefix_sizes,
             request_size=other.request_size,

@@ -190,7 +190,6 @@ class Writer:
             time_to_first_chunk_ns=(end_ns - start_ns) // 1000 * 900 if streamed and not failed else None,
             finish_reasons=() if failed else (rnd.choice(("stop", "stop", "stop", "max_tokens", "safety")),),
             request_hash=f"{chain << 32 | links:016x}",
-            request_simhash=f"{chain:016x}",
             prefix_hashes=hashes,
             response_hash=None if failed else f"{rnd.randint(1, self._habits):016x}",
             response_kind=None if failed else answer,

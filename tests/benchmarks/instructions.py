@@ -43,7 +43,6 @@ FUNCTIONS = (
     "otel_agentperf.fingerprint:Fingerprinter.state",
     f"{_GEMINI}.requests:_begin",
     f"{_GEMINI}.prints:request_prints",
-    "otel_agentperf.fingerprint:Fingerprinter.simhash",
     f"{_LIVE}.answers:Answers.used_in",
     f"{_GEMINI}.call:Call.take",
     f"{_GEMINI}.answer:Answer.pieces",

@@ -16,10 +16,11 @@ from opentelemetry.sdk.metrics import Histogram as SdkHistogram
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import DropAggregation, ExponentialBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, ParentBased, SamplingResult, StaticSampler
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
-from otel_agentperf.live.sdk_core import CleanAttributes, Series, attributes, histograms, set_attributes
+from otel_agentperf.live.sdk_core import CleanAttributes, Series, attributes, histograms, set_attributes, start_span
 
 ATTRIBUTES = {"gen_ai.request.model": "gemini-2.5-flash", "gen_ai.token.type": "input"}
 GIVEN: CleanAttributes = {"text": "a" * 50, "numbers": (1, 2), "texts": ("b" * 50,), "yes": True, "share": 0.5}
@@ -80,6 +81,56 @@ def test_spans_of_a_class_of_their_own_and_of_an_unknown_sdk_get_the_public_call
     span = _span(SpanLimits())
     set_attributes(span, GIVEN)
     assert dict(span.attributes) == {"kept": 1, **GIVEN}
+
+
+# -- the start ----------------------------------------------------------------------------
+
+
+class _Looking(SpanProcessor):
+    """Notes the attributes that a span starts with."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        del parent_context
+        self.seen.append(dict(span.attributes or {}))
+
+
+class _Choosy(StaticSampler):
+    """Samples by an attribute."""
+
+    def should_sample(self, *given: Any, **named: Any) -> SamplingResult:
+        attributes = named.get("attributes") or given[4]
+        return (ALWAYS_ON if "text" in (attributes or {}) else ALWAYS_OFF).should_sample(*given, **named)
+
+
+PROVIDERS: dict[str, Callable[[], TracerProvider]] = {
+    "the usual sampler": lambda: TracerProvider(shutdown_on_exit=False),
+    "a sampler that looks": lambda: TracerProvider(_Choosy(Decision.DROP), shutdown_on_exit=False),
+    "such a one for roots": lambda: TracerProvider(ParentBased(_Choosy(Decision.DROP)), shutdown_on_exit=False),
+    "nothing sampled": lambda: TracerProvider(ALWAYS_OFF, shutdown_on_exit=False),
+    "few attributes": lambda: TracerProvider(span_limits=SpanLimits(max_span_attributes=2), shutdown_on_exit=False),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_span_starts_with_the_attributes_of_the_public_call(provider: str) -> None:
+    tracer = PROVIDERS[provider]().get_tracer("test")
+    ours: Any = start_span(tracer, "span", Context(), SpanKind.CLIENT, dict(GIVEN), 7)
+    theirs: Any = tracer.start_span("span", Context(), SpanKind.CLIENT, GIVEN, (), 7)
+    assert ours.is_recording() == theirs.is_recording() == (provider != "nothing sampled")
+    for name in ("name", "kind", "start_time", "parent", "attributes", "dropped_attributes"):
+        assert getattr(ours, name, None) == getattr(theirs, name, None)
+
+
+def test_a_processor_that_looks_finds_the_attributes_also_when_it_is_added_later() -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    tracer, looking = provider.get_tracer("test"), _Looking()
+    start_span(tracer, "before", Context(), SpanKind.CLIENT, dict(GIVEN), 7)
+    provider.add_span_processor(looking)
+    start_span(tracer, "span", Context(), SpanKind.CLIENT, dict(GIVEN), 7)
+    assert looking.seen == [GIVEN]
 
 
 # -- histograms ----------------------------------------------------------------------------

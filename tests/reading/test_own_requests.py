@@ -30,7 +30,6 @@ WRITTEN: dict[str, st.SearchStrategy[Any]] = {
     "gen_ai.usage.audio.cache_read.input_tokens": WHOLE,
     "gen_ai.usage.image.output_tokens": WHOLE,
     semconv.REQUEST_HASH: st.just(HASH),
-    semconv.REQUEST_SIMHASH: st.sampled_from([HASH, "no number"]),
     semconv.REQUEST_PREFIX_HASHES: st.lists(st.just(HASH), max_size=3),
     semconv.REQUEST_PREFIX_SIZES: st.lists(WHOLE, max_size=3),
     semconv.REQUEST_SIZE: WHOLE,

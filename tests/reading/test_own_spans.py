@@ -123,7 +123,6 @@ INFERENCE = Inference(
     response_model="gemini-2.5-flash-001",
     finish_reasons=("STOP",),
     request_hash="00000000000000aa",
-    request_simhash="00000000000000ab",
     prefix_hashes=("00000000000000ac", "00000000000000ad"),
     response_hash="00000000000000ae",
     response_kind="text",

@@ -228,7 +228,6 @@ class Call:
             first_ns - self.frame.start_ns if first_ns is not None else None,
             answer.finish_reasons,
             prints.hash,
-            prints.simhash,
             prints.prefix_hashes,
             answer.print(self._pipeline.fingerprinter),
             answer.kind,

@@ -24,6 +24,7 @@ from otel_agentperf.live import frames
 from otel_agentperf.live.attributes import Attributes, add_operation
 from otel_agentperf.live.frames import Frame, Mark
 from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.live.sdk_core.current import span_in
 from otel_agentperf.model import Operation, OperationKind
 
 _CONTEXT_KEYS = ("opentelemetry.genai.client.inference.context", "opentelemetry.genai.client.embedding.context")
@@ -119,7 +120,7 @@ class Peer:
 
 def find(pipeline: Pipeline, tracer: Tracer, context: Context) -> Peer | None:
     """The peer whose inference span is current, if there is one."""
-    span = trace.get_current_span(context)
+    span = span_in(context)
     mark = frames.mark_of(span)
     if mark is not None:
         attributes = cast("dict[str, Any]", getattr(span, "attributes", None) or {})

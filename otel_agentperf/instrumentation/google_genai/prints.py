@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from otel_agentperf.fingerprint import MAX_PREFIX_HASHES, Fingerprinter, canonical_bytes
+from otel_agentperf.fingerprint import MAX_PREFIX_HASHES, Fingerprinter, canonical_bytes, canonical_each
 from otel_agentperf.live.answers import Answers
 
 _HEAD = ("systemInstruction", "system_instruction", "tools", "cachedContent", "previous_interaction_id")
@@ -23,7 +23,6 @@ class RequestPrints(msgspec.Struct, frozen=True, gc=False):
     """The fingerprints of a request; absent where it has no canonical form. Sizes in characters."""
 
     hash: str | None = None
-    simhash: str | None = None
     prefix_hashes: tuple[str, ...] = ()
     prefix_sizes: tuple[int, ...] = ()
     size: int | None = None
@@ -50,25 +49,25 @@ def request_prints(
             return RequestPrints()
         return RequestPrints(fingerprinter.digest(encoded), size=_size(encoded), uses=_uses(body, encoded, answers))
     messages: list[Any] = contents
-    head = {key: body[key] for key in _HEAD if body.get(key)}
-    links: list[bytes] = []
-    for item in [head, *messages] if head else messages:
-        encoded = canonical_bytes(item)
-        if encoded is None:
-            return RequestPrints()
-        links.append(encoded)
-    settings = canonical_bytes([body.get(key) for key in _SETTINGS]) or b""
-    whole = b"\x1e".join([*links, settings])
-    if whole.isascii():
-        size, sizes = len(whole) - len(links), accumulate(map(len, links[:MAX_PREFIX_HASHES]))
-    else:
-        size, sizes = _size(whole) - len(links), accumulate(map(_size, links[:MAX_PREFIX_HASHES]))
+    head: dict[str, Any] = {}
+    for key in _HEAD:
+        value = body.get(key)
+        if value:
+            head[key] = value
+    settings = [body.get(key) for key in _SETTINGS]
+    items: list[Any] = [head, *messages, settings] if head else [*messages, settings]
+    links = canonical_each(items)
+    if links is None:
+        return RequestPrints()
+    whole = b"\x1e".join(links)
+    separators = len(links) - 1
+    del links[min(separators, MAX_PREFIX_HASHES) :]
+    measure = len if whole.isascii() else _size
     return RequestPrints(
         fingerprinter.digest(whole),
-        fingerprinter.simhash(_last_text(messages)),
         fingerprinter.chain(links),
-        tuple(sizes),
-        size,
+        tuple(accumulate(map(measure, links))),
+        measure(whole) - separators,
         _uses(body, whole, answers),
     )
 
@@ -81,17 +80,3 @@ def _uses(body: Mapping[str, Any], encoded: bytes, answers: Answers | None) -> t
     if body.get("previous_interaction_id"):
         return None  # what was said before is kept on the server
     return () if answers is None else answers.used_in(encoded)
-
-
-def _last_text(contents: list[Any]) -> str:
-    last: Any = contents[-1] if contents else None
-    if last.__class__ is not dict:
-        return ""
-    parts: Any = last.get("parts")
-    if parts is None:
-        parts = last.get("content", [last])
-    for part in reversed(parts if parts.__class__ is list else [{"text": parts}]):
-        text: Any = part.get("text") if part.__class__ is dict else None
-        if isinstance(text, str):
-            return text
-    return ""

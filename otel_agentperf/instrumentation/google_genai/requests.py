@@ -37,14 +37,13 @@ def _begin(
     options: Any,
     streamed: bool = False,  # noqa: FBT001, FBT002 - one of our own calls on the hot path
 ) -> Call | None:
-    body = cast("Mapping[str, Any]", request_dict) if isinstance(request_dict, Mapping) else _NO_BODY
+    body: Mapping[str, Any] = request_dict if request_dict.__class__ is dict else _body(request_dict)
     endpoint = classify(http_method, path, body)
     if endpoint is None:
         return None
     base_url = None
     if options is not None:
-        given = isinstance(options, Mapping)
-        base_url = cast("Mapping[str, Any]", options).get("base_url") if given else getattr(options, "base_url", None)
+        base_url = options.get("base_url") if options.__class__ is dict else getattr(options, "base_url", None)
     if base_url is None:
         base_url = getattr(client._http_options, "base_url", None)
     return opening.begin(
@@ -56,6 +55,10 @@ def _begin(
         body=body,
         streamed=streamed,
     )
+
+
+def _body(request_dict: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", request_dict) if isinstance(request_dict, Mapping) else _NO_BODY
 
 
 def wrap_request(switch: Switch) -> MakeWrapper:

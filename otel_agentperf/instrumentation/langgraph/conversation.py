@@ -41,7 +41,8 @@ def conversation_id(configs: list[Config], state: object, state_key: str) -> str
         ("configurable", "conversation_id"),
     ):
         for config in configs:
-            found = _text((config.get(section) or _NO_VALUES).get(key))
+            value = (config.get(section) or _NO_VALUES).get(key)
+            found = None if value is None else _text(value)
             if found is not None:
                 return found
     return session_from_baggage() or _text(_from_state(state, state_key))

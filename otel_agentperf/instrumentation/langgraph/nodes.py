@@ -151,7 +151,7 @@ class _Place:
         attributes: Attributes = {
             semconv.OPERATION_NAME: semconv.OP_INVOKE_NODE,
             semconv.NODE_NAME: self._name,
-            semconv.LANGGRAPH_TRIGGERS: tuple([str(trigger) for trigger in task.triggers]),
+            semconv.LANGGRAPH_TRIGGERS: tuple(map(str, task.triggers)),
             semconv.LANGGRAPH_TASK_ID: str(task.id),
         }
         if self.step is not None:

@@ -102,8 +102,7 @@ def _open(
     switch: Switch, active: Pipeline, graph: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> OpenRun | None:
     start_ns = time_ns()
-    context = frames.rightful(context_api.get_current())
-    parent = frames.current(context)
+    context, parent = frames.place(context_api.get_current())
     name = _name(graph)
     if is_prebuilt_agent(graph):
         if name == _UNNAMED and parent is not None and parent.kind is OperationKind.NODE:

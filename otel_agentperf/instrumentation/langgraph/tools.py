@@ -90,7 +90,7 @@ class _Open:
 @guard.guarded("langgraph.tool.open", None)
 def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: dict[str, Any]) -> _Open | None:
     start_ns = time_ns()
-    context = frames.rightful(context_api.get_current())
+    context, parent = frames.place(context_api.get_current())
     name = str(tool.name)
     attributes: Attributes = {
         semconv.OPERATION_NAME: semconv.OP_EXECUTE_TOOL,
@@ -100,7 +100,6 @@ def _open(switch: Switch, active: Pipeline, tool: Any, tool_input: Any, kwargs: 
     call_id = kwargs.get("tool_call_id")
     if call_id is not None:
         attributes[semconv.TOOL_CALL_ID] = str(call_id)
-    parent = frames.current(context)
     agent = _agent_name(parent)
     if agent:
         attributes[semconv.AGENT_NAME] = agent

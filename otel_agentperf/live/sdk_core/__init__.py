@@ -1,4 +1,4 @@
-"""Two public calls of the SDK, `Span.set_attributes` and `Histogram.record`, done at their core.
+"""Public calls of the SDK, done at their core: attributes onto a span, and `Histogram.record`.
 
 Together they were a third of what we add to a request: the SDK cleans every value of every call
 again, and hashes the attributes of every measurement. What comes from here is clean by its type,
@@ -13,5 +13,6 @@ from __future__ import annotations
 
 from otel_agentperf.live.sdk_core.attributes import CleanAttributes, CleanValue, set_attributes
 from otel_agentperf.live.sdk_core.histograms import Series
+from otel_agentperf.live.sdk_core.starting import looks_at_no_start, start_span
 
-__all__ = ["CleanAttributes", "CleanValue", "Series", "set_attributes"]
+__all__ = ["CleanAttributes", "CleanValue", "Series", "looks_at_no_start", "set_attributes", "start_span"]

@@ -16,6 +16,8 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from otel_agentperf.live.sdk_core import buckets
+
 _PROBED = {"a": "b", "c": "d"}
 _VALUES = (1, 3.5, 100)
 
@@ -29,13 +31,14 @@ class Series:
         known: the class whose core may be used; tried when absent.
     """
 
-    __slots__ = ("_attributes", "_histogram", "_known", "_sdk_histogram", "_storages", "_targets")
+    __slots__ = ("_attributes", "_enabled", "_histogram", "_known", "_sdk_histogram", "_storages", "_targets")
 
     def __init__(self, histogram: Histogram, attributes: dict[str, str], known: type | None = None) -> None:
         self._histogram = histogram
         self._attributes = attributes
         self._known = known if known is not None else known_class()
         self._sdk_histogram: Any = None
+        self._enabled: Any = None
         self._storages: Any = None
         self._targets: tuple[_Target, ...] = ()
 
@@ -49,24 +52,24 @@ class Series:
             sampled: whether that span is sampled.
         """
         histogram = self._sdk_histogram or self._find()
-        if histogram is None or not _is_enabled(histogram):
+        enabled = self._enabled
+        if histogram is None or (enabled is not None and not enabled()):
             self._histogram.record(value, self._attributes, context)
             return
         consumer = histogram._measurement_consumer
         if consumer._reader_storages is not self._storages:
             self._bind(consumer._reader_storages)
-        attributes = self._attributes
         chooser = consumer._sdk_config.exemplar_filter
         if type(chooser) is not TraceBasedExemplarFilter:
-            sampled = chooser.should_sample(value, now_ns, attributes, context)
-        measurement = _Measurement(value, now_ns, histogram, context, attributes)
+            sampled = chooser.should_sample(value, now_ns, self._attributes, context)
         for target in self._targets:
-            target.take(measurement, sampled)
+            target.take(value, now_ns, context, sampled)
 
     def _find(self) -> Any:
         """The SDK's instrument, where its core is known; one that waits for its provider has none yet."""
         histogram: Any = getattr(self._histogram, "_real_instrument", None) or self._histogram
         if self._known is not None and type(histogram) is self._known:
+            self._enabled = getattr(histogram, "_is_enabled", None)  # not in early versions
             self._sdk_histogram = histogram
             return histogram
         return None
@@ -74,53 +77,59 @@ class Series:
     def _bind(self, storages: Any) -> None:
         """Look up what a measurement is added to: for each reader, each view of the instrument."""
         self._targets = tuple(
-            _Target(match, self._attributes)
+            _Target(self._sdk_histogram, match, self._attributes)
             for storage in storages.values()
             for match in storage._get_or_init_view_instrument_match(self._sdk_histogram)
         )
         self._storages = storages
 
 
-def _is_enabled(histogram: Any) -> bool:
-    asked = getattr(histogram, "_is_enabled", None)  # not in early versions
-    return asked is None or asked()
-
-
 class _Target:
-    """One view of an instrument for one reader, and under which key the series stands there.
+    """One view of an instrument for one reader, and the sums that the series has there.
 
     Args:
-        match: the SDK's object for it.
+        instrument: the SDK's.
+        match: the SDK's object for the view.
         attributes: the series'.
     """
 
-    __slots__ = ("_attributes", "_key", "_match", "_starts_anew")
+    __slots__ = ("_attributes", "_given", "_held", "_instrument", "_key", "_match", "_starts_anew")
 
-    def __init__(self, match: Any, attributes: dict[str, str]) -> None:
+    def __init__(self, instrument: Any, match: Any, attributes: dict[str, str]) -> None:
         keys = match._view._attribute_keys
+        self._given = attributes
         self._attributes = {key: value for key, value in attributes.items() if keys is None or key in keys}
+        self._instrument = instrument
         self._match = match
         self._key: Any = None
+        self._held: tuple[Any, Any] = (None, None)
         self._starts_anew = bool(getattr(match, "_reset_on_collect", False))
 
-    def take(self, measurement: _Measurement, sampled: bool) -> None:  # noqa: FBT001 - the hot path
-        """Add a measurement; the first one of a series goes the SDK's own way, which hashes its attributes."""
-        match, key = self._match, self._key
-        if key is not None:
-            if self._starts_anew:
-                with match._lock:  # else a collection may take the sum away before the measurement is in it
-                    aggregation = match._attributes_aggregation.get(key)
-                    if aggregation is not None:
-                        aggregation.aggregate(measurement, sampled)
-                        return
-            else:
-                aggregation = match._attributes_aggregation.get(key)
-                if aggregation is not None:
-                    aggregation.aggregate(measurement, sampled)
+    def take(self, value: float, now_ns: int, context: Context, sampled: bool) -> None:  # noqa: FBT001 - the hot path
+        """Add a measurement; the first one goes the SDK's own way, and each where sums are of another kind."""
+        match = self._match
+        if self._starts_anew:
+            with match._lock:  # else a collection may take the sum away before the measurement is in it
+                among, aggregation = self._held
+                if match._attributes_aggregation is among:
+                    buckets.add(aggregation, value, now_ns, context, self._given, sampled=sampled)
                     return
-        match.consume_measurement(measurement, sampled)
-        if key is None:
+        else:
+            among, aggregation = self._held
+            if match._attributes_aggregation is among:
+                buckets.add(aggregation, value, now_ns, context, self._given, sampled=sampled)
+                return
+        match.consume_measurement(_Measurement(value, now_ns, self._instrument, context, self._given), sampled)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Keep the series' sums, with the dictionary that holds them until they start anew with another one."""
+        among = self._match._attributes_aggregation
+        if self._key is None:
             self._key = self._found()
+        aggregation = among.get(self._key)
+        if aggregation is not None and buckets.is_known(aggregation):
+            self._held = (among, aggregation)
 
     def _found(self) -> object:
         for key, aggregation in list(self._match._attributes_aggregation.items()):
