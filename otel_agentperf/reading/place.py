@@ -66,16 +66,26 @@ class _Placing:
 
     def place(self, operation: Operation) -> None:
         """Place an operation and whatever above it has no place yet."""
-        pending: list[Operation] = []
-        seen: set[str] = set()
-        above: Operation | None = operation
-        while above is not None and above.span_id not in self._places and above.span_id not in seen:
+        places, operations = self._places, self._operations
+        if operation.span_id in places:
+            return
+        pending = [operation]
+        seen = {operation.span_id}
+        parent: _Place | None = None
+        while (parent_id := pending[-1].parent_id) is not None:
+            parent = places.get(parent_id)
+            above = operations.get(parent_id) if parent is None else None
+            if above is None:
+                break
+            if parent_id in seen:
+                top = _top_of_ring(pending[[one.span_id for one in pending].index(parent_id) :])
+                places[top.span_id] = self._beneath(top, None)
+                self.place(operation)
+                return
             pending.append(above)
-            seen.add(above.span_id)
-            above = self._operations.get(above.parent_id) if above.parent_id is not None else None
-        parent = self._places.get(above.span_id) if above is not None else None
+            seen.add(parent_id)
         for below in reversed(pending):
-            parent = self._places[below.span_id] = self._beneath(below, parent)
+            parent = places[below.span_id] = self._beneath(below, parent)
 
     def _beneath(self, operation: Operation, parent: _Place | None) -> _Place:
         kind = operation.kind
@@ -127,6 +137,12 @@ class _Placing:
             return inference
         other = self._operations[self._told_by[operation.span_id]].inference
         return inference if other is None else completed(inference, other)
+
+
+def _top_of_ring(ring: list[Operation]) -> Operation:
+    """Where parents of each other are parted: above the parent of none but the first of them to start."""
+    first = min(ring, key=lambda one: (one.start_ns, one.span_id))
+    return next(one for one in ring if one.parent_id == first.span_id)
 
 
 def _is_said_twice(operation: Operation, above: Operation) -> bool:

@@ -63,8 +63,10 @@ class TraceJudge:
 
     def judge(self, trace: Trace) -> Iterator[Judged]:
         """Judge the runs of a trace, process by process."""
-        processes = _by_process(trace.records)
-        ids = {record.operation.span_id for record in trace.records} if len(processes) > 1 else None
+        processes = trace.processes
+        ids = None
+        if len(processes) > 1:
+            ids = {record.operation.span_id for records in processes.values() for record in records}
         note = (f"{trace.left_out:,} spans of its trace are left out: it has too many.",) if trace.left_out else ()
         for process, records in processes.items():
             yield from self._judge_process(process, records, ids, note)
@@ -115,16 +117,6 @@ class TraceJudge:
                 notes = (*notes, f"{missing} of {calls} model calls have no span here: not sampled, or lost.")
         is_blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
         return Judged(TracedRun(root, operations), summary, digest(engine, live), service, root_seen, notes, is_blind)
-
-
-def _by_process(records: list[Record]) -> dict[Process, list[Record]]:
-    first = records[0].process if records else None
-    if first is not None and all(record.process is first for record in records):
-        return {first: records}
-    processes: dict[Process, list[Record]] = defaultdict(list)
-    for record in records:
-        processes[record.process].append(record)
-    return processes
 
 
 def _stand_ins(records: Sequence[Record], ids: set[str] | None) -> list[Operation]:
