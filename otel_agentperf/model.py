@@ -292,3 +292,19 @@ class Totals(msgspec.Struct, gc=False):
     unpriced_calls: int = 0
     errors: int = 0
     operations: int = 0
+
+    def merge(self, other: Totals) -> None:
+        """Add other sums to these. Written out: replay does it for every run, several times."""
+        self.cost_usd += other.cost_usd
+        self.cache_read_usd += other.cache_read_usd
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.cache_read_tokens += other.cache_read_tokens
+        self.reasoning_tokens += other.reasoning_tokens
+        self.inference_calls += other.inference_calls
+        self.embedding_calls += other.embedding_calls
+        self.tool_calls += other.tool_calls
+        self.service_calls += other.service_calls
+        self.unpriced_calls += other.unpriced_calls
+        self.errors += other.errors
+        self.operations += other.operations

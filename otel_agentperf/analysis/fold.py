@@ -7,7 +7,7 @@ services. Digests are small, can be pickled, and merge in any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from otel_agentperf.analysis.engine import Engine
@@ -17,7 +17,6 @@ from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, Spending, View
 
 AnyRule = Rule[Any]
-_SUMS = Totals.__struct_fields__
 
 
 @dataclass(slots=True)
@@ -98,12 +97,12 @@ class Fold:
 
 
 def _add(view: View, part: Digest) -> None:
-    totals = view.totals
-    for name in _SUMS:
-        setattr(totals, name, getattr(totals, name) + getattr(part.totals, name))
+    view.totals.merge(part.totals)
     contributors = view.contributors
     for name, spending in part.contributors.items():
-        known = name in contributors or len(contributors) < MAX_CONTRIBUTORS
-        own = contributors.setdefault(name if known else OTHER_CONTRIBUTOR, Spending())
-        for each in fields(Spending):
-            setattr(own, each.name, getattr(own, each.name) + getattr(spending, each.name))
+        own = contributors.get(name)
+        if own is None:
+            known = len(contributors) < MAX_CONTRIBUTORS
+            own = contributors.setdefault(name if known else OTHER_CONTRIBUTOR, Spending())
+        own.cost_usd += spending.cost_usd
+        own.operations += spending.operations

@@ -117,7 +117,7 @@ def _take(judged: Judged, reduced: Reduced, shop: _Workshop) -> SessionPart:
     reduced.fired.update(_that_matter(shop, (item for item in summary.suggestions if item.rule not in shop.shared)))
     notes = (*judged.notes, NO_TOOL_PRINTS) if judged.is_blind else judged.notes
     breakdown = breakdown_of(summary, shared=shop.shared)
-    if summary.session_id is not None:
+    if summary.session_id is not None and summary.suggestions:
         # What is to be said of its session is not known before all of its runs are.
         summary = replace(
             summary,
