@@ -28,6 +28,7 @@ OTHER = "(other)"
 MAX_OPPORTUNITIES = 200
 """Suggestions that one breakdown holds; the weightiest are kept."""
 
+
 class Line(msgspec.Struct, gc=False):
     """What one agent, model, tool or service did. Mutable: runs are added to it."""
 

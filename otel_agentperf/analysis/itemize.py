@@ -107,7 +107,7 @@ def _add_call(line: Line, start_ns: int, end_ns: int, is_error: bool, until: dic
     if end_ns > start_ns:
         before_ns = until.get(id(line), 0)
         if before_ns < end_ns:
-            line.busy_ns += end_ns - (start_ns if start_ns > before_ns else before_ns)
+            line.busy_ns += end_ns - (max(before_ns, start_ns))
             until[id(line)] = end_ns
 
 

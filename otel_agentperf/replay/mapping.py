@@ -111,9 +111,7 @@ def _is_known(document: Document[Span] | Document[msgspec.Raw]) -> bool:
     return any(part is not None for part in parts) or any(memoryview(raw).nbytes for raw in others)
 
 
-def _take_document(
-    document: Document[Span] | Document[msgspec.Raw], packer: Packer, reader: Reader
-) -> list[str]:
+def _take_document(document: Document[Span] | Document[msgspec.Raw], packer: Packer, reader: Reader) -> list[str]:
     if memoryview(document.data).nbytes > len(b"null"):
         return jaeger.take(document.data, packer, reader)
     return otlp_json.take(document, packer, reader)

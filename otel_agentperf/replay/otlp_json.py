@@ -105,7 +105,9 @@ def take(document: Document[Span] | Document[msgspec.Raw], packer: Packer, reade
     return [without_trace_id(bad), *told] if bad else told
 
 
-def _take(spans: Iterable[Span | msgspec.Raw], traces: TraceRecords, scope: str, reader: Reader, told: list[str]) -> int:
+def _take(
+    spans: Iterable[Span | msgspec.Raw], traces: TraceRecords, scope: str, reader: Reader, told: list[str]
+) -> int:
     bad = 0
     read = otlp_json_span.read
     for given in spans:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from binascii import Error as NotHexError
 from binascii import unhexlify
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 

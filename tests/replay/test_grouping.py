@@ -14,7 +14,6 @@ from otel_agentperf import config
 from otel_agentperf.replay import local
 from otel_agentperf.replay.engines import WorkerDiedError
 from otel_agentperf.replay.local import LocalEngine
-
 from otel_agentperf.replay.outcome import Outcome
 from otel_agentperf.replay.packing import parted, unpacked
 from otel_agentperf.replay.pieces import Layout, Piece, lines_in, pieces_of

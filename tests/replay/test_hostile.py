@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from otel_agentperf.replay.local import LocalEngine
-
 from otel_agentperf.replay.outcome import Outcome
 from otel_agentperf.replay.pieces import Layout, Piece
 from otel_agentperf.replay.plan import Plan
