@@ -75,14 +75,14 @@ def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
     }
     until: dict[int, int] = {}
     for row in rows:
-        _, _, kind, start_ns, end_ns, cost_usd, fresh, output, cached, thoughts, *more = row
-        is_error, is_agent, is_billed, _, name, agent, _ = more
+        _, _, kind, start_ns, end_ns, cost_usd, fresh, output, cached, thoughts, is_error, is_agent, *_ = row
         table = tables.get(kind)
         if table is not None:
-            line = table.get(name) or line_of(table, name)
+            line = table.get(row.name) or line_of(table, row.name)
             _add_call(line, start_ns, end_ns, is_error, until)
+            is_billed = row.has_cost
             if is_billed or fresh or output:
-                of_agent = agents.get(agent) or line_of(agents, agent)
+                of_agent = agents.get(row.agent) or line_of(agents, row.agent)
                 picodollars = round(cost_usd * PICO_PER_USD) if cost_usd == cost_usd else None  # noqa: PLR0124 - not a number
                 for each in (line, of_agent):
                     each.input_tokens += fresh
@@ -96,7 +96,7 @@ def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
                         else:
                             each.cost_pico += picodollars
         if is_agent:
-            line = agents.get(name) or line_of(agents, name)
+            line = agents.get(row.name) or line_of(agents, row.name)
             _add_call(line, start_ns, end_ns, is_error, until)
     breakdown.left_out = max(0, breakdown.totals.operations - len(rows))
 

@@ -99,11 +99,15 @@ class _Placing:
     def _beneath(self, operation: Operation, parent: _Place | None) -> _Place:
         kind = operation.kind
         if kind is OperationKind.OTHER:
-            return parent if parent is not None else _Place(operation, operation, 0, False, operation.agent)
+            return (
+                parent
+                if parent is not None
+                else _Place(operation, operation, 0, within_agentic=False, agent=operation.agent)
+            )
         if parent is None:
             place = _Place(operation, operation, 0, kind in _AGENTIC, operation.agent)
         elif operation.name == parent.operation.name and _is_said_twice(operation, parent.operation):
-            self._keep(operation, parent, False, None)
+            self._keep(operation, parent, None, counted=False)
             return parent
         else:
             is_agentic = kind in _AGENTIC
@@ -113,10 +117,10 @@ class _Placing:
         if kind is OperationKind.AGENT or (kind is OperationKind.NODE and _is_top_level(parent)):
             place.agent, place.is_agent = operation.name, True
         counted = operation.counted and operation.span_id not in self._told_twice
-        self._keep(operation, place, counted, parent)
+        self._keep(operation, place, parent, counted=counted)
         return place
 
-    def _keep(self, operation: Operation, place: _Place, counted: bool, parent: _Place | None) -> None:  # noqa: FBT001 - taken as it comes, for speed
+    def _keep(self, operation: Operation, place: _Place, parent: _Place | None, *, counted: bool) -> None:
         above = parent.operation if parent is not None else None
         node = operation.node
         if node is not None:
@@ -192,7 +196,7 @@ def runs_of(operations: Iterable[Operation]) -> list[TracedRun]:
     runs = [
         _run(by_id[root_id], placed)
         for root_id, placed in placing.placed.items()
-        if any([item[-1].counted for item in placed])  # else another run has all of it
+        if any(item[-1].counted for item in placed)  # else another run has all of it
     ]
     if len(runs) > 1:
         runs.sort(key=lambda run: (run.root.start_ns, run.root.span_id))

@@ -104,9 +104,8 @@ def read(
                 facts.inference,
                 facts.tool,
                 facts.node,
-                False,
-                said.session_id,
-                said.counted,
+                session_id=said.session_id,
+                counted=said.counted,
             )
     facts = None if KEYS.isdisjoint(attributes) else _facts(name, attributes, scope, parent_id)
     if facts is None:

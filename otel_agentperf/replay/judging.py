@@ -80,7 +80,7 @@ class TraceJudge:
             operations.append(record.operation)
             if record.recorded is not None or record.success is not None or record.score is not None:
                 said[record.operation.span_id] = record
-        if all([operation.kind is OperationKind.OTHER for operation in operations]):
+        if all(operation.kind is OperationKind.OTHER for operation in operations):
             return
         stand_ins = _stand_ins(records, ids)
         lost = {operation.span_id for operation in stand_ins}
@@ -120,7 +120,7 @@ class TraceJudge:
             missing = calls - totals.inference_calls - totals.embedding_calls
             if missing > 0:
                 notes = (*notes, f"{missing} of {calls} model calls have no span here: not sampled, or lost.")
-        is_blind = any([op.tool is None and op.kind is OperationKind.TOOL for op in operations])
+        is_blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
         return Judged(TracedRun(root, operations), summary, digest(engine, live), service, root_seen, notes, is_blind)
 
 

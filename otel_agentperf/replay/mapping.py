@@ -13,8 +13,7 @@ import msgspec
 
 from otel_agentperf.replay import backends, jaeger, opening, otlp_json, otlp_proto
 from otel_agentperf.replay.extras import MissingExtraError
-from otel_agentperf.replay.otlp_json import Document
-from otel_agentperf.replay.otlp_json_span import Span
+from otel_agentperf.replay.otlp_json import Apart, Whole
 from otel_agentperf.replay.packing import Packer
 from otel_agentperf.replay.pieces import Layout, Piece, UnknownFormError, lines_in, messages_in
 from otel_agentperf.replay.records import Reader
@@ -105,13 +104,13 @@ def _take(data: bytes, packer: Packer, reader: Reader) -> list[str]:
     return [_NO_SPANS]
 
 
-def _is_known(document: Document[Span] | Document[msgspec.Raw]) -> bool:
+def _is_known(document: Whole | Apart) -> bool:
     parts = (document.resource_spans, document.batches, document.trace)
     others = (document.data, document.resource_metrics, document.resource_logs)
     return any(part is not None for part in parts) or any(memoryview(raw).nbytes for raw in others)
 
 
-def _take_document(document: Document[Span] | Document[msgspec.Raw], packer: Packer, reader: Reader) -> list[str]:
+def _take_document(document: Whole | Apart, packer: Packer, reader: Reader) -> list[str]:
     if memoryview(document.data).nbytes > len(b"null"):
         return jaeger.take(document.data, packer, reader)
     return otlp_json.take(document, packer, reader)

@@ -9,7 +9,7 @@ Ids come as hex, or as base64 from writers that follow proto3's own mapping (Tem
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -57,12 +57,15 @@ class Document(msgspec.Struct, Generic[S], rename="camel", gc=False):
     resource_logs: msgspec.Raw = msgspec.Raw()
 
 
+Whole: TypeAlias = Document[Span]
+Apart: TypeAlias = Document[msgspec.Raw]
+
 # Not strict, as for a single span: a number may stand as text.
-_decoded = msgspec.json.Decoder(Document[Span] | list[Document[Span]], strict=False)
-_apart = msgspec.json.Decoder(Document[msgspec.Raw] | list[Document[msgspec.Raw]])
+_whole: msgspec.json.Decoder[Whole | list[Whole]] = msgspec.json.Decoder(Whole | list[Whole], strict=False)
+_apart: msgspec.json.Decoder[Apart | list[Apart]] = msgspec.json.Decoder(Apart | list[Apart])
 
 
-def documents(data: bytes) -> list[Document[Span]] | list[Document[msgspec.Raw]]:
+def documents(data: bytes) -> list[Whole] | list[Apart]:
     """Decode what is one document, or a list of them.
 
     Raises:
@@ -72,7 +75,7 @@ def documents(data: bytes) -> list[Document[Span]] | list[Document[msgspec.Raw]]
     """
     if len(data) <= _AT_ONCE_BYTES:
         try:
-            found = _decoded.decode(data)
+            found = _whole.decode(data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             pass  # one span may be at fault
         else:
@@ -81,7 +84,7 @@ def documents(data: bytes) -> list[Document[Span]] | list[Document[msgspec.Raw]]
     return apart if isinstance(apart, list) else [apart]
 
 
-def take(document: Document[Span] | Document[msgspec.Raw], packer: Packer, reader: Reader) -> list[str]:
+def take(document: Whole | Apart, packer: Packer, reader: Reader) -> list[str]:
     """Read the spans of one document.
 
     Args:
@@ -112,7 +115,7 @@ def _take(
     read = otlp_json_span.read
     for given in spans:
         try:
-            span = given if given.__class__ is Span else otlp_json_span.decoded(cast("msgspec.Raw", given))
+            span = given if isinstance(given, Span) else otlp_json_span.decoded(given)
             trace_id = span.trace_id
             own = traces.get(trace_id)
             if own is None:

@@ -107,7 +107,7 @@ def written(draw: st.DrawFn) -> dict[str, Any]:
     """The attributes of a span of ours."""
     operation = draw(st.sampled_from(sorted(SPANS)))
     always, optional = SPANS[operation]
-    said = draw(st.fixed_dictionaries({}, optional={**ANYWHERE, **optional}))
+    said: dict[str, Any] = draw(st.fixed_dictionaries({}, optional={**ANYWHERE, **optional}))
     return {semconv.OPERATION_NAME: operation, **always, **said}
 
 
