@@ -7,7 +7,7 @@ services. Digests are small, can be pickled, and merge in any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from otel_agentperf.analysis.engine import Engine
@@ -17,6 +17,7 @@ from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, Spending, View
 
 AnyRule = Rule[Any]
+_SPENT = tuple(each.name for each in fields(Spending))
 
 
 @dataclass(slots=True)
@@ -104,5 +105,5 @@ def _add(view: View, part: Digest) -> None:
         if own is None:
             known = len(contributors) < MAX_CONTRIBUTORS
             own = contributors.setdefault(name if known else OTHER_CONTRIBUTOR, Spending())
-        own.cost_usd += spending.cost_usd
-        own.operations += spending.operations
+        for each in _SPENT:
+            setattr(own, each, getattr(own, each) + getattr(spending, each))

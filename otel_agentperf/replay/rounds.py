@@ -14,9 +14,10 @@ import heapq
 import pickle
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from zlib import crc32
+
+import msgspec
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, pico, usd_of
 from otel_agentperf.analysis.fold import Fold
@@ -119,7 +120,7 @@ def _take(judged: Judged, reduced: Reduced, shop: _Workshop) -> SessionPart:
     breakdown = breakdown_of(summary, shared=shop.shared)
     if summary.session_id is not None and summary.suggestions:
         # What is to be said of its session is not known before all of its runs are.
-        summary = replace(
+        summary = msgspec.structs.replace(
             summary,
             suggestions=tuple(item for item in summary.suggestions if item.rule not in shop.shared),
             savings=Saved(usd_of(breakdown.saved_pico), breakdown.saved_ns / NS_PER_S),
