@@ -1,7 +1,7 @@
 """Our own spans, read at one go: they are most of the work of a replay.
 
 What stands on a span of ours has the types that we write, so all of it is taken out of the
-attributes in C (measured: a node in 1.3 us against 3.0 us one by one, a request in 4 us against 10).
+attributes in C (measured: a request in 6.2 us against 11.1 one by one, a tool in 3.2 against 5.7).
 Where a type is another, since something on the way changed it, where content has to be read, or where
 somebody else wrote on the span, `None` says so and the way of everyone else is gone. Both ways say
 the same: a test holds them against each other.

@@ -2,7 +2,7 @@
 
 A span is read where it is found, so that its text is gone through once; what is carried is a
 quarter of it. Each record is packed as soon as it is read: what a piece holds stays small and
-near (measured: a quarter less time than with the records kept until the end of their piece).
+near (measured: a third less time than with the records kept until the end of their piece).
 A bucket's packs can be joined in any order: all spans of a trace lie in one bucket.
 """
 
