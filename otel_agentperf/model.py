@@ -2,7 +2,8 @@
 
 Everything here is immutable and knows nothing of OpenTelemetry. `msgspec.Struct` stands
 where a frozen dataclass would: it is built in C, which matters on a path that every model
-request takes.
+request takes. What an operation is made of is written as arrays where it is encoded, which
+only replay does, between its rounds.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class ServiceTier(StrEnum):
     """A tier whose price is not known here; what it served stays unpriced."""
 
 
-class ModalityTokens(msgspec.Struct, frozen=True, gc=False):
+class ModalityTokens(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Tokens by modality; absent modalities are 0. A subset of the total they belong to."""
 
     text: int = 0
@@ -69,7 +70,7 @@ class ModalityTokens(msgspec.Struct, frozen=True, gc=False):
     document: int = 0
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False):
+class Usage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one model request consumed, in tokens, by the rules of the GenAI conventions.
 
     `input_tokens` includes cached and tool-use tokens, `output_tokens` includes reasoning
@@ -97,7 +98,7 @@ class CostStatus(StrEnum):
     UNPRICED = "unpriced"
 
 
-class Cost(msgspec.Struct, frozen=True, gc=False):
+class Cost(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one operation cost, in US dollars. `None` is unknown and is never 0.
 
     `total_usd` is the sum of the lines. `input_usd` is what fresh (uncached) input cost.
@@ -115,7 +116,7 @@ class Cost(msgspec.Struct, frozen=True, gc=False):
     estimated: bool = False
 
 
-class ToolCall(msgspec.Struct, frozen=True, gc=False):
+class ToolCall(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Fingerprints of one tool execution: 16 hex digits each, comparable under one key only."""
 
     arguments_hash: str | None = None
@@ -130,7 +131,7 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
     """Characters of the result."""
 
 
-class Inference(msgspec.Struct, frozen=True, gc=False):
+class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What is known of one model request beside its usage."""
 
     provider: str = ""
@@ -159,7 +160,7 @@ class Inference(msgspec.Struct, frozen=True, gc=False):
     """Waits between the HTTP attempts."""
 
 
-class NodeStep(msgspec.Struct, frozen=True, gc=False):
+class NodeStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where in its graph a node ran."""
 
     graph: str = ""
@@ -168,7 +169,7 @@ class NodeStep(msgspec.Struct, frozen=True, gc=False):
     attempts: int = 1
 
 
-class Operation(msgspec.Struct, frozen=True, gc=False):
+class Operation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One finished unit of agent work. Times are Unix nanoseconds."""
 
     kind: OperationKind
@@ -292,3 +293,19 @@ class Totals(msgspec.Struct, gc=False):
     unpriced_calls: int = 0
     errors: int = 0
     operations: int = 0
+
+    def merge(self, other: Totals) -> None:
+        """Add other sums to these. Written out: replay does it for every run, several times."""
+        self.cost_usd += other.cost_usd
+        self.cache_read_usd += other.cache_read_usd
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.cache_read_tokens += other.cache_read_tokens
+        self.reasoning_tokens += other.reasoning_tokens
+        self.inference_calls += other.inference_calls
+        self.embedding_calls += other.embedding_calls
+        self.tool_calls += other.tool_calls
+        self.service_calls += other.service_calls
+        self.unpriced_calls += other.unpriced_calls
+        self.errors += other.errors
+        self.operations += other.operations

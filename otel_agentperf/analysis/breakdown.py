@@ -28,8 +28,6 @@ OTHER = "(other)"
 MAX_OPPORTUNITIES = 200
 """Suggestions that one breakdown holds; the weightiest are kept."""
 
-_SUMS = Totals.__struct_fields__
-
 
 class Line(msgspec.Struct, gc=False):
     """What one agent, model, tool or service did. Mutable: runs are added to it."""
@@ -52,12 +50,20 @@ class Line(msgspec.Struct, gc=False):
     wasted_ns: int = 0
 
     def merge(self, other: Line) -> None:
-        """Add another line to this one."""
-        for name in _LINE_FIELDS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-_LINE_FIELDS = Line.__struct_fields__
+        """Add another line to this one. Written out: replay does it for every line of every run."""
+        self.calls += other.calls
+        self.errors += other.errors
+        self.busy_ns += other.busy_ns
+        self.path_ns += other.path_ns
+        self.cost_pico += other.cost_pico
+        self.billed_calls += other.billed_calls
+        self.unpriced_calls += other.unpriced_calls
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.cache_read_tokens += other.cache_read_tokens
+        self.reasoning_tokens += other.reasoning_tokens
+        self.wasted_pico += other.wasted_pico
+        self.wasted_ns += other.wasted_ns
 
 
 class Opportunity(msgspec.Struct):
@@ -138,14 +144,24 @@ class Breakdown:
 
     def merge(self, other: Breakdown) -> None:
         """Add other runs to these; `other` must not be used again."""
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.runs += other.runs
+        self.successes += other.successes
+        self.scored += other.scored
+        self.score_micro += other.score_micro
+        self.duration_ns += other.duration_ns
+        self.path_ns += other.path_ns
+        self.wasted_pico += other.wasted_pico
+        self.wasted_ns += other.wasted_ns
+        self.saved_pico += other.saved_pico
+        self.saved_ns += other.saved_ns
+        self.left_out += other.left_out
         self.first_ns = _of_both(min, self.first_ns, other.first_ns)
         self.last_ns = _of_both(max, self.last_ns, other.last_ns)
-        for name in _SUMS:
-            setattr(self.totals, name, getattr(self.totals, name) + getattr(other.totals, name))
-        for name in _TABLES:
-            _merge_lines(getattr(self, name), getattr(other, name))
+        self.totals.merge(other.totals)
+        _merge_lines(self.agents, other.agents)
+        _merge_lines(self.models, other.models)
+        _merge_lines(self.tools, other.tools)
+        _merge_lines(self.services, other.services)
         self.add_opportunities(other.opportunities.values())
 
     def add_opportunities(self, opportunities: Iterable[Opportunity]) -> None:
@@ -163,22 +179,6 @@ class Breakdown:
             own.update(kept)
 
 
-_COUNTS = (
-    "runs",
-    "successes",
-    "scored",
-    "score_micro",
-    "duration_ns",
-    "path_ns",
-    "wasted_pico",
-    "wasted_ns",
-    "saved_pico",
-    "saved_ns",
-    "left_out",
-)
-_TABLES = ("agents", "models", "tools", "services")
-
-
 def _worth(opportunity: Opportunity) -> tuple[float, int]:
     return -opportunity.suggestion.impact_score, -(opportunity.cost_pico or 0)
 
@@ -191,7 +191,13 @@ def _of_both(chosen: Callable[[int, int], int], one: int | None, other: int | No
 
 def _merge_lines(own: dict[str, Line], others: Mapping[str, Line]) -> None:
     for name, line in others.items():
-        line_of(own, name).merge(line)
+        before = own.get(name)
+        if before is not None:
+            before.merge(line)
+        elif len(own) < MAX_NAMES:
+            own[name] = line
+        else:
+            line_of(own, name).merge(line)
 
 
 def line_of(lines: dict[str, Line], name: str) -> Line:

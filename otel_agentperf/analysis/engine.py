@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from otel_agentperf.analysis.columns import cost_of
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
-from otel_agentperf.analysis.runs import Run, ScopeState, Session, count, join_totals
+from otel_agentperf.analysis.runs import Run, ScopeState, Session, count
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
 from otel_agentperf.analysis.summary import RunSummary
@@ -297,7 +297,7 @@ class Engine:
 
     def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
         session, process = run.session, run.process
-        join_totals(process.view.totals, run.totals)
+        process.view.totals.merge(run.totals)
         session.view.columns = process.view.columns = run.columns
         for rule, place, kind, concludes, judges in self._concluding:
             scope = run if kind is _RUN else session if kind is _SESSION else process

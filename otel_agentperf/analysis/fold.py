@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from otel_agentperf.analysis.engine import Engine
-from otel_agentperf.analysis.runs import MAX_CONTRIBUTORS, OTHER_CONTRIBUTOR, Run, join_totals
+from otel_agentperf.analysis.runs import MAX_CONTRIBUTORS, OTHER_CONTRIBUTOR, Run
 from otel_agentperf.model import Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, Spending, View
 
 AnyRule = Rule[Any]
+_SPENT = tuple(each.name for each in fields(Spending))
 
 
 @dataclass(slots=True)
@@ -97,10 +98,12 @@ class Fold:
 
 
 def _add(view: View, part: Digest) -> None:
-    join_totals(view.totals, part.totals)
+    view.totals.merge(part.totals)
     contributors = view.contributors
     for name, spending in part.contributors.items():
-        known = name in contributors or len(contributors) < MAX_CONTRIBUTORS
-        own = contributors.setdefault(name if known else OTHER_CONTRIBUTOR, Spending())
-        for each in fields(Spending):
-            setattr(own, each.name, getattr(own, each.name) + getattr(spending, each.name))
+        own = contributors.get(name)
+        if own is None:
+            known = len(contributors) < MAX_CONTRIBUTORS
+            own = contributors.setdefault(name if known else OTHER_CONTRIBUTOR, Spending())
+        for each in _SPENT:
+            setattr(own, each, getattr(own, each) + getattr(spending, each))

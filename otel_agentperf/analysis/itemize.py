@@ -65,29 +65,28 @@ def _saved(summary: RunSummary, spans: frozenset[int] | None, suggestions: Seque
 
 def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
     """Add every operation to the lines that it belongs to. Written out: it runs for each operation of a session."""
-    agents, models, tools, services = breakdown.agents, breakdown.models, breakdown.tools, breakdown.services
+    agents, models, tools = breakdown.agents, breakdown.models, breakdown.tools
     tables = {
         OperationKind.INFERENCE: models,
         OperationKind.EMBEDDINGS: models,
         OperationKind.TOOL: tools,
         OperationKind.RETRIEVAL: tools,
-        OperationKind.SERVICE: services,
+        OperationKind.SERVICE: breakdown.services,
     }
     until: dict[int, int] = {}
     for row in rows:
-        _, _, kind, start_ns, end_ns, cost_usd, tokens_in, tokens_out, cached, thoughts, *_, name, agent, _ = row
+        _, _, kind, start_ns, end_ns, cost_usd, fresh, output, cached, thoughts, is_error, is_agent, *_ = row
         table = tables.get(kind)
         if table is not None:
-            line = table.get(name) or line_of(table, name)
-            _add_call(line, start_ns, end_ns, until)
-            line.errors += row.is_error
+            line = table.get(row.name) or line_of(table, row.name)
+            _add_call(line, start_ns, end_ns, is_error, until)
             is_billed = row.has_cost
-            if is_billed or tokens_in or tokens_out:
-                of_agent = agents.get(agent) or line_of(agents, agent)
+            if is_billed or fresh or output:
+                of_agent = agents.get(row.agent) or line_of(agents, row.agent)
                 picodollars = round(cost_usd * PICO_PER_USD) if cost_usd == cost_usd else None  # noqa: PLR0124 - not a number
                 for each in (line, of_agent):
-                    each.input_tokens += tokens_in
-                    each.output_tokens += tokens_out
+                    each.input_tokens += fresh
+                    each.output_tokens += output
                     each.cache_read_tokens += cached
                     each.reasoning_tokens += thoughts
                     if is_billed:
@@ -96,19 +95,20 @@ def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
                             each.unpriced_calls += 1
                         else:
                             each.cost_pico += picodollars
-        if row.is_agent:
-            line = agents.get(name) or line_of(agents, name)
-            _add_call(line, start_ns, end_ns, until)
-            line.errors += row.is_error
+        if is_agent:
+            line = agents.get(row.name) or line_of(agents, row.name)
+            _add_call(line, start_ns, end_ns, is_error, until)
     breakdown.left_out = max(0, breakdown.totals.operations - len(rows))
 
 
-def _add_call(line: Line, start_ns: int, end_ns: int, until: dict[int, int]) -> None:
+def _add_call(line: Line, start_ns: int, end_ns: int, is_error: bool, until: dict[int, int]) -> None:  # noqa: FBT001 - taken as it comes, for speed
     line.calls += 1
-    begun_ns = max(start_ns, until.get(id(line), 0))
-    if end_ns > begun_ns:
-        line.busy_ns += end_ns - begun_ns
-        until[id(line)] = end_ns
+    line.errors += is_error
+    if end_ns > start_ns:
+        before_ns = until.get(id(line), 0)
+        if before_ns < end_ns:
+            line.busy_ns += end_ns - (max(before_ns, start_ns))
+            until[id(line)] = end_ns
 
 
 def _charge_waste(agents: dict[str, Line], rows: Sequence[Row], measured: Sequence[Suggestion]) -> None:

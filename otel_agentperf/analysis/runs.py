@@ -19,7 +19,6 @@ _EMITTED_EVIDENCE_RATIO = 2
 MAX_CONTRIBUTORS = 500
 OTHER_CONTRIBUTOR = "other:other"
 """Who is charged beyond that many."""
-_SUMS = Totals.__struct_fields__
 # Members of an enum are dear to look up in Python 3.11, and every operation passes here.
 _NODE, _INFERENCE, _TOOL = OperationKind.NODE, OperationKind.INFERENCE, OperationKind.TOOL
 _EMBEDDINGS, _SERVICE = OperationKind.EMBEDDINGS, OperationKind.SERVICE
@@ -222,14 +221,6 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
                 totals.cost_usd += cost.total_usd
                 if cost.cache_read_usd:
                     totals.cache_read_usd += cost.cache_read_usd
-
-
-def join_totals(totals: Totals, other: Totals) -> None:
-    """Add sums to sums."""
-    for name in _SUMS:
-        added = getattr(other, name)
-        if added:
-            setattr(totals, name, getattr(totals, name) + added)
 
 
 def contributor_of(operation: Operation) -> str:

@@ -20,8 +20,8 @@ from otel_agentperf.reading import values
 from otel_agentperf.reading.values import Attributes
 
 _KINDS_WITHOUT_CALLS = ("text", "media", "blocked", "empty")
-_LOGFIRE_COST = "operation.cost"
-_DRAFT_COST, _DRAFT_CURRENCY = "gen_ai.usage.cost.amount", "gen_ai.usage.cost.currency"
+LOGFIRE_COST = "operation.cost"
+_DRAFT_COST, DRAFT_CURRENCY = "gen_ai.usage.cost.amount", "gen_ai.usage.cost.currency"
 """Proposed for the conventions in 2026 (semantic-conventions-genai #443)."""
 _TIERS = {tier.value: tier for tier in ServiceTier}
 
@@ -31,8 +31,8 @@ def cost(attributes: Attributes) -> Cost | None:
     status = attributes.get(semconv.COST_STATUS)
     total = values.money(attributes, semconv.USAGE_COST)
     if status is None:
-        total = total or values.money(attributes, _LOGFIRE_COST)
-        if not total and attributes.get(_DRAFT_CURRENCY) == "USD":
+        total = total or values.money(attributes, LOGFIRE_COST)
+        if not total and attributes.get(DRAFT_CURRENCY) == "USD":
             total = values.money(attributes, _DRAFT_COST)
         # OpenLIT writes 0 where it knows no price.
         return Cost(CostStatus.PRICED, total) if total else None
@@ -64,7 +64,7 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
         return None
     return ToolCall(
         arguments_hash=values.text(attributes, semconv.TOOL_ARGUMENTS_HASH),
-        arguments_simhash=_hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
+        arguments_simhash=hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
         context_hash=values.text(attributes, semconv.TOOL_CONTEXT_HASH),
         result_hash=values.text(attributes, semconv.TOOL_RESULT_HASH),
         error_hash=values.text(attributes, semconv.TOOL_ERROR_HASH),
@@ -73,7 +73,7 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
     )
 
 
-def _hex_digits(attributes: Attributes, key: str) -> str | None:
+def hex_digits(attributes: Attributes, key: str) -> str | None:
     """A SimHash, which rules read as a number: text that is none is dropped."""
     value = values.text(attributes, key)
     if value is None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.model import BILLED_BY_TOKEN, Inference, NodeStep, OperationKind
-from otel_agentperf.reading import agentperf, openllmetry, own, usages, values
+from otel_agentperf.reading import agentperf, openllmetry, usages, values
 from otel_agentperf.reading.facts import Facts, provider
 from otel_agentperf.reading.values import Attributes
 
@@ -78,10 +78,6 @@ def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -
         kind = _unknown(attributes)
     elif kind is OperationKind.AGENT:
         kind = openllmetry.graph(attributes)
-    if scope == semconv.SCOPE_GOOGLE_GENAI and kind in BILLED_BY_TOKEN:
-        facts = own.request(kind, attributes)
-        if facts is not None:
-            return facts
     keys = _NAME_KEYS[kind]
     named = (values.text(attributes, *keys) if keys else None) or name.removeprefix(operation).strip() or name
     return _facts(kind, named, attributes, operation, scope)

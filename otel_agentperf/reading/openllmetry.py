@@ -29,7 +29,7 @@ _NODE = _PROPERTIES + "langgraph_node"
 _STEP = _PROPERTIES + "langgraph_step"
 _INTEGRATION = _PROPERTIES + "ls_integration"
 _CREATE_AGENT = "langchain_create_agent"
-_GRAPH_NODES = "gen_ai.workflow.nodes"
+GRAPH_NODES = "gen_ai.workflow.nodes"
 _NAME = "traceloop.entity.name"
 SESSION_KEYS = tuple(_PROPERTIES + name for name in ("thread_id", "session_id", "conversation_id"))
 
@@ -63,7 +63,7 @@ def graph(attributes: Attributes) -> OperationKind:
     if attributes.get(KEY) == "workflow":
         made_by = attributes.get(_INTEGRATION)
         return OperationKind.AGENT if made_by == _CREATE_AGENT else OperationKind.WORKFLOW
-    return OperationKind.WORKFLOW if _GRAPH_NODES in attributes else OperationKind.AGENT
+    return OperationKind.WORKFLOW if GRAPH_NODES in attributes else OperationKind.AGENT
 
 
 def read_request(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:

@@ -16,9 +16,10 @@ It errs towards more runs: a parent that is absent makes its children local root
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeAlias
 
 import msgspec
 
@@ -26,6 +27,7 @@ from otel_agentperf.model import Inference, NodeStep, Operation, OperationKind
 from otel_agentperf.reading.twice import completed, told_twice
 
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
+_START = attrgetter("start_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,66 +41,86 @@ class TracedRun:
     It is absent where it is no agent work itself: a caller's span around model requests."""
 
 
-@dataclass(slots=True)
-class _Place:
+class _Place(msgspec.Struct, gc=False):
     """What holds beneath one operation."""
 
     operation: Operation
     root: Operation
     depth: int
+    within_agentic: bool
+    """Whether its run is a graph's or an agent's."""
     agent: str = ""
     is_agent: bool = False
 
-    @property
-    def within_agentic(self) -> bool:
-        return self.root.kind in _AGENTIC
+
+_Placed: TypeAlias = tuple[bool, int, int, int, str, Operation]
+"""An operation after what it is sorted by: whether it is its run's root, then when it ended. What times
+leave open is settled alike for any order of spans: the deeper one first, then by start and id."""
 
 
 class _Placing:
-    """Places the operations of one trace, each after its parent."""
+    """Places the operations of one trace, each after its parent. Every span of a replay passes here."""
 
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = operations
         self._told_twice = told_twice(operations)
         self._told_by = {counts: not_counted for not_counted, counts in self._told_twice.items()}
         self._places: dict[str, _Place] = {}
-        self.placed: dict[str, list[tuple[int, Operation]]] = defaultdict(list)
+        self.placed: dict[str, list[_Placed]] = {}
 
     def place(self, operation: Operation) -> None:
         """Place an operation and whatever above it has no place yet."""
-        pending: list[Operation] = []
-        seen: set[str] = set()
-        above: Operation | None = operation
-        while above is not None and above.span_id not in self._places and above.span_id not in seen:
+        places, operations = self._places, self._operations
+        span_id, parent_id = operation.span_id, operation.parent_id
+        if span_id in places:
+            return
+        # Mostly its parent was placed before, or it has none.
+        parent = places.get(parent_id) if parent_id is not None else None
+        if parent is not None or parent_id is None or parent_id not in operations:
+            places[span_id] = self._beneath(operation, parent)
+            return
+        pending = [operation]
+        seen = {span_id}
+        while (parent_id := pending[-1].parent_id) is not None:
+            parent = places.get(parent_id)
+            above = operations.get(parent_id) if parent is None else None
+            if above is None:
+                break
+            if parent_id in seen:
+                top = _top_of_ring(pending[[one.span_id for one in pending].index(parent_id) :])
+                places[top.span_id] = self._beneath(top, None)
+                self.place(operation)
+                return
             pending.append(above)
-            seen.add(above.span_id)
-            above = self._operations.get(above.parent_id) if above.parent_id is not None else None
-        parent = self._places.get(above.span_id) if above is not None else None
+            seen.add(parent_id)
         for below in reversed(pending):
-            parent = self._places[below.span_id] = self._beneath(below, parent)
+            parent = places[below.span_id] = self._beneath(below, parent)
 
     def _beneath(self, operation: Operation, parent: _Place | None) -> _Place:
         kind = operation.kind
+        if kind is OperationKind.OTHER:
+            return (
+                parent
+                if parent is not None
+                else _Place(operation, operation, 0, within_agentic=False, agent=operation.agent)
+            )
         if parent is None:
-            place = _Place(operation, operation, 0, operation.agent)
-        elif kind is OperationKind.OTHER:
-            return parent
-        elif _is_said_twice(operation, parent.operation):
-            self._keep(operation, parent, counted=False)
+            place = _Place(operation, operation, 0, kind in _AGENTIC, operation.agent)
+        elif operation.name == parent.operation.name and _is_said_twice(operation, parent.operation):
+            self._keep(operation, parent, None, counted=False)
             return parent
         else:
-            is_root = kind in _AGENTIC and not parent.within_agentic
-            place = _Place(
-                operation, operation if is_root else parent.root, parent.depth + 1, parent.agent or operation.agent
-            )
-        if _is_agent(operation, parent):
+            is_agentic = kind in _AGENTIC
+            root = operation if is_agentic and not parent.within_agentic else parent.root
+            agent = parent.agent or operation.agent
+            place = _Place(operation, root, parent.depth + 1, is_agentic or parent.within_agentic, agent)
+        if kind is OperationKind.AGENT or (kind is OperationKind.NODE and _is_top_level(parent)):
             place.agent, place.is_agent = operation.name, True
-        if kind is not OperationKind.OTHER:
-            counted = operation.counted and operation.span_id not in self._told_twice
-            self._keep(operation, place, counted=counted, parent=parent)
+        counted = operation.counted and operation.span_id not in self._told_twice
+        self._keep(operation, place, parent, counted=counted)
         return place
 
-    def _keep(self, operation: Operation, place: _Place, *, counted: bool, parent: _Place | None = None) -> None:
+    def _keep(self, operation: Operation, place: _Place, parent: _Place | None, *, counted: bool) -> None:
         above = parent.operation if parent is not None else None
         node = operation.node
         if node is not None:
@@ -117,9 +139,15 @@ class _Placing:
             parent_id=parent_id,
             node=node,
             counted=counted,
-            inference=self._inference(operation),
+            inference=self._inference(operation) if self._told_by else operation.inference,
         )
-        self.placed[place.root.span_id].append((place.depth, placed))
+        span_id, root_id = operation.span_id, place.root.span_id
+        kept = (span_id == root_id, operation.end_ns, -place.depth, operation.start_ns, span_id, placed)
+        own = self.placed.get(root_id)
+        if own is None:
+            self.placed[root_id] = [kept]
+        else:
+            own.append(kept)
 
     def _inference(self, operation: Operation) -> Inference | None:
         inference = operation.inference
@@ -127,6 +155,12 @@ class _Placing:
             return inference
         other = self._operations[self._told_by[operation.span_id]].inference
         return inference if other is None else completed(inference, other)
+
+
+def _top_of_ring(ring: list[Operation]) -> Operation:
+    """Where parents of each other are parted: above the parent of none but the first of them to start."""
+    first = min(ring, key=lambda one: (one.start_ns, one.span_id))
+    return next(one for one in ring if one.parent_id == first.span_id)
 
 
 def _is_said_twice(operation: Operation, above: Operation) -> bool:
@@ -139,12 +173,9 @@ def _is_said_twice(operation: Operation, above: Operation) -> bool:
     return operation.kind is OperationKind.TOOL and above.kind is OperationKind.TOOL
 
 
-def _is_agent(operation: Operation, parent: _Place | None) -> bool:
-    if operation.kind is OperationKind.AGENT:
-        return True
-    if operation.kind is not OperationKind.NODE or parent is None:
-        return False
-    return parent.within_agentic and parent.operation is parent.root and not parent.is_agent
+def _is_top_level(parent: _Place | None) -> bool:
+    """Whether a node stands right beneath the graph that is its run."""
+    return parent is not None and parent.within_agentic and parent.operation is parent.root and not parent.is_agent
 
 
 def runs_of(operations: Iterable[Operation]) -> list[TracedRun]:
@@ -159,27 +190,29 @@ def runs_of(operations: Iterable[Operation]) -> list[TracedRun]:
     """
     by_id = {operation.span_id: operation for operation in operations}
     placing = _Placing(by_id)
-    for operation in by_id.values():
+    # A parent starts before its children: each mostly finds it placed.
+    for operation in sorted(by_id.values(), key=_START):
         placing.place(operation)
     runs = [
         _run(by_id[root_id], placed)
         for root_id, placed in placing.placed.items()
-        if any(operation.counted for _, operation in placed)  # else another run has all of it
+        if any(item[-1].counted for item in placed)  # else another run has all of it
     ]
-    return sorted(runs, key=lambda run: (run.root.start_ns, run.root.span_id))
+    if len(runs) > 1:
+        runs.sort(key=lambda run: (run.root.start_ns, run.root.span_id))
+    return runs
 
 
-def _by_end(root: Operation, depth: int, operation: Operation) -> tuple[bool, int, int, int, str]:
-    """The order in which operations ended; what their times leave open is settled alike for any order of spans."""
-    is_root = operation.span_id == root.span_id
-    return is_root, operation.end_ns, -depth, operation.start_ns, operation.span_id
-
-
-def _run(root: Operation, placed: list[tuple[int, Operation]]) -> TracedRun:
-    placed.sort(key=lambda item: _by_end(root, *item))
-    session_id = root.session_id or next((op.session_id for _, op in placed if op.session_id), None)
+def _run(root: Operation, placed: list[_Placed]) -> TracedRun:
+    placed.sort()
+    session_id = root.session_id or next((item[-1].session_id for item in placed if item[-1].session_id), None)
     kept = tuple(
-        op if op.session_id == session_id else msgspec.structs.replace(op, session_id=session_id) for _, op in placed
+        [
+            operation
+            if operation.session_id == session_id
+            else msgspec.structs.replace(operation, session_id=session_id)
+            for *_, operation in placed
+        ]
     )
-    own = next((op for op in kept if op.span_id == root.span_id), None)
-    return TracedRun(own if own is not None else msgspec.structs.replace(root, session_id=session_id), kept)
+    is_root, *_ = placed[-1]
+    return TracedRun(kept[-1] if is_root else msgspec.structs.replace(root, session_id=session_id), kept)

@@ -15,7 +15,7 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.model import Inference, Operation, OperationKind
-from otel_agentperf.reading import agentperf, contents, genai, openinference, openllmetry, values
+from otel_agentperf.reading import agentperf, contents, genai, openinference, openllmetry, own, values
 from otel_agentperf.reading.values import Attributes
 
 if TYPE_CHECKING:
@@ -80,6 +80,33 @@ def read(
     Returns:
         The operation; its kind is `OTHER` where the span is no agent work.
     """
+    if scope in semconv.OWN_SCOPES:
+        scope = ""
+        found = own.read(attributes)
+        if found is not None:
+            said, facts = found
+            error = said.error_type
+            if error is None and is_error:
+                error = _error_type(attributes, events)
+            return Operation(
+                facts.kind,
+                facts.name,
+                span_id,
+                start_ns,
+                end_ns,
+                parent_id,
+                trace_id,
+                facts.agent,
+                error,
+                said.outcome or ("abandoned" if said.abandoned else None),
+                facts.usage,
+                facts.cost,
+                facts.inference,
+                facts.tool,
+                facts.node,
+                session_id=said.session_id,
+                counted=said.counted,
+            )
     facts = None if KEYS.isdisjoint(attributes) else _facts(name, attributes, scope, parent_id)
     if facts is None:
         error = UNKNOWN_ERROR if is_error else None
@@ -114,7 +141,7 @@ def read(
         facts.node,
         session_id=_session(attributes),
         counted=semconv.COUNTED not in attributes or values.flag(attributes, semconv.COUNTED) is not False,
-        scope="" if scope in semconv.OWN_SCOPES else scope,
+        scope=scope,
     )
 
 

@@ -40,6 +40,7 @@ def told_twice(operations: Mapping[str, Operation]) -> dict[str, str]:
     requests = [op for op in operations.values() if op.kind in BILLED_BY_TOKEN and op.counted]
     if len(requests) < 2 or not any(one.scope for one in requests):  # noqa: PLR2004 - one alone is told once
         return {}  # ours see to that as they are made
+    requests.sort(key=lambda one: (one.start_ns, one.span_id))  # the answer is the same for any order
     beneath: dict[str, list[Operation]] = defaultdict(list)
     for request in requests:
         for above in _above(request, operations):

@@ -13,11 +13,9 @@ import msgspec
 from otel_agentperf import reading, semconv
 from otel_agentperf.reading import values
 from otel_agentperf.replay import records
-from otel_agentperf.replay.otlp_json import id_bytes
-from otel_agentperf.replay.packing import Form, Packer
-from otel_agentperf.replay.records import BadSpanError, Process, Reader, Record
+from otel_agentperf.replay.packing import Packer, packed_of
+from otel_agentperf.replay.records import BadSpanError, Process, Reader, Record, trace_id_of, without_trace_id
 
-_TRACE_ID_BYTES = 16
 _NS_PER_US = 1_000
 _LISTS = frozenset(
     {
@@ -89,40 +87,38 @@ _spans = msgspec.json.Decoder(_Span)
 _processes = msgspec.json.Decoder(_Process)
 
 
-def cut(data: msgspec.Raw, packer: Packer, offset: int) -> int:
-    """Cut the spans out of what stands under `data`.
+def take(data: msgspec.Raw, packer: Packer, reader: Reader) -> list[str]:
+    """Read the spans of what stands under `data`.
 
     Args:
         data: a list of traces, or one.
         packer: takes the spans.
-        offset: where the document begins in its source.
+        reader: reads them.
 
     Returns:
-        How many spans had no trace id and were left out.
+        What could not be read, and why.
 
     Raises:
         msgspec.MsgspecError: it holds no traces.
     """
     found = _traces.decode(data)
-    bad, line = 0, packer.line(offset)
+    bad, told = 0, list[str]()
     for trace in found if isinstance(found, list) else [found]:
         processes = trace.processes or {}
-        heads: dict[bytes, int] = {}
-        for raw in trace.spans or ():
-            span = memoryview(raw)
+        for span in trace.spans or ():
             try:
                 ids = _cuts.decode(span)
-                trace_id = id_bytes(ids.trace_id, _TRACE_ID_BYTES)
+                trace_id = trace_id_of(ids.trace_id)
             except (ValueError, RecursionError):
                 bad += 1
                 continue
             own = ids.process if bytes(ids.process) else processes.get(ids.process_id)
-            resource = bytes(own) if own is not None else b""
-            head = heads.get(resource)
-            if head is None:
-                head = heads[resource] = packer.head(Form.JAEGER, resource, "")
-            packer.add(trace_id, (head, line, span))
-    return bad
+            traces = packer.of(bytes(own) if own is not None else b"", process)
+            try:
+                packed_of(traces, trace_id).add(read(reader, span, trace_id))
+            except BadSpanError as error:
+                told.append(str(error))
+    return [without_trace_id(bad), *told] if bad else told
 
 
 def process(resource: bytes) -> Process:
@@ -134,20 +130,17 @@ def process(resource: bytes) -> Process:
     return records.process_of({**_table(said.tags), "service.name": said.service})
 
 
-def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: str) -> Record:
+def read(reader: Reader, span: msgspec.Raw, trace_id: str) -> Record:
     """Read one span.
 
     Args:
         reader: makes the record.
-        span: its bytes, as `cut` found them.
+        span: its text.
         trace_id: 32 hex digits.
-        who: who reported it.
-        scope: not known here: it stands among the tags.
 
     Raises:
         BadSpanError: it has no id that it could be placed by, or is wrongly typed.
     """
-    del scope
     try:
         said = _spans.decode(span)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -169,7 +162,7 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
         status_message=values.text(tags, "otel.status_description") or "",
         fingerprinter=reader.fingerprinter,
     )
-    return records.record(operation, tags, who, events)
+    return records.record(operation, tags, events)
 
 
 def _parent_id(span: _Span) -> str | None:

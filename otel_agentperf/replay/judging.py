@@ -63,8 +63,10 @@ class TraceJudge:
 
     def judge(self, trace: Trace) -> Iterator[Judged]:
         """Judge the runs of a trace, process by process."""
-        processes = _by_process(trace.records)
-        ids = {record.operation.span_id for record in trace.records} if len(processes) > 1 else None
+        processes = trace.processes
+        ids = None
+        if len(processes) > 1:
+            ids = {record.operation.span_id for records in processes.values() for record in records}
         note = (f"{trace.left_out:,} spans of its trace are left out: it has too many.",) if trace.left_out else ()
         for process, records in processes.items():
             yield from self._judge_process(process, records, ids, note)
@@ -72,15 +74,15 @@ class TraceJudge:
     def _judge_process(
         self, process: Process, records: Sequence[Record], ids: set[str] | None, notes: tuple[str, ...]
     ) -> Iterator[Judged]:
-        operations = [record.operation for record in records]
+        operations: list[Operation] = []
+        said: dict[str, Record] = {}
+        for record in records:
+            operations.append(record.operation)
+            if record.recorded is not None or record.success is not None or record.score is not None:
+                said[record.operation.span_id] = record
         if all(operation.kind is OperationKind.OTHER for operation in operations):
             return
         stand_ins = _stand_ins(records, ids)
-        said = {
-            record.operation.span_id: record
-            for record in records
-            if record.recorded is not None or record.success is not None or record.score is not None
-        }
         lost = {operation.span_id for operation in stand_ins}
         for run in runs_of([*stand_ins, *operations]):
             yield self._judge_run(run, process.service, said, notes, root_seen=run.root.span_id not in lost)
@@ -89,7 +91,12 @@ class TraceJudge:
         self, run: TracedRun, service: str, said: dict[str, Record], notes: tuple[str, ...], *, root_seen: bool
     ) -> Judged:
         prices, engine = self.prices, self._engine
-        operations = tuple(priced(operation, prices) for operation in run.operations)
+        operations = tuple(
+            [
+                priced(operation, prices) if operation.inference is not None else operation
+                for operation in run.operations
+            ]
+        )
         last = operations[-1] if operations else run.root
         root = last if last.span_id == run.root.span_id else run.root
         live = engine.begin(root.name, root.session_id, root.start_ns, alone=True)
@@ -115,16 +122,6 @@ class TraceJudge:
                 notes = (*notes, f"{missing} of {calls} model calls have no span here: not sampled, or lost.")
         is_blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
         return Judged(TracedRun(root, operations), summary, digest(engine, live), service, root_seen, notes, is_blind)
-
-
-def _by_process(records: list[Record]) -> dict[Process, list[Record]]:
-    first = records[0].process if records else None
-    if first is not None and all(record.process is first for record in records):
-        return {first: records}
-    processes: dict[Process, list[Record]] = defaultdict(list)
-    for record in records:
-        processes[record.process].append(record)
-    return processes
 
 
 def _stand_ins(records: Sequence[Record], ids: set[str] | None) -> list[Operation]:

@@ -24,11 +24,11 @@ import msgspec
 
 from otel_agentperf.replay import spilling
 from otel_agentperf.replay.engines import Watcher, WorkerDiedError
-from otel_agentperf.replay.mapping import Mapped, map_piece
+from otel_agentperf.replay.mapping import Mapped
 from otel_agentperf.replay.packing import parted
 from otel_agentperf.replay.pieces import PIECE_BYTES, Piece
 from otel_agentperf.replay.plan import Joined, Plan, Reduced
-from otel_agentperf.replay.rounds import join_sessions, reduce_spans
+from otel_agentperf.replay.rounds import join_sessions, map_spans, reduce_spans
 from otel_agentperf.replay.spilling import MAX_OPEN, Spill
 
 P = ParamSpec("P")
@@ -98,7 +98,7 @@ class LocalEngine:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _rounds(self, pieces: Iterable[Piece], plan: Plan, watcher: Watcher, folder: Path, pool: Executor) -> None:
-        for mapped in self._in_turn(pool, map_and_spill, ((piece, plan.buckets, folder) for piece in pieces)):
+        for mapped in self._in_turn(pool, map_and_spill, ((piece, plan, folder) for piece in pieces)):
             watcher.mapped(mapped)
         spans = Spill(folder / _SPANS).buckets()
         work = ((bucket, plan, folder) for bucket in spans)
@@ -152,9 +152,9 @@ def _prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def map_and_spill(piece: Piece, buckets: int, folder: Path) -> Mapped:
+def map_and_spill(piece: Piece, plan: Plan, folder: Path) -> Mapped:
     """The first round, its packs laid down."""
-    mapped = map_piece(piece, buckets)
+    mapped = map_spans(piece, plan)
     Spill(folder / _SPANS).write(mapped.packs)
     return msgspec.structs.replace(mapped, packs={})
 

@@ -1,7 +1,7 @@
-"""The first half of the grouping: a piece of a source -> its spans by bucket, cut out and packed.
+"""The first half of the grouping: a piece of a source -> its spans by bucket, read and packed.
 
-Pure but for reading its piece. Spans are not read here, only cut: what a span says is decoded
-once, in the second half.
+Pure but for reading its piece. A span is read here, once; the second half only puts what was
+read together by trace.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import msgspec
 
 from otel_agentperf.replay import backends, jaeger, opening, otlp_json, otlp_proto
 from otel_agentperf.replay.extras import MissingExtraError
-from otel_agentperf.replay.otlp_json import Document
+from otel_agentperf.replay.otlp_json import Apart, Whole
 from otel_agentperf.replay.packing import Packer
 from otel_agentperf.replay.pieces import Layout, Piece, UnknownFormError, lines_in, messages_in
+from otel_agentperf.replay.records import Reader
 from otel_agentperf.replay.troubles import Trouble, Troubles
 
-_documents: msgspec.json.Decoder[Document | list[Document]] = msgspec.json.Decoder(Document | list[Document])
 _NO_SPANS = "no spans here: it has none of resourceSpans, batches and data"
 
 
@@ -33,12 +33,13 @@ class Mapped(msgspec.Struct, array_like=True):
     """How much of the source it took, for progress."""
 
 
-def map_piece(piece: Piece, buckets: int) -> Mapped:
-    """Cut the spans of a piece out and pack them by trace.
+def map_piece(piece: Piece, buckets: int, reader: Reader) -> Mapped:
+    """Read the spans of a piece and pack them by trace.
 
     Args:
         piece: a part of a source.
         buckets: how many buckets there are.
+        reader: reads the spans.
 
     Returns:
         Its spans by bucket, with what could not be read.
@@ -46,11 +47,10 @@ def map_piece(piece: Piece, buckets: int) -> Mapped:
     Raises:
         MissingExtraError: a library is absent.
     """
-    packer, troubles = Packer(piece.source), Troubles()
+    packer, troubles = Packer(), Troubles()
     try:
         for offset, data in _documents_in(piece):
-            why = _cut(data, packer, offset)
-            if why is not None:
+            for why in _take(data, packer, reader):
                 unit = "message" if piece.layout in (Layout.MESSAGE, Layout.MESSAGES) else "line"
                 is_whole = piece.layout in (Layout.DOCUMENT, Layout.FETCH)
                 troubles.add(Trouble(piece.source, why, None if is_whole else offset, unit))
@@ -78,51 +78,46 @@ def _unpressed(message: bytes) -> bytes:
         return opened.read()
 
 
-def _cut(data: bytes, packer: Packer, offset: int) -> str | None:
-    """Cut one document; what is wrong with it, if anything is."""
+def _take(data: bytes, packer: Packer, reader: Reader) -> list[str]:
+    """Read one document; what is wrong with it, if anything is."""
     if data[:1] not in (b"{", b"["):
         stripped = data.removeprefix(b"\xef\xbb\xbf").strip()
         if stripped[:1] in (b"{", b"["):
             data = stripped
         elif data[:1] == b"\x0a" and len(data) > 1:
-            return _cut_message(data, packer, offset)
+            return _take_message(data, packer, reader)
         else:
-            return "no JSON object" if stripped else None
+            return ["no JSON object"] if stripped else []
+    told: list[str] = []
     try:
-        found = _documents.decode(data)
-        bad = 0
-        for document in found if isinstance(found, list) else [found]:
-            bad += _cut_document(document, packer, offset)
+        found = otlp_json.documents(data)
+        for document in found:
+            told += _take_document(document, packer, reader)
     except MissingExtraError:
         raise
     except (msgspec.MsgspecError, UnicodeError) as error:
-        return str(error)
+        return [str(error)]
     except RecursionError:
-        return "it nests too deeply"
-    if bad:
-        return _without_id(bad)
-    return None if isinstance(found, list) or len(data) <= len(b"{}") or _is_known(found) else _NO_SPANS
+        return ["it nests too deeply"]
+    if told or data[:1] == b"[" or len(data) <= len(b"{}") or _is_known(found[0]):
+        return told
+    return [_NO_SPANS]
 
 
-def _is_known(document: Document) -> bool:
+def _is_known(document: Whole | Apart) -> bool:
     parts = (document.resource_spans, document.batches, document.trace)
     others = (document.data, document.resource_metrics, document.resource_logs)
     return any(part is not None for part in parts) or any(memoryview(raw).nbytes for raw in others)
 
 
-def _cut_document(document: Document, packer: Packer, offset: int) -> int:
+def _take_document(document: Whole | Apart, packer: Packer, reader: Reader) -> list[str]:
     if memoryview(document.data).nbytes > len(b"null"):
-        return jaeger.cut(document.data, packer, offset)
-    return otlp_json.cut(document, packer, offset)
+        return jaeger.take(document.data, packer, reader)
+    return otlp_json.take(document, packer, reader)
 
 
-def _cut_message(data: bytes, packer: Packer, offset: int) -> str | None:
+def _take_message(data: bytes, packer: Packer, reader: Reader) -> list[str]:
     try:
-        bad = otlp_proto.cut(data, packer, offset)
+        return otlp_proto.take(data, packer, reader)
     except otlp_proto.BadMessageError as error:
-        return str(error)
-    return _without_id(bad) if bad else None
-
-
-def _without_id(bad: int) -> str:
-    return f"{bad:,} {'span' if bad == 1 else 'spans'} without a valid trace id"
+        return [str(error)]

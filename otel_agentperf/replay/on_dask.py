@@ -14,10 +14,10 @@ from typing import Any
 
 from otel_agentperf.replay.engines import Watcher, WorkerDiedError
 from otel_agentperf.replay.extras import needed
-from otel_agentperf.replay.mapping import Mapped, map_piece
+from otel_agentperf.replay.mapping import Mapped
 from otel_agentperf.replay.pieces import Piece
 from otel_agentperf.replay.plan import Joined, Plan, Reduced
-from otel_agentperf.replay.rounds import join_sessions, reduce_spans
+from otel_agentperf.replay.rounds import join_sessions, map_spans, reduce_spans
 
 _CONNECT_S = 20
 _GROUPS = 16
@@ -80,7 +80,7 @@ def _rounds(client: Any, pieces: Iterable[Piece], plan: Plan, watcher: Watcher) 
 
 def _submitted(client: Any, piece: Piece, plan: Plan) -> Any:
     sent = client.scatter(piece, hash=False) if piece.data is not None else piece
-    return client.submit(map_piece, sent, plan.buckets, pure=False)
+    return client.submit(map_spans, sent, plan, pure=False)
 
 
 def _in_turn(futures: list[Any]) -> Iterator[Any]:

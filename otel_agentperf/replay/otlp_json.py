@@ -1,53 +1,55 @@
 """OTLP as JSON: the Collector's file exporter, SDKs, Tempo's answers.
 
-A document (a line, or a whole file) is taken apart into spans without reading them;
-`otlp_json_span` reads one of those. Ids come as hex, or as base64 from writers that follow
-proto3's own mapping (Tempo).
+A document (a line, or a whole file) is decoded at one go, its spans and all; `otlp_json_span`
+reads each of them. Where something in it has a wrong type, or where it is so long that all of it at
+once would take much memory, it is taken apart first and decoded span by span.
+Ids come as hex, or as base64 from writers that follow proto3's own mapping (Tempo).
 """
 
 from __future__ import annotations
 
-import base64
-import struct
-from binascii import Error as NotHexError
-from binascii import unhexlify
 from collections.abc import Iterable
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from otel_agentperf.replay.packing import Form, Packer
+from otel_agentperf.replay import otlp_json_span
+from otel_agentperf.replay.otlp_json_span import Span
+from otel_agentperf.replay.packing import Packer, TraceRecords, packed_of
+from otel_agentperf.replay.records import BadSpanError, Reader, trace_id_of, without_trace_id
 
-_TRACE_ID_BYTES = 16
-_TRACE_ID = b'{"traceId":"'
-_START = struct.Struct(f"{len(_TRACE_ID)}s{2 * _TRACE_ID_BYTES}sc")
+S = TypeVar("S", Span, msgspec.Raw)
+
+_AT_ONCE_BYTES = 1 << 20
+"""A longer document is taken apart: decoded it is some four times as large."""
 
 
 class _Scope(msgspec.Struct, gc=False):
     name: str = ""
 
 
-class _ScopeSpans(msgspec.Struct, rename="camel", gc=False):
+class _ScopeSpans(msgspec.Struct, Generic[S], gc=False):
     scope: _Scope | None = None
-    spans: list[msgspec.Raw] | None = None
+    spans: list[S] | None = None
 
 
-class _ResourceSpans(msgspec.Struct, rename="camel", gc=False):
+class _ResourceSpans(msgspec.Struct, Generic[S], rename="camel", gc=False):
     resource: msgspec.Raw = msgspec.Raw()
-    scope_spans: list[_ScopeSpans] | None = None
-    instrumentation_library_spans: list[_ScopeSpans] | None = None
+    scope_spans: list[_ScopeSpans[S]] | None = None
+    instrumentation_library_spans: list[_ScopeSpans[S]] | None = None
 
 
-class _Trace(msgspec.Struct, rename="camel", gc=False):
-    resource_spans: list[_ResourceSpans] | None = None
+class _Trace(msgspec.Struct, Generic[S], rename="camel", gc=False):
+    resource_spans: list[_ResourceSpans[S]] | None = None
 
 
-class Document(msgspec.Struct, rename="camel", gc=False):
+class Document(msgspec.Struct, Generic[S], rename="camel", gc=False):
     """Any JSON document that may hold spans."""
 
-    resource_spans: list[_ResourceSpans] | None = None
-    batches: list[_ResourceSpans] | None = None
+    resource_spans: list[_ResourceSpans[S]] | None = None
+    batches: list[_ResourceSpans[S]] | None = None
     """Tempo's name for them."""
-    trace: _Trace | None = None
+    trace: _Trace[S] | None = None
     """Tempo's second version."""
     data: msgspec.Raw = msgspec.Raw()
     """Jaeger's traces."""
@@ -55,75 +57,75 @@ class Document(msgspec.Struct, rename="camel", gc=False):
     resource_logs: msgspec.Raw = msgspec.Raw()
 
 
-class _IdOnly(msgspec.Struct, rename="camel", gc=False):
-    trace_id: str = ""
+Whole: TypeAlias = Document[Span]
+Apart: TypeAlias = Document[msgspec.Raw]
+
+# Not strict, as for a single span: a number may stand as text.
+_whole: msgspec.json.Decoder[Whole | list[Whole]] = msgspec.json.Decoder(Whole | list[Whole], strict=False)
+_apart: msgspec.json.Decoder[Apart | list[Apart]] = msgspec.json.Decoder(Apart | list[Apart])
 
 
-_ids = msgspec.json.Decoder(_IdOnly)
+def documents(data: bytes) -> list[Whole] | list[Apart]:
+    """Decode what is one document, or a list of them.
+
+    Raises:
+        msgspec.MsgspecError: it is no JSON, or none of a known shape.
+        UnicodeError: a text in it is none.
+        RecursionError: it nests too deeply.
+    """
+    if len(data) <= _AT_ONCE_BYTES:
+        try:
+            found = _whole.decode(data)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            pass  # one span may be at fault
+        else:
+            return found if isinstance(found, list) else [found]
+    apart = _apart.decode(data)
+    return apart if isinstance(apart, list) else [apart]
 
 
-def cut(document: Document, packer: Packer, offset: int) -> int:
-    """Cut the spans of one document out.
+def take(document: Whole | Apart, packer: Packer, reader: Reader) -> list[str]:
+    """Read the spans of one document.
 
     Args:
-        document: a decoded document; its spans refer to the bytes it was decoded from.
+        document: one of `documents`.
         packer: takes the spans.
-        offset: where the document begins in its source.
+        reader: reads them.
 
     Returns:
-        How many spans had no trace id and were left out.
+        What could not be read, and why.
     """
     batches = document.resource_spans or document.batches
     if batches is None and document.trace is not None:
         batches = document.trace.resource_spans
-    bad, line = 0, packer.line(offset)
+    bad, told = 0, list[str]()
     for batch in batches or ():
-        resource = bytes(batch.resource)
+        traces = packer.of(bytes(batch.resource), otlp_json_span.process)
         for part in batch.scope_spans or batch.instrumentation_library_spans or ():
             if part.spans:
                 scope = part.scope.name if part.scope is not None else ""
-                bad += _cut(part.spans, packer, packer.head(Form.OTLP_JSON, resource, scope), line)
-    return bad
+                bad += _take(part.spans, traces, scope, reader, told)
+    return [without_trace_id(bad), *told] if bad else told
 
 
-def _cut(spans: Iterable[msgspec.Raw], packer: Packer, head: int, line: int) -> int:
+def _take(
+    spans: Iterable[Span | msgspec.Raw], traces: TraceRecords, scope: str, reader: Reader, told: list[str]
+) -> int:
     bad = 0
-    traces = packer.traces
-    for raw in spans:
-        span = memoryview(raw)
+    read = otlp_json_span.read
+    for given in spans:
         try:
-            # What the Collector and most SDKs write begins just so; anything else is looked for.
-            start, hex_id, quote = _START.unpack_from(span)
-            if start == _TRACE_ID and quote == b'"':
-                trace_id = unhexlify(hex_id)
-            else:
-                trace_id = id_bytes(_ids.decode(span).trace_id, _TRACE_ID_BYTES)
-        except (struct.error, ValueError, RecursionError):
-            bad += 1
-            continue
-        # As `Packer.add`, which would be called for every span.
-        own = traces.get(trace_id)
-        if own is None:
-            if not any(trace_id):
-                bad += 1
-                continue
-            traces[trace_id] = [(head, line, span)]
-        else:
-            own.append((head, line, span))
+            span = given if isinstance(given, Span) else otlp_json_span.decoded(given)
+            trace_id = span.trace_id
+            own = traces.get(trace_id)
+            if own is None:
+                try:
+                    trace_id = trace_id_of(trace_id)
+                except ValueError:
+                    bad += 1
+                    continue
+                own = packed_of(traces, trace_id)
+            own.add(read(reader, span, trace_id, scope))
+        except BadSpanError as error:
+            told.append(str(error))
     return bad
-
-
-def id_bytes(text: str, size: int) -> bytes:
-    """The bytes of an id in hex or base64.
-
-    Raises:
-        ValueError: it is neither, or has another length.
-    """
-    if len(text) <= 2 * size:
-        try:
-            found = unhexlify(text.zfill(2 * size)) if text else b""
-        except NotHexError:
-            found = base64.b64decode(text, validate=True)
-        if len(found) == size and any(found):
-            return found
-    raise ValueError("no id")

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from binascii import Error as NotHexError
 from binascii import unhexlify
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 
 from otel_agentperf import reading, semconv
 from otel_agentperf.replay import records
-from otel_agentperf.replay.otlp_json import id_bytes
-from otel_agentperf.replay.records import LATEST_NS, BadSpanError, Process, Reader, Record
+from otel_agentperf.replay.records import LATEST_NS, BadSpanError, Process, Reader, Record, id_bytes
 
 T = TypeVar("T")
 
 _SPAN_ID_BYTES = 8
 _SPAN_ID_DIGITS = 2 * _SPAN_ID_BYTES
+_ONE_OR_BOTH = (_SPAN_ID_DIGITS, 2 * _SPAN_ID_DIGITS)
 _MAX_DEPTH = 64
 """How deeply lists in a value may nest."""
 _ERRORS = (2, "2", "STATUS_CODE_ERROR")
@@ -31,8 +31,16 @@ class _Value(msgspec.Struct, rename="camel", gc=False):
     int_value: int | None = None
     double_value: float | None = None
     bool_value: bool | None = None
-    array_value: Any = None
-    kvlist_value: Any = None
+    array_value: _Array | None = None
+    kvlist_value: _Pairs | None = None
+
+
+class _Array(msgspec.Struct, gc=False):
+    values: list[_Value] | None = None
+
+
+class _Pairs(msgspec.Struct, gc=False):
+    values: list[_Attribute] | None = None
 
 
 class _Attribute(msgspec.Struct, gc=False):
@@ -53,6 +61,7 @@ class _Event(msgspec.Struct, gc=False):
 class Span(msgspec.Struct, rename="camel", gc=False):
     """What is decoded of a span."""
 
+    trace_id: str = ""
     span_id: str = ""
     parent_span_id: str | None = None
     flags: int = 0
@@ -69,7 +78,7 @@ class _Resource(msgspec.Struct, gc=False):
 
 
 # Not strict: a number may stand as text.
-SPANS = msgspec.json.Decoder(Span, strict=False)
+_spans = msgspec.json.Decoder(Span, strict=False)
 _resources = msgspec.json.Decoder(_Resource, strict=False)
 
 
@@ -81,38 +90,46 @@ def process(resource: bytes) -> Process:
         return Process()
 
 
-def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: str) -> Record:
-    """Read one span.
-
-    Args:
-        reader: makes the record.
-        span: its bytes, as `cut` found them.
-        trace_id: 32 hex digits.
-        who: who reported it.
-        scope: the name of its instrumentation scope.
+def decoded(span: msgspec.Raw) -> Span:
+    """Decode one span; values of a wrong type are left out.
 
     Raises:
-        BadSpanError: it has no id that it could be placed by, or nests too deeply.
+        BadSpanError: it is no JSON object, or nests too deeply.
     """
     try:
         try:
-            said = SPANS.decode(span)
+            return _spans.decode(span)
         except msgspec.ValidationError:
-            said = _leniently(span)
-        attributes = _table(said.attributes)
-        events = [(event.name, _table(event.attributes)) for event in said.events] if said.events else ()
+            return _leniently(span)
     except RecursionError:
         raise BadSpanError("a span that nests too deeply") from None
     except (msgspec.MsgspecError, UnicodeError):
         raise BadSpanError("a span that is no valid JSON") from None
+
+
+def read(reader: Reader, said: Span, trace_id: str, scope: str) -> Record:
+    """Read one span.
+
+    Args:
+        reader: makes the record.
+        said: what it says.
+        trace_id: 32 hex digits.
+        scope: the name of its instrumentation scope.
+
+    Raises:
+        BadSpanError: it has no id that it could be placed by.
+    """
+    attributes = _table(said.attributes)
+    events = [(event.name, _table(event.attributes)) for event in said.events] if said.events else ()
     status, start_ns, end_ns = said.status, said.start_time_unix_nano, said.end_time_unix_nano
-    parent_id, flags = said.parent_span_id, said.flags
+    flags = said.flags
+    span_id, parent_id = _ids(said.span_id, said.parent_span_id)
     operation = reading.read(
         said.name,
         attributes,
         scope=scope,
-        span_id=_span_id(said.span_id),
-        parent_id=_parent_id(parent_id) if parent_id else None,
+        span_id=span_id,
+        parent_id=parent_id,
         trace_id=trace_id,
         start_ns=start_ns if 0 <= start_ns <= LATEST_NS else records.time_of(start_ns),
         end_ns=end_ns if 0 <= end_ns <= LATEST_NS else records.time_of(end_ns),
@@ -123,17 +140,23 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
     )
     near = records.near(flags) if flags else None
     if events or semconv.RUN_EFFICIENCY_SCORE in attributes:
-        return records.record(operation, attributes, who, events, parent_is_near=near)
-    return Record(operation, who, near)
+        return records.record(operation, attributes, events, parent_is_near=near)
+    return Record(operation, near)
+
+
+def _ids(span_id: str, parent_id: str | None) -> tuple[str, str | None]:
+    """Both ids in their canonical form, which they mostly have: asked for both at once."""
+    both = span_id + parent_id if parent_id else span_id
+    try:
+        is_canonical = len(span_id) == _SPAN_ID_DIGITS and unhexlify(both).hex() == both
+    except (NotHexError, ValueError):
+        is_canonical = False
+    if is_canonical and len(both) in _ONE_OR_BOTH and span_id != records.NO_ID != parent_id:
+        return span_id, parent_id or None
+    return _span_id(span_id), _parent_id(parent_id) if parent_id else None
 
 
 def _span_id(text: str) -> str:
-    try:
-        found = unhexlify(text).hex()
-    except (NotHexError, ValueError):
-        found = ""
-    if len(found) == _SPAN_ID_DIGITS and found != records.NO_ID:
-        return found
     try:
         return id_bytes(text, _SPAN_ID_BYTES).hex()
     except ValueError:
@@ -166,46 +189,39 @@ def _table(attributes: list[_Attribute] | None) -> dict[str, object]:
     return table
 
 
-def _nested(array: object, pairs: object, depth: int) -> object:
+def _nested(array: _Array | None, pairs: _Pairs | None, depth: int) -> object:
     """A list as a tuple, key and value pairs as a dictionary."""
     if depth <= 0:
         return None
-    if isinstance(array, dict):
-        items = cast("dict[str, object]", array).get("values")
-        listed = cast("list[object]", items) if isinstance(items, list) else []
-        return tuple(_any(item, depth - 1) for item in listed)
-    if isinstance(pairs, dict):
-        items = cast("dict[str, object]", pairs).get("values")
-        listed = cast("list[object]", items) if isinstance(items, list) else []
-        found: dict[str, object] = {}
-        for item in listed:
-            if isinstance(item, dict):
-                pair = cast("dict[str, object]", item)
-                found[str(pair.get("key", ""))] = _any(pair.get("value"), depth - 1)
-        return found
+    if array is not None:
+        return tuple([_any(item, depth - 1) for item in array.values or ()])
+    if pairs is not None:
+        return {pair.key: _any(pair.value, depth - 1) for pair in pairs.values or ()}
     return None
 
 
-def _any(value: object, depth: int) -> object:
-    if not isinstance(value, dict):
+def _any(value: _Value | None, depth: int) -> object:
+    if value is None:
         return None
-    given = cast("dict[str, object]", value)
-    for name in ("stringValue", "boolValue", "doubleValue"):
-        if given.get(name) is not None:
-            return given[name]
-    whole = given.get("intValue")
-    if whole is not None:
-        return _converted(whole, int)
-    return _nested(given.get("arrayValue"), given.get("kvlistValue"), depth)
+    found: object
+    if (
+        (found := value.string_value) is not None
+        or (found := value.int_value) is not None
+        or (found := value.double_value) is not None
+        or (found := value.bool_value) is not None
+    ):
+        return found
+    return _nested(value.array_value, value.kvlist_value, depth)
 
 
-def _leniently(span: memoryview) -> Span:
+def _leniently(span: msgspec.Raw) -> Span:
     """A span some of whose values have a wrong type: those are left out."""
     given: object = msgspec.json.decode(span)
     if not isinstance(given, dict):
         raise BadSpanError("a span that is no JSON object")
     fields = cast("dict[str, object]", given)
     found = Span()
+    found.trace_id = _converted(fields.get("traceId"), str) or ""
     found.span_id = _converted(fields.get("spanId"), str) or ""
     found.parent_span_id = _converted(fields.get("parentSpanId"), str)
     found.name = _converted(fields.get("name"), str) or ""

@@ -8,10 +8,16 @@ from typing import Any
 from otel_agentperf import reading
 from otel_agentperf.replay import records
 from otel_agentperf.replay.extras import needed
-from otel_agentperf.replay.packing import Form, Packer
-from otel_agentperf.replay.records import BadSpanError, Process, Reader, Record
+from otel_agentperf.replay.packing import Packer, packed_of
+from otel_agentperf.replay.records import (
+    TRACE_ID_BYTES,
+    BadSpanError,
+    Process,
+    Reader,
+    Record,
+    without_trace_id,
+)
 
-_TRACE_ID_BYTES = 16
 _SPAN_ID_BYTES = 8
 _ERROR = 2
 _MAX_DEPTH = 64
@@ -25,33 +31,36 @@ def _messages(module: str) -> Any:
     return needed(f"opentelemetry.proto.{module}", "OTLP protobuf", library="opentelemetry-proto")
 
 
-def cut(message: bytes, packer: Packer, offset: int) -> int:
-    """Cut the spans of one request out.
+def take(message: bytes, packer: Packer, reader: Reader) -> list[str]:
+    """Read the spans of one request.
 
     Args:
         message: an encoded ExportTraceServiceRequest or TracesData, which look alike.
         packer: takes the spans.
-        offset: where the message begins in its source.
+        reader: reads them.
 
     Returns:
-        How many spans had no trace id and were left out.
+        What could not be read, and why.
 
     Raises:
         BadMessageError: it is none.
         MissingExtraError: the library that decodes it is absent.
     """
     batches = _parse(_messages("trace.v1.trace_pb2").TracesData, message).resource_spans
-    bad, line = 0, packer.line(offset)
+    bad, told = 0, list[str]()
     for batch in batches:
-        resource: bytes = batch.resource.SerializeToString()
+        traces = packer.of(batch.resource.SerializeToString(), process)
         for part in batch.scope_spans:
-            head = packer.head(Form.OTLP_PROTO, resource, part.scope.name)
             for span in part.spans:
-                if len(span.trace_id) == _TRACE_ID_BYTES and any(span.trace_id):
-                    packer.add(span.trace_id, (head, line, memoryview(span.SerializeToString())))
-                else:
+                if len(span.trace_id) != TRACE_ID_BYTES or not any(span.trace_id):
                     bad += 1
-    return bad
+                    continue
+                trace_id: str = span.trace_id.hex()
+                try:
+                    packed_of(traces, trace_id).add(read(reader, span, trace_id, part.scope.name))
+                except BadSpanError as error:
+                    told.append(str(error))
+    return [without_trace_id(bad), *told] if bad else told
 
 
 def _parse(kind: Any, data: bytes) -> Any:
@@ -68,23 +77,18 @@ def process(resource: bytes) -> Process:
     return records.process_of(_table(decoded.attributes))
 
 
-def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: str) -> Record:
+def read(reader: Reader, said: Any, trace_id: str, scope: str) -> Record:
     """Read one span.
 
     Args:
         reader: makes the record.
-        span: its bytes, as `cut` found them.
+        said: the decoded message.
         trace_id: 32 hex digits.
-        who: who reported it.
         scope: the name of its instrumentation scope.
 
     Raises:
         BadSpanError: it has no id that it could be placed by.
     """
-    try:
-        said = _parse(_messages("trace.v1.trace_pb2").Span, bytes(span))
-    except BadMessageError as error:
-        raise BadSpanError(str(error)) from None
     if len(said.span_id) != _SPAN_ID_BYTES or not any(said.span_id):
         raise BadSpanError("a span without a valid id")
     parent: bytes = said.parent_span_id
@@ -104,7 +108,7 @@ def read(reader: Reader, span: memoryview, trace_id: str, who: Process, scope: s
         status_message=said.status.message,
         fingerprinter=reader.fingerprinter,
     )
-    return records.record(operation, attributes, who, events, parent_is_near=records.near(said.flags))
+    return records.record(operation, attributes, events, parent_is_near=records.near(said.flags))
 
 
 def _table(attributes: Iterable[Any]) -> Mapping[str, object]:

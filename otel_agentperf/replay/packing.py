@@ -1,85 +1,100 @@
-"""Spans of a piece by trace, packed into buckets, as engines carry them.
+"""The records of a piece by trace, packed into buckets, as engines carry them.
 
-A packed span is its own bytes as they stood in the source, cut out and not yet read, with a
-reference to what it shares with its neighbours: the form, the resource, the scope and the place.
+A span is read where it is found, so that its text is gone through once; what is carried is a
+quarter of it. Each record is packed as soon as it is read: what a piece holds stays small and
+near (measured: a third less time than with the records kept until the end of their piece).
 A bucket's packs can be joined in any order: all spans of a trace lie in one bucket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from enum import IntEnum
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 from zlib import crc32
 
 import msgspec
 
+from otel_agentperf.replay.records import Process, Record
 
-class Form(IntEnum):
-    """How the bytes of a span are written."""
-
-    OTLP_JSON = 0
-    OTLP_PROTO = 1
-    JAEGER = 2
+_ARRAY = b"\xdd"
+"""How MessagePack begins an array whose length follows in four bytes."""
 
 
-PackedSpan = tuple[int, int, memoryview]
-"""Which head, which line or message, and the bytes."""
+class Packed:
+    """The records of one trace and process, one after the other."""
+
+    __slots__ = ("data", "spans")
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.spans = 0
+
+    def add(self, record: Record) -> None:
+        """Take one in."""
+        _encode_into(record, self.data, -1)
+        self.spans += 1
 
 
-class Pack(msgspec.Struct, array_like=True, gc=False):
-    """Spans of one bucket from one piece."""
+TraceRecords: TypeAlias = dict[str, Packed]
+"""What one process reported, by the id of the trace: 32 hex digits."""
 
-    source: str
-    resources: list[bytes]
-    """Resources, or Jaeger's processes, as they stood in the source."""
-    heads: list[tuple[Form, int, str]]
-    """Form, which resource, and the name of the scope."""
-    offsets: list[int]
-    """Where each line or message begins, in bytes of the decompressed source."""
-    traces: dict[bytes, list[PackedSpan]]
-    """By trace id."""
+
+def packed_of(traces: TraceRecords, trace_id: str) -> Packed:
+    """Where to put the records of a trace."""
+    packed = traces.get(trace_id)
+    if packed is None:
+        packed = traces[trace_id] = Packed()
+    return packed
+
+
+class Part(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What one process reported of one trace in one piece."""
+
+    trace_id: str
+    process: int
+    """Its place among the pack's processes."""
+    spans: int
+    records: msgspec.Raw
+    """Still packed: `records_in` unpacks them."""
+
+
+class Pack(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """The spans of one bucket from one piece."""
+
+    processes: list[Process]
+    parts: list[Part]
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Pack)
+_encode_into = _encoder.encode_into
+_packs = msgspec.msgpack.Decoder(Pack)
+records_in: Callable[[msgspec.Raw], list[Record]] = msgspec.msgpack.Decoder(list[Record]).decode
+"""Unpack the records of a part."""
 
 
 class Packer:
-    """Collects the spans of one piece by trace.
+    """Collects the spans of one piece by process and trace."""
 
-    Args:
-        source: the file or address that they come from.
-    """
-
-    def __init__(self, source: str) -> None:
-        self.traces: dict[bytes, list[PackedSpan]] = {}
-        self._source = source
-        self._resources: dict[bytes, int] = {}
-        self._heads: dict[tuple[Form, int, str], int] = {}
-        self._offsets: list[int] = []
+    def __init__(self) -> None:
+        self._processes: dict[Process, TraceRecords] = {}
+        self._resources: dict[tuple[object, bytes], TraceRecords] = {}
 
     @property
     def spans(self) -> int:
         """How many there are."""
-        return sum(map(len, self.traces.values()))
+        return sum(packed.spans for traces in self._processes.values() for packed in traces.values())
 
-    def line(self, offset: int) -> int:
-        """Begin a line or message; the number to add its spans under."""
-        self._offsets.append(offset)
-        return len(self._offsets) - 1
+    def of(self, resource: bytes, read: Callable[[bytes], Process]) -> TraceRecords:
+        """Where to put the spans of a process.
 
-    def head(self, form: Form, resource: bytes, scope: str) -> int:
-        """Say what the spans that follow share; the number to add them under."""
-        head = (form, self._resources.setdefault(resource, len(self._resources)), scope)
-        return self._heads.setdefault(head, len(self._heads))
-
-    def add(self, trace_id: bytes, span: PackedSpan) -> None:
-        """Add one span."""
-        spans = self.traces.get(trace_id)
-        if spans is None:
-            self.traces[trace_id] = [span]
-        else:
-            spans.append(span)
+        Args:
+            resource: who it is, as it stands in the source.
+            read: reads that.
+        """
+        traces = self._resources.get((read, resource))
+        if traces is None:
+            traces = self._resources[read, resource] = self._processes.setdefault(read(resource), {})
+        return traces
 
     def packed(self, buckets: int) -> dict[int, bytes]:
         """All that was added, by bucket.
@@ -87,24 +102,25 @@ class Packer:
         Args:
             buckets: how many there are.
         """
-        parts: dict[int, dict[bytes, list[PackedSpan]]] = {}
-        for trace_id, spans in self.traces.items():
-            parts.setdefault(bucket_of(trace_id, buckets), {})[trace_id] = spans
-        resources, heads = list(self._resources), list(self._heads)
-        return {
-            bucket: _encoder.encode(Pack(self._source, resources, heads, self._offsets, traces))
-            for bucket, traces in parts.items()
-        }
+        processes = list(self._processes)
+        parts: dict[int, list[Part]] = {}
+        for place, traces in enumerate(self._processes.values()):
+            for trace_id, packed in traces.items():
+                if packed.spans:
+                    array = _ARRAY + packed.spans.to_bytes(4, "big") + packed.data
+                    part = Part(trace_id, place, packed.spans, msgspec.Raw(array))
+                    parts.setdefault(_mixed(trace_id) % buckets, []).append(part)
+        return {bucket: _encoder.encode(Pack(processes, own)) for bucket, own in parts.items()}
 
 
-def bucket_of(trace_id: bytes, buckets: int) -> int:
-    """The bucket of a trace; ids of some makers are no random numbers, so they are mixed first."""
-    return crc32(trace_id) % buckets
+def _mixed(trace_id: str) -> int:
+    """A number from a trace's id; ids of some makers are no random numbers, so they are mixed."""
+    return crc32(trace_id.encode())
 
 
 def unpacked(packs: Iterable[bytes]) -> Iterator[Pack]:
     """The packs of a bucket."""
-    return map(_decoder.decode, packs)
+    return map(_packs.decode, packs)
 
 
 def parted(pack: bytes, buckets: int, parts: int) -> dict[int, bytes]:
@@ -115,11 +131,8 @@ def parted(pack: bytes, buckets: int, parts: int) -> dict[int, bytes]:
         buckets: how many there are.
         parts: into how many to part it.
     """
-    whole = _decoder.decode(pack)
-    traces: dict[int, dict[bytes, list[PackedSpan]]] = {}
-    for trace_id, spans in whole.traces.items():
-        traces.setdefault(crc32(trace_id) // buckets % parts, {})[trace_id] = spans
-    return {
-        part: _encoder.encode(Pack(whole.source, whole.resources, whole.heads, whole.offsets, own))
-        for part, own in traces.items()
-    }
+    whole = _packs.decode(pack)
+    found: dict[int, list[Part]] = {}
+    for part in whole.parts:
+        found.setdefault(_mixed(part.trace_id) // buckets % parts, []).append(part)
+    return {place: _encoder.encode(Pack(whole.processes, own)) for place, own in found.items()}

@@ -1,9 +1,13 @@
-"""What is kept of a span on file: the operation, who reported it, and what was said of its run."""
+"""What is kept of a span on file: the operation, and what was said of its run. And who reported it."""
 
 from __future__ import annotations
 
+import base64
 import re
+from binascii import Error as NotHexError
+from binascii import unhexlify
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -35,18 +39,17 @@ _IDENTITY = (
 UNKNOWN_SERVICE = "unknown_service"
 
 
-class Process(msgspec.Struct, frozen=True, gc=False):
+class Process(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Who reported a span."""
 
     service: str = UNKNOWN_SERVICE
     identity: tuple[str, ...] = ()
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """All that is kept of a span."""
 
     operation: Operation
-    process: Process
     parent_is_near: bool | None = None
     """Whether its parent is of the same process, where the span says so."""
     recorded: RecordedRun | None = None
@@ -82,6 +85,37 @@ def span_id_of(text: object) -> str:
 
 
 NO_ID = "0" * 16
+TRACE_ID_BYTES = 16
+
+
+def id_bytes(text: str, size: int) -> bytes:
+    """The bytes of an id in hex or base64.
+
+    Raises:
+        ValueError: it is neither, or has another length.
+    """
+    if len(text) <= 2 * size:
+        try:
+            found = unhexlify(text.zfill(2 * size)) if text else b""
+        except NotHexError:
+            found = base64.b64decode(text, validate=True)
+        if len(found) == size and any(found):
+            return found
+    raise ValueError("no id")
+
+
+def trace_id_of(text: str) -> str:
+    """A trace's id in its canonical form.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return id_bytes(text, TRACE_ID_BYTES).hex()
+
+
+def without_trace_id(spans: int) -> str:
+    """What is to be told of spans that belong to no trace."""
+    return f"{spans:,} {'span' if spans == 1 else 'spans'} without a valid trace id"
 
 
 def time_of(value: object) -> int:
@@ -108,10 +142,19 @@ class Reader(msgspec.Struct, frozen=True):
     """Makes the fingerprints of recorded content."""
 
 
+_KEY = "otel-agentperf analyze"
+"""Keys the fingerprints of recorded content where no key is set: they never leave a replay."""
+
+
+@lru_cache(maxsize=4)
+def reader_with(key: str | None) -> Reader:
+    """The reader whose fingerprints are made with a key, or with the one of every replay."""
+    return Reader(Fingerprinter(key or _KEY))
+
+
 def record(
     operation: Operation,
     attributes: Mapping[str, object],
-    process: Process,
     events: Events,
     *,
     parent_is_near: bool | None = None,
@@ -121,14 +164,13 @@ def record(
     Args:
         operation: what `reading.read` made of it.
         attributes: its attributes.
-        process: who reported it.
         events: its events, by name.
         parent_is_near: whether its parent is of the same process, where that is known.
     """
     recorded = recorded_run(attributes) if semconv.RUN_EFFICIENCY_SCORE in attributes else None
     if not events:
-        return Record(operation, process, parent_is_near, recorded)
-    return Record(_with_attempts(operation, events), process, parent_is_near, recorded, *_evaluation(events))
+        return Record(operation, parent_is_near, recorded)
+    return Record(_with_attempts(operation, events), parent_is_near, recorded, *_evaluation(events))
 
 
 def _with_attempts(operation: Operation, events: Events) -> Operation:

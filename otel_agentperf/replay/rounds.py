@@ -1,6 +1,6 @@
 """The rounds of a replay, as pure functions: engines carry the packs from one to the next.
 
-1. `mapping.map_piece`: a piece of a source -> packed spans by bucket of traces.
+1. `map_spans`: a piece of a source -> its spans, read and packed by bucket of traces.
 2. `reduce_spans`: the packs of a bucket -> its runs judged, their parts by bucket of sessions.
 3. `join_sessions`: the parts of a bucket -> its sessions and, in part, the services.
 
@@ -14,9 +14,10 @@ import heapq
 import pickle
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from zlib import crc32
+
+import msgspec
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, pico, usd_of
 from otel_agentperf.analysis.fold import Fold
@@ -24,17 +25,16 @@ from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, session_summary
 from otel_agentperf.analysis.savings import Saved
 from otel_agentperf.config import Settings
-from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.model import ZERO_USD, Suggestion
 from otel_agentperf.replay.judging import Judged, TraceJudge
+from otel_agentperf.replay.mapping import Mapped, map_piece
+from otel_agentperf.replay.pieces import Piece
 from otel_agentperf.replay.plan import MAX_SUGGESTED_IDS, Joined, Plan, Reduced, SessionPart
-from otel_agentperf.replay.records import Reader
+from otel_agentperf.replay.records import reader_with
 from otel_agentperf.replay.reducing import reduce_bucket
 from otel_agentperf.replay.standouts import Standouts
 from otel_agentperf.rules.base import Scope
 
-_KEY = "otel-agentperf analyze"
-"""Keys the fingerprints of recorded content where no key is set: they never leave a replay."""
 NO_TOOL_PRINTS = "Tool calls carry no fingerprints here: what would be found by comparing them is not."
 
 
@@ -44,7 +44,6 @@ class _Workshop:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.judge = TraceJudge(settings)
-        self.reader = Reader(Fingerprinter(settings.fingerprint_key or _KEY))
         self.shared = frozenset(rule.code for rule in self.judge.rules if rule.scope is not Scope.RUN)
 
     def fold(self, scope: Scope, name: str) -> Fold:
@@ -61,6 +60,22 @@ def _workshop_of(plan: Plan) -> _Workshop:
     return _workshop(pickle.dumps(dict(plan.settings)))
 
 
+# -- round 1 -------------------------------------------------------------------------------
+
+
+def map_spans(piece: Piece, plan: Plan) -> Mapped:
+    """Read the spans of a piece and pack them by trace.
+
+    Args:
+        piece: a part of a source.
+        plan: what is to be done.
+
+    Raises:
+        MissingExtraError: a library is absent.
+    """
+    return map_piece(piece, plan.buckets, reader_with(plan.settings.get("fingerprint_key")))
+
+
 # -- round 2 -------------------------------------------------------------------------------
 
 
@@ -75,9 +90,9 @@ def reduce_spans(packs: Iterable[bytes], plan: Plan) -> Reduced:
     shop.judge.rule_errors.clear()
     reduced = Reduced(standouts=Standouts(plan.top))
     parts: dict[int, list[SessionPart | str]] = defaultdict(list)
-    for trace in reduce_bucket(packs, shop.reader, reduced.troubles, plan.max_trace_spans):
+    for trace in reduce_bucket(packs, plan.max_trace_spans):
         reduced.traces += 1
-        reduced.spans += len(trace.records) + trace.left_out
+        reduced.spans += trace.spans + trace.left_out
         reduced.left_out += trace.left_out
         for judged in shop.judge.judge(trace):
             root, session_id = judged.run.root, judged.summary.session_id
@@ -103,9 +118,9 @@ def _take(judged: Judged, reduced: Reduced, shop: _Workshop) -> SessionPart:
     reduced.fired.update(_that_matter(shop, (item for item in summary.suggestions if item.rule not in shop.shared)))
     notes = (*judged.notes, NO_TOOL_PRINTS) if judged.is_blind else judged.notes
     breakdown = breakdown_of(summary, shared=shop.shared)
-    if summary.session_id is not None:
+    if summary.session_id is not None and summary.suggestions:
         # What is to be said of its session is not known before all of its runs are.
-        summary = replace(
+        summary = msgspec.structs.replace(
             summary,
             suggestions=tuple(item for item in summary.suggestions if item.rule not in shop.shared),
             savings=Saved(usd_of(breakdown.saved_pico), breakdown.saved_ns / NS_PER_S),

@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import pickle
 from copy import deepcopy
+from dataclasses import fields
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agentperf.analysis import breakdown as module
-from otel_agentperf.analysis.breakdown import OTHER, Breakdown, usd_of
+from otel_agentperf.analysis.breakdown import OTHER, Breakdown, Line, usd_of
 from otel_agentperf.analysis.figures import Part, best
 from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.present import NO_AGENT, figures_of
-from otel_agentperf.model import Complexity, Level, OperationKind, SavingBasis, Savings, Suggestion
+from otel_agentperf.model import Complexity, Level, OperationKind, SavingBasis, Savings, Suggestion, Totals
 from tests.report.runs import Story, recording
 
 
@@ -146,6 +148,7 @@ def a_breakdown(place: int) -> Breakdown:
     return breakdown_of(summary)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), max_size=8), st.randoms(use_true_random=False), st.integers(0, 8))
 def test_breakdowns_add_up_to_the_same_in_any_order_and_grouping(places: list[int], random: Random, cut: int) -> None:
     forth, back = Breakdown(), Breakdown()
@@ -236,3 +239,27 @@ def test_a_breakdown_is_not_changed_by_what_is_made_of_it() -> None:
 @pytest.mark.parametrize(("picodollars", "usd"), [(0, "0"), (1, "1E-12"), (10**13, "1E+1"), (1_500_000_000, "0.0015")])
 def test_picodollars_are_exact(picodollars: int, usd: str) -> None:
     assert usd_of(picodollars) == Decimal(usd)
+
+
+@pytest.mark.parametrize("kind", [Line, Totals, Breakdown])
+def test_merging_adds_up_every_number_that_there_is(kind: type[Any]) -> None:
+    one: Any = kind()
+    other: Any = kind()
+    names = getattr(kind, "__struct_fields__", None) or [field.name for field in fields(kind)]
+    numbers = [name for name in names if isinstance(getattr(one, name), (int, Decimal))]
+    assert len(numbers) > 10
+    for place, name in enumerate(numbers):
+        setattr(one, name, type(getattr(one, name))(place + 1))
+        setattr(other, name, type(getattr(one, name))(100 * place))
+    one.merge(other)
+    assert [getattr(one, name) for name in numbers] == [place + 1 + 100 * place for place in range(len(numbers))]
+
+
+def test_merging_takes_in_what_each_name_of_others_did() -> None:
+    one, other = Breakdown(), Breakdown()
+    for table in ("agents", "models", "tools", "services"):
+        getattr(one, table)["both"] = Line(calls=1)
+        getattr(other, table).update({"both": Line(calls=2), "new": Line(calls=3)})
+    one.merge(other)
+    for table in ("agents", "models", "tools", "services"):
+        assert {name: line.calls for name, line in getattr(one, table).items()} == {"both": 3, "new": 3}

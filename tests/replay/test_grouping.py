@@ -14,12 +14,11 @@ from otel_agentperf import config
 from otel_agentperf.replay import local
 from otel_agentperf.replay.engines import WorkerDiedError
 from otel_agentperf.replay.local import LocalEngine
-from otel_agentperf.replay.mapping import map_piece
 from otel_agentperf.replay.outcome import Outcome
 from otel_agentperf.replay.packing import parted, unpacked
 from otel_agentperf.replay.pieces import Layout, Piece, lines_in, pieces_of
 from otel_agentperf.replay.plan import Plan
-from otel_agentperf.replay.rounds import join_sessions, reduce_spans
+from otel_agentperf.replay.rounds import join_sessions, map_spans, reduce_spans
 from tests.replay.forms import Request, as_lines
 from tests.replay.replaying import made_up, put, replayed, request_of, spans_in, told
 
@@ -86,7 +85,7 @@ def test_results_merge_in_any_order(rnd: random.Random, buckets: int) -> None:
     packs: dict[int, list[bytes]] = {}
     for request in requests:
         piece = Piece(source="x", layout=Layout.LINES, data=as_lines([request]))
-        for bucket, pack in map_piece(piece, buckets).packs.items():
+        for bucket, pack in map_spans(piece, plan).packs.items():
             packs.setdefault(bucket, []).append(pack)
     for own in packs.values():
         rnd.shuffle(own)
@@ -124,13 +123,13 @@ def test_a_bucket_that_grew_too_large_is_parted_again(tmp_path: Path, monkeypatc
 def test_parting_a_pack_keeps_each_span_and_each_trace_together(tmp_path: Path) -> None:
     path = put(tmp_path / "a.jsonl", as_lines(REQUESTS))
     (piece,) = pieces_of(str(path))
-    (pack,) = map_piece(piece, 1).packs.values()
+    (pack,) = map_spans(piece, Plan(settings={}, buckets=1)).packs.values()
     (whole,) = unpacked([pack])
     parts = list(unpacked(parted(pack, 1, 7).values()))
     assert len(parts) > 1
-    ids = [trace_id for part in parts for trace_id in part.traces]
-    assert sorted(ids) == sorted(whole.traces)
-    assert sum(len(spans) for part in parts for spans in part.traces.values()) == len(spans_in(REQUESTS))
+    ids = [part.trace_id for pack in parts for part in pack.parts]
+    assert sorted(ids) == sorted(part.trace_id for part in whole.parts)
+    assert sum(part.spans for pack in parts for part in pack.parts) == len(spans_in(REQUESTS))
 
 
 def test_worker_processes_say_what_one_process_says_and_leave_nothing_behind(tmp_path: Path) -> None:

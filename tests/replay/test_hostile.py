@@ -10,11 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from otel_agentperf.replay.local import LocalEngine
-from otel_agentperf.replay.mapping import map_piece
 from otel_agentperf.replay.outcome import Outcome
 from otel_agentperf.replay.pieces import Layout, Piece
 from otel_agentperf.replay.plan import Plan
-from otel_agentperf.replay.rounds import join_sessions, reduce_spans
+from otel_agentperf.replay.rounds import join_sessions, map_spans, reduce_spans
 from otel_agentperf.report.collection import By
 from otel_agentperf.report.document import to_json
 from tests.replay.forms import Request, as_lines, messages
@@ -140,7 +139,7 @@ def survives(piece: Piece) -> Outcome:
     from otel_agentperf import config
 
     outcome = Outcome(PLAN, config.Settings())
-    mapped = map_piece(piece, PLAN.buckets)
+    mapped = map_spans(piece, PLAN)
     outcome.mapped(mapped)
     packs: dict[int, list[bytes]] = {}
     for pack in mapped.packs.values():
