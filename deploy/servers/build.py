@@ -34,6 +34,7 @@ BUILDER_CONFIG = ROOT / "collector-config" / "builder.yaml"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.158.0"
 # Of a log, what a reader needs to see why a build failed.
 ERROR_LINES = 40
+KEPT_DAYS = 30
 
 
 class BuildError(Exception):
@@ -173,12 +174,22 @@ def _alone(cache: Path, name: str) -> Iterator[None]:
         yield
 
 
+def _forget_unused(cache: Path, server: Server) -> None:
+    """Other versions stay as long as another checkout may want them, and what an interrupted build left goes."""
+    for other in (*cache.glob(f"{server.name}-*"), *cache.glob(f".{server.name}-*")):
+        age_days = (time.time() - other.stat().st_mtime) / 86_400
+        if other.name != server.folder_name and (other.name.startswith(".") or age_days > KEPT_DAYS):
+            shutil.rmtree(other, ignore_errors=True)
+
+
 def ensure(server: Server, cache: Path) -> bool:
     """Build the server unless it is there; returns whether it is there now."""
     cache.mkdir(parents=True, exist_ok=True)
     place, error_file = cache / server.folder_name, cache / f"{server.name}.error"
     with _alone(cache, server.name):
+        _forget_unused(cache, server)
         if place.is_dir():
+            os.utime(place)
             error_file.unlink(missing_ok=True)
             print(f"{server.name}: {place} (kept)", flush=True)
             return True
@@ -196,9 +207,6 @@ def ensure(server: Server, cache: Path) -> bool:
                 return False
             made.rename(place)
         error_file.unlink(missing_ok=True)
-        for old in cache.glob(f"{server.name}-*"):
-            if old != place:
-                shutil.rmtree(old, ignore_errors=True)
         print(f"{server.name}: {place} ({time.monotonic() - started:.0f} s)", flush=True)
         return True
 
