@@ -91,3 +91,8 @@ def overloaded(address: str) -> AbstractContextManager[None]:
 def nonsense(address: str) -> AbstractContextManager[None]:
     """It answers each request, with a message that is none."""
     return _grpc(address, lambda context: b"\xff\xff\xff\xff")
+
+
+def greedy(address: str) -> AbstractContextManager[None]:
+    """It takes everything and reads nothing: what a benchmark sends to."""
+    return _grpc(address, lambda context: b"")

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from otel_agentperf import semconv
-from otel_agentperf.cli import main
+from otel_agentperf.cli.group import group
 from tests.reading import recorded
 from tests.stack.asking import promql
 from tests.stack.servers import Collector, Server, Servers, fetch_json, until
@@ -152,13 +152,14 @@ def test_keys_and_tokens_are_masked_wherever_they_stand(box: Box) -> None:
     assert "abcdefghijklmnopqrst" not in text
 
 
-def test_the_file_is_replayed_with_the_figures_that_stand_on_the_spans(box: Box) -> None:
-    done = CliRunner().invoke(
-        main, ["analyze", str(box.replay_file), "--service", "agentperf-demo", "--format", "json"]
-    )
+def test_the_file_is_replayed_with_the_figures_that_stand_on_the_spans(box: Box, tmp_path: Path) -> None:
+    lines = [line for line in box.text().splitlines() if '"agentperf-demo"' in line]
+    (tmp_path / "demo.json").write_text("\n".join(lines), encoding="utf-8")
+
+    done = CliRunner().invoke(group, ["analyze", str(tmp_path / "demo.json"), "--format", "json"])
 
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["costs"]["total_usd"] == pytest.approx(spent_by_the_demo(box))
+    assert json.loads(done.stdout)["figures"]["costs"]["total_usd"] == pytest.approx(spent_by_the_demo(box))
 
 
 def test_series_carry_the_service_its_instance_and_no_other_part_of_the_resource(box: Box) -> None:
