@@ -119,7 +119,9 @@ def tests_newer_python(session: nox.Session, python_version: str) -> None:
 def stack(session: nox.Session) -> None:
     """The tests against real servers, which are built first; needs Go and apt-get, so it runs only when named."""
     session.chdir(ROOT)
-    session.run("python3", "deploy/servers/build.py", external=True, success_codes=(0, 1))  # the tests say what is missing
+    session.run(
+        "python3", "deploy/servers/build.py", external=True, success_codes=(0, 1)
+    )  # the tests say what is missing
     options = session.posargs or ("tests/stack",)
     _in_environment(session, "2x", (*EVERYTHING, "env-2x"), "pytest", "-m", "stack", *options)
 

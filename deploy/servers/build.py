@@ -77,8 +77,7 @@ def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | 
             [str(part) for part in command],
             cwd=cwd,
             env=os.environ | (env or {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )
@@ -135,7 +134,14 @@ def debian_unpacker(package: str) -> Callable[[Path], None]:
                 # A fresh machine knows no packages yet. These lists are ours alone, so that no rights are needed.
                 (work / "lists" / "partial").mkdir(parents=True)
                 (work / "archives" / "partial").mkdir(parents=True)
-                dirs = ("-o", f"Dir::State::Lists={work / 'lists'}", "-o", f"Dir::Cache={work}", "-o", "APT::Sandbox::User=root")
+                dirs = (
+                    "-o",
+                    f"Dir::State::Lists={work / 'lists'}",
+                    "-o",
+                    f"Dir::Cache={work}",
+                    "-o",
+                    "APT::Sandbox::User=root",
+                )
                 run("apt-get", *dirs, "update")
                 run("apt-get", *dirs, "download", package, cwd=work)
             (archive,) = work.glob("*.deb")

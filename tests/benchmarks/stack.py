@@ -19,13 +19,13 @@ import http.client
 import json
 import os
 import secrets
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import environments
 import processes
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
@@ -69,7 +69,7 @@ def main() -> None:
 
 def one_process(collector: Collector, gemini: str, template: Path, rounds: int) -> None:
     """Print what a run costs, and how many spans a second that makes."""
-    python = environments.of_variant("ours")
+    python = sys.executable
     processes.scenario(python, "ours", gemini, "--runs", "2", "--sections", "1", "--write-spans", str(template))
     told: dict[str, list[dict[str, Any]]] = {variant: [] for variant in VARIANTS}
     size = ("--runs", "100", "--sections", "3", "--template", str(template), "--otlp", collector.otlp_http)

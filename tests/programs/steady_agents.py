@@ -85,7 +85,9 @@ def main() -> None:
     client = genai.Client(api_key="none", http_options={"base_url": os.environ["GOOGLE_GEMINI_BASE_URL"]})
 
     def ask(state: State) -> dict[str, str]:
-        response = client.models.generate_content(model="gemini-2.5-flash", contents=f"{state['question']} {state['note']}")
+        response = client.models.generate_content(
+            model="gemini-2.5-flash", contents=f"{state['question']} {state['note']}"
+        )
         return {"note": response.text or ""}
 
     graph = StateGraph(State)

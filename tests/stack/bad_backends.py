@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Generator
 from concurrent import futures
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
@@ -49,7 +49,7 @@ def _each_connection(address: str, serve: Callable[[socket.socket], None]) -> Ge
 
 def silent(address: str) -> AbstractContextManager[None]:
     """It takes connections and says nothing."""
-    return _each_connection(address, lambda connection: None)
+    return _each_connection(address, lambda _connection: None)
 
 
 def noise(address: str) -> AbstractContextManager[None]:
@@ -67,7 +67,12 @@ def _grpc(address: str, answer: Callable[[grpc.ServicerContext], bytes]) -> Gene
     class Handler(grpc.GenericRpcHandler):
         def service(self, handler_call_details: Any) -> Any:
             del handler_call_details
-            return grpc.unary_unary_rpc_method_handler(lambda _request, context: answer(context))
+
+            def unread(request: bytes, context: grpc.ServicerContext) -> bytes:
+                del request
+                return answer(context)
+
+            return cast("Any", grpc.unary_unary_rpc_method_handler)(unread)
 
     server = grpc.server(futures.ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers((Handler(),))
@@ -90,9 +95,9 @@ def overloaded(address: str) -> AbstractContextManager[None]:
 
 def nonsense(address: str) -> AbstractContextManager[None]:
     """It answers each request, with a message that is none."""
-    return _grpc(address, lambda context: b"\xff\xff\xff\xff")
+    return _grpc(address, lambda _context: b"\xff\xff\xff\xff")
 
 
 def greedy(address: str) -> AbstractContextManager[None]:
     """It takes everything and reads nothing: what a benchmark sends to."""
-    return _grpc(address, lambda context: b"")
+    return _grpc(address, lambda _context: b"")

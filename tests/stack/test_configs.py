@@ -11,7 +11,7 @@ from tests.stack.servers import CONFIGS, program
 pytestmark = pytest.mark.stack
 
 COLLECTORS = ("local.yaml", "agent.yaml", "gateway.yaml")
-SETTINGS = (
+SETTINGS: tuple[dict[str, str], ...] = (
     {},
     {"TRACE_BACKENDS": "[otlp_grpc/tempo]", "GATEWAYS_BY": "load_balancing/static"},
     {"GATEWAYS": "[gateway-0:4317, gateway-1:4317]", "GATEWAYS_BY": "load_balancing/static", "DECISION_WAIT": "1h"},

@@ -6,12 +6,13 @@ How long its runs took stands in the figures below the tests' results; what is a
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,7 @@ class Told:
 
 
 @contextmanager
-def application(collector: Collector, seconds: float) -> Iterator[subprocess.Popen[str]]:
+def application(collector: Collector, seconds: float) -> Generator[subprocess.Popen[str]]:
     """The program, at work while the block runs."""
     with GeminiServer(record=False) as gemini:
         env = {
@@ -84,9 +85,7 @@ def result(running: subprocess.Popen[str], figures: Figures, name: str) -> Told:
 
 
 def in_jaeger(jaeger: Backend) -> set[str]:
-    return {
-        f"{span.trace_id}:{span.span_id}" for spans in jaeger_traces(jaeger, SERVICE).values() for span in spans
-    }
+    return {f"{span.trace_id}:{span.span_id}" for spans in jaeger_traces(jaeger, SERVICE).values() for span in spans}
 
 
 def arrive(ask: Callable[[], set[str]], told: Told, where: str, servers: list[Any]) -> None:
@@ -142,27 +141,21 @@ def test_a_bad_backend_costs_neither_the_application_nor_the_other_backend_anyth
             told = result(running, figures, f"one of two backends {bad.__name__}")
         assert told.made == len(told.acknowledged)
         for trace_id in {span.partition(":")[0] for span in told.spans}:
-            arrive(
-                lambda trace_id=trace_id: {f"{trace_id}:{span}" for span in ids_in_tempo(tempo, trace_id)},
-                only(told, trace_id),
-                "Tempo",
-                [tempo, collector],
-            )
+            arrive_in_tempo(tempo, told, trace_id)
     jaeger.start()
 
     arrive(lambda: in_jaeger(jaeger), told, "Jaeger", [jaeger, collector])
 
 
-def ids_in_tempo(tempo: Backend, trace_id: str) -> set[str]:
-    import base64
-
-    return {base64.b64decode(span.span_id).hex() for span in tempo_trace(tempo, trace_id)}
-
-
-def only(told: Told, trace_id: str) -> Told:
-    from dataclasses import replace
-
-    return replace(told, acknowledged=[span for span in told.acknowledged if span.startswith(trace_id)])
+def arrive_in_tempo(tempo: Backend, told: Told, trace_id: str) -> None:
+    """All acknowledged spans of one trace; their ids are base64 in Tempo's answer."""
+    wanted = {span.partition(":")[2] for span in told.spans if span.startswith(trace_id)}
+    until(
+        lambda: {base64.b64decode(span.span_id).hex() for span in tempo_trace(tempo, trace_id)},
+        what=f"the {len(wanted)} acknowledged spans of a trace are in Tempo",
+        servers=[tempo],
+        good=lambda found: wanted <= found,
+    )
 
 
 def test_a_backend_that_answers_nonsense_loses_its_own_spans_alone_and_they_are_counted(

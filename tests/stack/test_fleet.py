@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -41,7 +41,7 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(shared_servers: Servers) -> Iterator[Fleet]:
+def fleet(shared_servers: Servers) -> Fleet:
     jaeger, tempo = shared_servers.start_jaeger(), shared_servers.start_tempo()
     backends = {"JAEGER_ENDPOINT": jaeger.otlp_grpc, "TEMPO_ENDPOINT": tempo.otlp_grpc}
     soon = {**backends, "DECISION_WAIT_AFTER_ROOT": "2s"}
@@ -99,7 +99,7 @@ def fleet(shared_servers: Servers) -> Iterator[Fleet]:
         servers=shared_servers.started,
         good=lambda number: number == made.decided("true"),
     )
-    yield made
+    return made
 
 
 def settled(fleet: Fleet, ask: Callable[[], set[str]], wanted: set[str], what: str) -> None:
@@ -113,6 +113,15 @@ def whole(spans: list[Found]) -> None:
     assert not [span.name for span in spans if span.parent_id and span.parent_id not in ids]
 
 
+def when_whole_in_tempo(fleet: Fleet, trace_id: str, number: int) -> list[Found]:
+    return until(
+        lambda: tempo_trace(fleet.tempo, trace_id),
+        what="Tempo has the trace whole",
+        servers=[fleet.tempo],
+        good=lambda found: len(found) == number,
+    )
+
+
 def test_the_demo_arrives_in_both_backends_with_every_span_cost_and_suggestion(fleet: Fleet) -> None:
     in_jaeger = jaeger_traces(fleet.jaeger, DEMO)
     accepted = fleet.agent.own_metric("otelcol_receiver_accepted_spans") - 3 * sum(map(len, fleet.runs.values()))
@@ -120,12 +129,7 @@ def test_the_demo_arrives_in_both_backends_with_every_span_cost_and_suggestion(f
     assert len(in_jaeger) == 2
     assert sum(map(len, in_jaeger.values())) == accepted
     for trace_id, spans in in_jaeger.items():
-        in_tempo = until(
-            lambda trace_id=trace_id: tempo_trace(fleet.tempo, trace_id),
-            what="Tempo has the trace whole",
-            servers=[fleet.tempo],
-            good=lambda found, wanted=len(spans): len(found) == wanted,
-        )
+        in_tempo = when_whole_in_tempo(fleet, trace_id, len(spans))
         for found in (spans, in_tempo):
             whole(found)
             (root,) = [span for span in found if not span.parent_id]

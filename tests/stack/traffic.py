@@ -22,7 +22,9 @@ Span = dict[str, Any]
 
 def start_demo(otlp: str, speed: float = 1.0) -> subprocess.Popen[bytes]:
     """Start `otel-agentperf demo` with its telemetry sent to this Collector."""
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "VIRTUAL_ENV", "COVERAGE_FILE"}}
+    kept = {
+        name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "VIRTUAL_ENV", "COVERAGE_FILE"}
+    }
     return subprocess.Popen([*DEMO, "--otlp", otlp, "--speed", f"{speed:g}"], env=kept, stdout=subprocess.DEVNULL)
 
 
@@ -83,7 +85,11 @@ def made_up_run(
         "generate_content gemini-2.5-flash",
         call_id,
         node_id,
-        {"gen_ai.operation.name": "generate_content", "gen_ai.request.model": "gemini-2.5-flash", semconv.USAGE_COST: cost_usd},
+        {
+            "gen_ai.operation.name": "generate_content",
+            "gen_ai.request.model": "gemini-2.5-flash",
+            semconv.USAGE_COST: cost_usd,
+        },
         events=[found] if suggestion else [],
         status={"code": 2, "message": "made up"} if error else {},
     )
@@ -102,7 +108,9 @@ def made_up_run(
     return Run(trace_id, root, (call, node))
 
 
-def send(otlp_http: str, spans: Iterable[Span], service: str = "made-up", scope: str = "otel_agentperf.langgraph") -> int:
+def send(
+    otlp_http: str, spans: Iterable[Span], service: str = "made-up", scope: str = "otel_agentperf.langgraph"
+) -> int:
     """Send spans as an application's exporter does; returns how many. Raises where they are refused."""
     sent = list(spans)
     batch: dict[str, Any] = {
