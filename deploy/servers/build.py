@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,7 +174,7 @@ def servers() -> tuple[Server, ...]:
 
 
 @contextlib.contextmanager
-def _alone(cache: Path, name: str) -> Iterator[None]:
+def _alone(cache: Path, name: str) -> Generator[None]:
     with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -59,7 +59,7 @@ def tempo_trace(tempo: Backend, trace_id: str) -> list[Found]:
         if error.code == 404:
             return []
         raise
-    batches = (answer.get("trace") or {}).get("resourceSpans") or ()
+    batches: list[dict[str, Any]] = answer.get("trace", {}).get("resourceSpans", [])
     return [_from_otlp(span) for batch in batches for scope in batch["scopeSpans"] for span in scope["spans"]]
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from otel_agentperf import semconv
 from tests.stack.servers import fetch
@@ -56,7 +56,7 @@ def attributes(values: dict[str, Any]) -> list[Any]:
         if isinstance(given, float):
             return {"doubleValue": given}
         if isinstance(given, (list, tuple)):
-            return {"arrayValue": {"values": [value(one) for one in given]}}
+            return {"arrayValue": {"values": [value(one) for one in cast("list[Any]", given)]}}
         return {"stringValue": given if isinstance(given, str) else json.dumps(given)}
 
     return [{"key": key, "value": value(given)} for key, given in values.items() if given is not None]
