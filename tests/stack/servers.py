@@ -1,6 +1,6 @@
 """The real servers on loopback: each on free ports, with its data and its log in a folder of the test.
 
-`Servers` starts them, waits until they answer, and stops them when the test ends:
+`Servers` starts them, waits until they answer, and ends them when the test ends:
 
     with Servers(tmp_path) as servers:
         jaeger, tempo = servers.start_jaeger(), servers.start_tempo()
@@ -205,6 +205,21 @@ class Collector(Server):
     own_metrics_url: str = ""
     """What the Collector says of itself."""
 
+    def replay_text(self) -> str:
+        """What its file exporter has written for replay."""
+        path = self.folder / "replay" / "traces.json"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def replay_spans(self) -> list[dict[str, Any]]:
+        """The spans in it, as OTLP's JSON has them."""
+        return [
+            span
+            for line in self.replay_text().splitlines()
+            for resource in json.loads(line)["resourceSpans"]
+            for scope in resource["scopeSpans"]
+            for span in scope["spans"]
+        ]
+
     def own_metric(self, name: str, **labels: str) -> float:
         """The sum of one of the Collector's own counters or gauges over the series that have these labels."""
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
@@ -241,7 +256,7 @@ class Servers:
 
     def _begin(self, server: Server) -> None:
         self.started.append(server)
-        self._exit.callback(server.stop)
+        self._exit.callback(server.kill)  # nobody needs what it has, and some take half a minute to end
         server.start()
 
     def start_collector(self, config: str | Path, env: Mapping[str, str] | None = None) -> Collector:
@@ -335,9 +350,13 @@ class Servers:
             "ingester": {
                 "trace_idle_period": "1s",
                 "flush_check_period": "1s",
-                "lifecycler": {"address": "127.0.0.1", "ring": {**ring, "replication_factor": 1}},
+                "lifecycler": {
+                    "address": "127.0.0.1",
+                    "ring": {**ring, "replication_factor": 1},
+                    "min_ready_duration": "0s",
+                    "final_sleep": "0s",
+                },
             },
-            "compactor": {"ring": {**ring, "instance_addr": "127.0.0.1"}},
             "storage": {
                 "trace": {
                     "backend": "local",

@@ -14,7 +14,7 @@ from otel_agentperf.cli.group import group
 from tests.reading import recorded
 from tests.stack.asking import promql
 from tests.stack.servers import Collector, Server, Servers, fetch_json, until
-from tests.stack.traffic import Span, attributes, exported, made_up_run, send, start_demo
+from tests.stack.traffic import Span, attributes, made_up_run, send, start_demo
 
 pytestmark = pytest.mark.stack
 
@@ -27,13 +27,6 @@ FAKE_KEY = "AIza" + "x" * 35
 class Box:
     collector: Collector
     prometheus: Server
-
-    @property
-    def replay_file(self) -> Path:
-        return self.collector.folder / "replay" / "traces.json"
-
-    def text(self) -> str:
-        return self.replay_file.read_text(encoding="utf-8") if self.replay_file.exists() else ""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +72,7 @@ def as_otlp(span: dict[str, object]) -> Span:
 def spent_by_the_demo(box: Box) -> float:
     costs = [
         one["value"]["doubleValue"]
-        for span in exported(box.text().splitlines())
+        for span in box.collector.replay_spans()
         if span["name"] == "invoke_workflow recording"
         for one in span["attributes"]
         if one["key"] == semconv.RUN_COST
@@ -110,7 +103,7 @@ def test_what_others_record_of_prompts_and_answers_goes_no_further(who: str, box
     for scope, spans in scopes.items():
         send(box.collector.otlp_http, spans, who, scope)
 
-    arrived = {span["spanId"]: span for span in exported(box.text().splitlines())}
+    arrived = {span["spanId"]: span for span in box.collector.replay_spans()}
 
     for span in sent:
         there = arrived[span["spanId"]]
@@ -126,7 +119,7 @@ def test_content_on_events_goes_no_further_and_the_event_stays(box: Box) -> None
     event = {"timeUnixNano": run.root["endTimeUnixNano"], "name": "gen_ai.user.message", "attributes": attributes(said)}
     send(box.collector.otlp_http, [*run.inner, {**run.root, "events": [event]}])
 
-    (root,) = [span for span in exported(box.text().splitlines()) if span["spanId"] == run.root["spanId"]]
+    (root,) = [span for span in box.collector.replay_spans() if span["spanId"] == run.root["spanId"]]
 
     assert root["events"][0]["name"] == "gen_ai.user.message"
     assert {one["key"] for one in root["events"][0]["attributes"]} == {"gen_ai.system", "role"}
@@ -144,7 +137,7 @@ def test_keys_and_tokens_are_masked_wherever_they_stand(box: Box) -> None:
     ]
     send(box.collector.otlp_http, run.spans)
 
-    text = box.text()
+    text = box.collector.replay_text()
 
     assert run.trace_id in text
     assert "https://example.com/?key=****" in text
@@ -153,7 +146,7 @@ def test_keys_and_tokens_are_masked_wherever_they_stand(box: Box) -> None:
 
 
 def test_the_file_is_replayed_with_the_figures_that_stand_on_the_spans(box: Box, tmp_path: Path) -> None:
-    lines = [line for line in box.text().splitlines() if '"agentperf-demo"' in line]
+    lines = [line for line in box.collector.replay_text().splitlines() if '"agentperf-demo"' in line]
     (tmp_path / "demo.json").write_text("\n".join(lines), encoding="utf-8")
 
     done = CliRunner().invoke(group, ["analyze", str(tmp_path / "demo.json"), "--format", "json"])
@@ -195,7 +188,7 @@ def test_an_exemplar_leads_to_a_trace(box: Box) -> None:
 
     traces = until(exemplars, what="Prometheus has exemplars", servers=[box.prometheus])
 
-    assert traces & {span["traceId"] for span in exported(box.text().splitlines())}
+    assert traces & {span["traceId"] for span in box.collector.replay_spans()}
 
 
 def test_the_collector_tells_prometheus_what_it_took_and_sent(box: Box) -> None:

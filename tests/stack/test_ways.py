@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.stack.servers import Servers, until
-from tests.stack.traffic import exported, made_up_run, send
+from tests.stack.traffic import made_up_run, send
 
 pytestmark = pytest.mark.stack
 
@@ -21,7 +21,7 @@ def test_gateways_by_name_and_a_backend_over_http(servers: Servers) -> None:
     send(agent.otlp_http, run.spans)
 
     arrived = until(
-        lambda: exported((backend.folder / "replay" / "traces.json").read_text(encoding="utf-8").splitlines()),
+        backend.replay_spans,
         what="the run has gone all the way",
         servers=servers.started,
     )
@@ -45,7 +45,7 @@ def test_an_agent_killed_while_the_gateways_are_away_loses_nothing_that_it_had_a
     gateway.start()
 
     arrived = until(
-        lambda: exported((gateway.folder / "replay" / "traces.json").read_text(encoding="utf-8").splitlines()),
+        gateway.replay_spans,
         what="all spans are at the gateway",
         servers=servers.started,
         good=lambda spans: len(spans) >= 600,
@@ -71,9 +71,7 @@ def test_a_gateway_that_comes_back_gets_what_the_agent_held_for_it(servers: Serv
     first.start()
 
     def arrived() -> set[str]:
-        files = [gateway.folder / "replay" / "traces.json" for gateway in (first, second)]
-        lines = [line for file in files if file.exists() for line in file.read_text(encoding="utf-8").splitlines()]
-        return {span["spanId"] for span in exported(lines)}
+        return {span["spanId"] for gateway in (first, second) for span in gateway.replay_spans()}
 
     wanted = {span["spanId"] for run in runs for span in run.spans}
     until(arrived, what="all spans are at the gateways", servers=servers.started, good=lambda found: found == wanted)

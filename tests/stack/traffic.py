@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -120,14 +120,3 @@ def send(
     body = json.dumps({"resourceSpans": [batch]}).encode()
     fetch(f"{otlp_http}/v1/traces", body=body, headers={"Content-Type": "application/json"})
     return len(sent)
-
-
-def exported(lines: Iterable[str]) -> Sequence[Span]:
-    """The spans in what the Collector's file exporter wrote."""
-    return [
-        span
-        for line in lines
-        for resource in json.loads(line)["resourceSpans"]
-        for scope in resource["scopeSpans"]
-        for span in scope["spans"]
-    ]
