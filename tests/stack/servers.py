@@ -364,6 +364,8 @@ class Servers:
                     "wal": {"path": str(place / "wal")},
                 }
             },
+            # Some rings are kept by gossip whatever is said above; its port is a fixed one on all addresses otherwise.
+            "memberlist": {"bind_addr": ["127.0.0.1"], "bind_port": free_port(), "advertise_addr": "127.0.0.1"},
             "usage_report": {"reporting_enabled": False},
         }
         (place / "tempo.yaml").write_text(json.dumps(config))
