@@ -3,9 +3,10 @@
     python deploy/servers/build.py [--cache FOLDER] [NAME ...]
 
 Needs Go for the Collector, Jaeger and Tempo, and apt-get for Prometheus and Alertmanager, which are only unpacked:
-nothing is installed on the system and no service starts. Each server stands in a folder of its own whose name holds
-a hash of what it is made from, so that a changed version or builder.yaml is built anew and everything else is
-reused. A folder appears whole or not at all; an interrupted build is done again, and two at once wait for each other.
+nothing is installed on the system and no service starts. The cache is otel-agentperf/servers in the user's cache
+folder, unless STACK_SERVERS_CACHE names another. Each server stands in a folder of its own whose name holds a hash of
+what it is made from, so that a changed version or builder.yaml is built anew and everything else is reused. A folder
+appears whole or not at all; an interrupted build is done again, and two at once wait for each other.
 
 A server that cannot be built leaves the error in `NAME.error` beside the folders, where the tests read it; the
 others are still built, and the exit status is 1.
@@ -62,7 +63,7 @@ class Server:
 def default_cache() -> Path:
     """Where the servers are kept unless told otherwise."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("AGENTPERF_SERVERS_CACHE") or Path(base) / "otel-agentperf" / "servers")
+    return Path(os.environ.get("STACK_SERVERS_CACHE") or Path(base) / "otel-agentperf" / "servers")
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:

@@ -19,31 +19,27 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
-import time
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import pytest
 
 from deploy.servers import build
+from tests.stack.backend_configs import jaeger_config, tempo_config
+from tests.stack.waiting import fetch, fetch_json, free_port, until
+
+__all__ = ["Backend", "Collector", "Server", "Servers", "fetch", "fetch_json", "free_port", "program", "until"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "collector-config"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
-POLL_S = 0.1
 TAIL_LINES = 25
-_given_ports: set[int] = set()
-
-Answer = TypeVar("Answer")
 
 
 def program(server: str, name: str) -> Path:
@@ -56,60 +52,6 @@ def program(server: str, name: str) -> Path:
     told = cache / f"{server}.error"
     why = told.read_text() if told.exists() else "it was never built: python deploy/servers/build.py"
     pytest.fail(f"{name} is not there, so this was not tested.\n{why}", pytrace=False)
-
-
-def free_port() -> int:
-    """A port of loopback that nothing listens on, and that was given to nobody before."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
-
-
-def fetch(url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> str:
-    """What a server on loopback answers; raises as urllib does."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, data=body, headers=dict(headers or {}))  # noqa: S310 - http on loopback
-    with direct.open(request, timeout=10) as answer:
-        return answer.read().decode()
-
-
-def fetch_json(url: str, **query: str | float) -> Any:
-    """The JSON that a server on loopback answers; raises as urllib does."""
-    return json.loads(fetch(f"{url}?{urllib.parse.urlencode(query)}" if query else url))
-
-
-def until(
-    ask: Callable[[], Answer],
-    *,
-    what: str,
-    timeout_s: float = 60.0,
-    servers: Iterable[Server] = (),
-    good: Callable[[Answer], object] = bool,
-) -> Answer:
-    """Ask until the answer is good, and return it; an error of the connection or of JSON is no answer yet.
-
-    Fails, with the last answer and the end of these servers' logs, when the time is up or one of them has died.
-    """
-    end, last = time.monotonic() + timeout_s, "nothing"
-    watched = tuple(servers)
-    while True:
-        try:
-            answer = ask()
-            if good(answer):
-                return answer
-            last = repr(answer)[:2_000]
-        except (OSError, ValueError) as error:
-            last = repr(error)
-        dead = [server.name for server in watched if server.has_died]
-        if dead or time.monotonic() > end:
-            why = f"{', '.join(dead)} died" if dead else f"not within {timeout_s:g} s"
-            logs = "".join(server.log_tail() for server in watched)
-            pytest.fail(f"{what}: {why}; the last answer was {last}{logs}", pytrace=False)
-        time.sleep(POLL_S)
 
 
 @dataclass
@@ -134,10 +76,10 @@ class Server:
         """Ended without being told to."""
         return self.process is not None and self.process.poll() is not None
 
-    def log_tail(self, lines: int = TAIL_LINES) -> str:
+    def log_tail(self) -> str:
         """The end of its log under a heading."""
         said = self.log_path.read_text(errors="replace").splitlines() if self.log_path.exists() else []
-        return "\n".join(("", f"--- {self.name}: {self.log_path}", *(line[:500] for line in said[-lines:]), ""))
+        return "\n".join(("", f"--- {self.name}: {self.log_path}", *(line[:500] for line in said[-TAIL_LINES:]), ""))
 
     def start(self) -> None:
         """Start, and return when it answers."""
@@ -300,24 +242,7 @@ class Servers:
         """Start Jaeger with its traces in memory; `url` is its query API."""
         place = self._place("jaeger")
         grpc, query, query_grpc, own = (f"127.0.0.1:{free_port()}" for _ in range(4))
-        config = {
-            "service": {
-                "extensions": ["jaeger_storage", "jaeger_query"],
-                "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
-                # Its own metrics would take port 8888.
-                "telemetry": {"metrics": {"readers": [_pull_reader(own)]}},
-            },
-            "extensions": {
-                "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": 100_000}}}},
-                "jaeger_query": {
-                    "storage": {"traces": "memory"},
-                    "http": {"endpoint": query},
-                    "grpc": {"endpoint": query_grpc},
-                },
-            },
-            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": grpc}}}},
-            "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
-        }
+        config = jaeger_config(grpc, query, query_grpc, own)
         (place / "jaeger.yaml").write_text(json.dumps(config))  # JSON is YAML
         url = f"http://{query}"
         jaeger = Backend(
@@ -334,40 +259,8 @@ class Servers:
     def start_tempo(self) -> Backend:
         """Start Tempo with its traces on disk; a search finds a trace within seconds, not at once."""
         place = self._place("tempo")
-        otlp, port, grpc_port = f"127.0.0.1:{free_port()}", free_port(), free_port()
-        ring = {"kvstore": {"store": "inmemory"}}
-        config = {
-            "server": {
-                "http_listen_address": "127.0.0.1",
-                "http_listen_port": port,
-                "grpc_listen_address": "127.0.0.1",
-                "grpc_listen_port": grpc_port,
-            },
-            "distributor": {
-                "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": otlp}}}},
-                "ring": {**ring, "instance_addr": "127.0.0.1"},
-            },
-            "ingester": {
-                "trace_idle_period": "1s",
-                "flush_check_period": "1s",
-                "lifecycler": {
-                    "address": "127.0.0.1",
-                    "ring": {**ring, "replication_factor": 1},
-                    "min_ready_duration": "0s",
-                    "final_sleep": "0s",
-                },
-            },
-            "storage": {
-                "trace": {
-                    "backend": "local",
-                    "local": {"path": str(place / "blocks")},
-                    "wal": {"path": str(place / "wal")},
-                }
-            },
-            # Some rings are kept by gossip whatever is said above; its port is a fixed one on all addresses otherwise.
-            "memberlist": {"bind_addr": ["127.0.0.1"], "bind_port": free_port(), "advertise_addr": "127.0.0.1"},
-            "usage_report": {"reporting_enabled": False},
-        }
+        otlp, port = f"127.0.0.1:{free_port()}", free_port()
+        config = tempo_config(otlp, port, free_port(), free_port(), place)
         (place / "tempo.yaml").write_text(json.dumps(config))
         url = f"http://127.0.0.1:{port}"
         tempo = Backend(
@@ -431,8 +324,3 @@ class Servers:
         )
         self._begin(server)
         return server
-
-
-def _pull_reader(address: str) -> dict[str, Any]:
-    host, _, port = address.rpartition(":")
-    return {"pull": {"exporter": {"prometheus": {"host": host, "port": int(port)}}}}
