@@ -181,3 +181,13 @@ def _look_at_the_installed_wheel(session: nox.Session, python: Path, *tests: str
             external=True,
         )
         session.chdir(ROOT)
+
+
+@nox.session(default=False)
+def stack(session: nox.Session) -> None:
+    """The tests against real servers, which are built first; needs Go and apt-get, so it runs only when named."""
+    session.chdir(ROOT)
+    # Status 1 is a server that could not be built: the tests that want it fail with the reason, and the others run.
+    session.run("python3", "deploy/servers/build.py", external=True, success_codes=(0, 1))
+    options = session.posargs or ("tests/stack",)
+    _in_environment(session, "2x", (*EVERYTHING, "env-2x"), "pytest", "-m", "stack", *options)

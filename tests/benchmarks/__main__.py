@@ -5,6 +5,7 @@ cpu           CPU time of a run, in one interleaved session of separate processe
 startup       time and memory that importing and switching on add
 growth        cost of a span along a run of 10,000; memory of 10,000 runs at once
 replay        speed and memory of replaying 500,000 spans from a file, and 8 times as many
+stack         spans a second through one process and through one Collector, and our share of the CPU
 engine        CPU of an operation with every rule, along a run of 10,000 too; memory of a run; each rule's part
 
 `--help` after the name tells more. The interpreter needs ours, LangGraph and google-genai; what
@@ -16,7 +17,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("instructions", "cpu", "startup", "growth", "replay", "engine")
+NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine")
 
 
 def main() -> None:

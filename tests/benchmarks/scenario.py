@@ -12,6 +12,7 @@ import gc
 import importlib
 import importlib.metadata
 import json
+import os
 import resource
 import time
 from collections.abc import Callable
@@ -90,8 +91,11 @@ def main() -> None:
     parser.add_argument("--functions", help="count inside each of these alone: module:qualified.name,...")
     parser.add_argument("--write-spans", metavar="FILE", help="write the spans of one run")
     parser.add_argument("--template", metavar="FILE", help="spans of one run of `ours`, for `spans` to copy")
+    parser.add_argument("--otlp", metavar="URL", help="send the spans to a Collector")
     parser.add_argument("--startup", action="store_true", help="measure the start alone")
     given = parser.parse_args()
+    if given.otlp:
+        os.environ[variants.OTLP] = given.otlp
 
     began, began_cpu = time.perf_counter(), time.process_time()
     setup = variants.VARIANTS[given.variant](given.template)
@@ -133,17 +137,19 @@ def resident_bytes() -> int:
 
 
 def timed(given: argparse.Namespace, setup: variants.Setup, run: Callable[[int], object]) -> dict[str, Any]:
-    """CPU seconds of the process, all threads, per run, of each section."""
+    """CPU seconds of the process, all threads, and seconds by the clock, per run, of each section."""
     seconds: list[float] = []
+    wall: list[float] = []
     for section in range(given.sections):
         gc.collect()
         gc.freeze()
-        before = time.process_time_ns()
+        began, before = time.perf_counter(), time.process_time_ns()
         for number in range(given.runs):
             run(1_000 * (section + 1) + number)
         setup.flush()
         seconds.append((time.process_time_ns() - before) / 1e9 / given.runs)
-    return {"cpu_s": seconds}
+        wall.append((time.perf_counter() - began) / given.runs)
+    return {"cpu_s": seconds, "wall_s": wall}
 
 
 def counted(given: argparse.Namespace, setup: variants.Setup, run: Callable[[int], object]) -> dict[str, Any]:
