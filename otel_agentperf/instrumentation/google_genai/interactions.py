@@ -126,7 +126,7 @@ def _wrap_acreate(switch: Switch, *, at_once: bool = False) -> MakeWrapper:
     return make
 
 
-@guard.guarded("google_genai.interaction.finish", None)
+@guard.guarded("google_genai.interaction.finish", None, timed=False)
 def _finish(pending: _Pending, result: Any) -> None:
     call = pending.call
     if call is None:
@@ -249,7 +249,7 @@ class _RefusedError(Exception):
         self.code = code
 
 
-@guard.guarded("google_genai.interaction.response", None)
+@guard.guarded("google_genai.interaction.response", None, timed=False)
 def _answered(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
     """End a request whose answer is whole here: a peer inside `create` may end its span before we return."""
     if response.status_code >= _FIRST_ERROR:
