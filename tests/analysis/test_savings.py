@@ -73,8 +73,8 @@ def test_what_is_claimed_beyond_what_was_spent_counts_for_nobody() -> None:
 
 
 CLAIMS = st.builds(Claim, st.sampled_from("abcdef"), st.decimals(0, 5, places=3))
-SAID = st.builds(
-    lambda rule, claims: suggestion(*claims, rule=rule), st.sampled_from(("X1", "X2", "X3")), st.lists(CLAIMS, max_size=6)
+SAID = st.tuples(st.lists(CLAIMS, max_size=6), st.sampled_from(("X1", "X2", "X3"))).map(
+    lambda made: suggestion(*made[0], rule=made[1])
 )
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from langgraph.cache.memory import InMemoryCache  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.graph import START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
+from langgraph.types import CachePolicy  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_agentperf.demo.replies import Tokens
 from otel_agentperf.demo.responders import FixedResponder
 from otel_agentperf.demo.server import GeminiServer
+from otel_agentperf.live.metrics.backlog import Backlog
 from tests.instrumentation.google_genai import ways
+from tests.telemetry import Telemetry
 
 Points = Mapping[str, Sequence[NumberDataPoint | HistogramDataPoint]]
 
@@ -31,6 +36,19 @@ def histograms(points: Sequence[object]) -> dict[str, HistogramDataPoint]:
     return {words(point): point for point in points if isinstance(point, HistogramDataPoint)}
 
 
+def ids(span: ReadableSpan) -> tuple[int, int]:
+    """The ids of a span's trace and of the span."""
+    context = span.get_span_context()
+    assert context is not None
+    return context.trace_id, context.span_id
+
+
+def backlog_of(telemetry: Telemetry) -> Backlog:
+    """What the metrics of a pipeline have not counted yet."""
+    metrics: Any = telemetry.pipeline._metrics  # pyright: ignore[reportPrivateUsage]
+    return metrics._backlog
+
+
 class State(TypedDict):
     text: str
 
@@ -38,6 +56,24 @@ class State(TypedDict):
 def server(*, prompt_tokens: int = 100_000) -> GeminiServer:
     """Answers everything alike: at 100,000 tokens of gemini-2.5-flash for $0.03."""
     return GeminiServer(FixedResponder(tokens=Tokens(prompt=prompt_tokens, candidates=0)))
+
+
+def idle(name: str, body: Any = None, *, cached: bool = False) -> Any:
+    """A graph of one node that asks no model, both called `name`.
+
+    Args:
+        name: theirs.
+        body: the node's function; one that does nothing when absent.
+        cached: whether the node's results are kept.
+    """
+    made: Any = StateGraph(State)
+    made.add_node(name, body or _done, cache_policy=CachePolicy() if cached else None)
+    made.add_edge(START, name)
+    return made.compile(name=name, cache=InMemoryCache() if cached else None)
+
+
+def _done(_: State) -> State:
+    return {"text": "done"}
 
 
 def graph(gemini: GeminiServer, *nodes: str, name: str = "researcher", failing: str = "") -> Any:

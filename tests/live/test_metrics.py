@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from time import perf_counter
+
 import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, TraceIdRatioBased
@@ -8,7 +10,7 @@ import otel_agentperf
 from otel_agentperf import config, guard, semconv
 from otel_agentperf.live.metrics import backlog
 from otel_agentperf.live.metrics.runs import Runs
-from tests.live.measured import Points, graph, histograms, server, sums, words
+from tests.live.measured import Points, backlog_of, graph, histograms, ids, server, sums, words
 from tests.telemetry import observed
 
 
@@ -70,7 +72,7 @@ def test_totals_without_any_sampled_trace_are_those_with_all_of_them() -> None:
 
 def test_where_nobody_collects_what_waits_is_counted_all_the_same_and_little_is_held() -> None:
     with observed() as telemetry:
-        waiting = telemetry.pipeline._metrics._backlog.waiting  # type: ignore[union-attr]  # pyright: ignore
+        waiting = backlog_of(telemetry).waiting
         longest = 0
         for _ in range(3 * backlog.MOST):
             otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1, output_tokens=1)
@@ -88,15 +90,8 @@ def test_of_each_bucket_the_last_request_of_a_batch_is_the_exemplar() -> None:
             point for name, point in histograms(telemetry.points(semconv.METRIC_TOKEN_USAGE)).items() if "input" in name
         ]
     assert (of_input.count, of_input.sum) == (4, 115)
-    told = {
-        (exemplar.value, exemplar.trace_id, exemplar.span_id)
-        for exemplar in of_input.exemplars
-    }
-    expected = {
-        (value, spans[number].context.trace_id, spans[number].context.span_id)
-        for value, number in ((3, 1), (60, 3))
-    }
-    assert told == expected
+    told = {(exemplar.value, exemplar.trace_id, exemplar.span_id) for exemplar in of_input.exemplars}
+    assert told == {(value, *ids(spans[number])) for value, number in ((3, 1), (60, 3))}
 
 
 def test_what_cannot_be_recorded_is_reported_and_keeps_nothing_else_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,8 +125,6 @@ def test_a_sum_that_cannot_be_observed_costs_only_itself(monkeypatch: pytest.Mon
 
 
 def test_the_time_spent_inside_us_grows_with_what_is_done_and_stays_below_what_it_took() -> None:
-    from time import perf_counter
-
     with server() as gemini, observed() as telemetry:
         program = graph(gemini, "plan", "write")
         (before,) = sums(telemetry.points(semconv.METRIC_INTERNAL_TIME)).values()

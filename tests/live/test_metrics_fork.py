@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from otel_agentperf import semconv
-from tests.live.measured import graph, server, sums
+from tests.live.measured import backlog_of, graph, server, sums
 from tests.telemetry import Telemetry, observed
 
 TIMEOUT_S = 10.0
@@ -32,11 +32,11 @@ def test_a_child_counts_its_own_work_and_the_parent_records_what_waited() -> Non
         program.invoke({"text": "waits"})
         stream = program.stream({"text": "open"})
         next(stream)
-        backlog = telemetry.pipeline._metrics._backlog  # type: ignore[union-attr]  # pyright: ignore
+        backlog = backlog_of(telemetry)
         held, release = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with backlog._lock:  # pyright: ignore
+            with backlog._lock:  # pyright: ignore[reportPrivateUsage]
                 held.set()
                 release.wait(TIMEOUT_S)
 

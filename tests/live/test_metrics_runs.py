@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from langgraph.cache.memory import InMemoryCache  # pyright: ignore[reportMissingTypeStubs]
-from langgraph.graph import START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
-from langgraph.types import CachePolicy  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 import otel_agentperf
 from otel_agentperf import semconv
-from tests.live.measured import State, graph, histograms, server, sums
+from tests.instrumentation.google_genai import ways
+from tests.live.measured import State, graph, histograms, idle, ids, server, sums
 from tests.telemetry import Telemetry, observed
 
 
@@ -22,8 +20,7 @@ def _leads_to(point: HistogramDataPoint) -> set[tuple[int | None, int | None]]:
 
 
 def _ids(telemetry: Telemetry, *names: str) -> set[tuple[int, int]]:
-    contexts = [telemetry.one(name).context for name in names]
-    return {(context.trace_id, context.span_id) for context in contexts if context is not None}
+    return {ids(telemetry.one(name)) for name in names}
 
 
 def test_a_run_and_its_nodes_are_measured_with_exemplars_that_lead_to_their_spans() -> None:
@@ -92,10 +89,7 @@ def test_a_run_of_which_nothing_could_be_priced_has_no_cost_rather_than_none() -
 
 
 def test_a_node_whose_result_was_cached_did_not_run_and_is_not_measured() -> None:
-    made: Any = StateGraph(State)
-    made.add_node("slow", lambda state: {"text": "done"}, cache_policy=CachePolicy())  # pyright: ignore
-    made.add_edge(START, "slow")
-    cached = made.compile(cache=InMemoryCache(), name="cached")
+    cached = idle("slow", cached=True)
     with observed() as telemetry:
         for _ in range(3):
             cached.invoke({"text": "the same"})
@@ -111,24 +105,30 @@ def _wasted(telemetry: Telemetry) -> dict[str, float]:
     return sums(telemetry.points(semconv.METRIC_WASTED_COST))
 
 
-def test_what_was_measurably_wasted_is_told_by_rule_and_no_dollar_twice() -> None:
-    said: list[Any] = []
+def test_what_was_measurably_wasted_is_told_by_rule() -> None:
     with server() as gemini, observed() as telemetry:
-        finish = telemetry.pipeline.engine.finish
-
-        def spy(*arguments: Any) -> Any:
-            summary, news = finish(*arguments)
-            said.append(summary)
-            return summary, news
-
-        telemetry.pipeline.engine.finish = spy  # type: ignore[method-assign]
         graph(gemini, "plan", "read", "write").invoke({"text": "thrice the same"})
+        # Three requests alike for $0.03 each: two of them were paid for nothing.
+        assert _wasted(telemetry) == {"REP002 researcher": pytest.approx(0.06)}
+
+
+def test_money_that_two_rules_say_was_wasted_counts_once() -> None:
+    """The same action again and again, each time with the same request: both rules claim these requests."""
+    with server() as gemini, observed() as telemetry:
+        client = ways.client_of(gemini)
+
+        def search(state: State) -> State:
+            for _ in range(5):
+                with otel_agentperf.action("search", arguments={"query": "x"}) as search:
+                    ways.generate(client)
+                    search.result("nothing")
+            return state
+
+        idle("search", search).invoke({"text": "x"})
         wasted = _wasted(telemetry)
-    (summary,) = said
-    # Three requests alike for $0.03 each: two of them were paid for nothing, whoever says so.
-    assert sum(wasted.values()) == pytest.approx(0.06)
-    assert set(wasted) == {"REP002 researcher"}
-    assert summary.totals.cost_usd > 0
+        claimed = {str((event.attributes or {})[semconv.SUGGESTION_RULE]) for event in telemetry.suggestions()}
+    assert claimed >= {"REP001", "REP002"}
+    assert sum(wasted.values()) == pytest.approx(0.12)
 
 
 def test_a_run_without_waste_has_none() -> None:
@@ -145,10 +145,7 @@ ODD: Sequence[str] = ("n" * 5_000, "zwölf Größen ❄", 'quote"d \\ {name}', "
 def test_nodes_with_odd_names_are_measured_under_names_that_can_be_exported() -> None:
     with observed() as telemetry:
         for name in ODD:
-            made: Any = StateGraph(State)
-            made.add_node(name, lambda state: {"text": "done"})  # pyright: ignore
-            made.add_edge(START, name)
-            made.compile(name=name).invoke({"text": "x"})
+            idle(name).invoke({"text": "x"})
         otel_agentperf.record_model_usage("half \ud800 a pair", input_tokens=1, output_tokens=1)
         names = [
             str(value)

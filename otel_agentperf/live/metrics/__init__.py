@@ -60,7 +60,12 @@ class Metrics:
 
     def _make_sums(self, meter: Meter) -> None:
         for name, unit, description, observe in (
-            (semconv.METRIC_COST, "USD", "Cost of model requests and billed services", self._requests.cost.observations),
+            (
+                semconv.METRIC_COST,
+                "USD",
+                "Cost of model requests and billed services",
+                self._requests.cost.observations,
+            ),
             (semconv.METRIC_UNPRICED, "{call}", "Calls whose price is unknown", self._requests.unpriced.observations),
             (semconv.METRIC_WASTED_COST, "USD", "Cost measured as spent to no avail", self._runs.wasted.observations),
             (semconv.METRIC_RUNS, "{run}", "Finished runs by outcome", self._runs.runs.observations),
@@ -76,7 +81,12 @@ class Metrics:
     def _make_gauges(self, meter: Meter) -> None:
         for name, unit, description, observe in (
             (semconv.METRIC_ACTIVE_RUNS, "{run}", "Runs that have begun and not ended", self._active_runs),
-            (semconv.METRIC_ACTIVE_SESSIONS, "{session}", "Sessions at work in the last 5 minutes", self._active_sessions),
+            (
+                semconv.METRIC_ACTIVE_SESSIONS,
+                "{session}",
+                "Sessions at work in the last 5 minutes",
+                self._active_sessions,
+            ),
         ):
             meter.create_observable_up_down_counter(name, [self._callback(name, observe)], unit, description)
 

@@ -47,7 +47,9 @@ class Requests:
                 explicit_bucket_boundaries_advisory=semconv.TOKEN_BUCKETS,
             ),
             semconv.TOKEN_BUCKETS,
-            Bounded(semconv.METRIC_TOKEN_USAGE, (model, provider, semconv.OPERATION_NAME, semconv.TOKEN_TYPE), names, capped),
+            Bounded(
+                semconv.METRIC_TOKEN_USAGE, (model, provider, semconv.OPERATION_NAME, semconv.TOKEN_TYPE), names, capped
+            ),
         )
         spent = (semconv.NODE_NAME, model, semconv.SERVICE_NAME, provider, semconv.COST_TIER)
         self.cost = Sums(Bounded(semconv.METRIC_COST, spent, names, capped))

@@ -74,13 +74,20 @@ class Runs:
         self._capped = capped
         workflow, outcome = semconv.WORKFLOW_NAME, semconv.RUN_OUTCOME
         seconds, dollars, points = semconv.RUN_BUCKETS_S, semconv.RUN_BUCKETS_USD, semconv.SCORE_BUCKETS
-        self._duration = self._measured(semconv.METRIC_RUN_DURATION, "s", "Duration of a run", seconds, workflow, outcome)
+        self._duration = self._measured(
+            semconv.METRIC_RUN_DURATION, "s", "Duration of a run", seconds, workflow, outcome
+        )
         self._cost = self._measured(semconv.METRIC_RUN_COST, "USD", "Cost of a run", dollars, workflow)
         self._score = self._measured(
             semconv.METRIC_RUN_EFFICIENCY, "1", "How much of a run was not wasted, 0 to 100", points, workflow
         )
         self._nodes = self._measured(
-            semconv.METRIC_NODE_DURATION, "s", "Duration of a node, retries included", seconds, semconv.NODE_NAME, workflow
+            semconv.METRIC_NODE_DURATION,
+            "s",
+            "Duration of a node, retries included",
+            seconds,
+            semconv.NODE_NAME,
+            workflow,
         )
         self.runs = Sums(Bounded(semconv.METRIC_RUNS, (workflow, outcome), names, capped))
         self.wasted = Sums(Bounded(semconv.METRIC_WASTED_COST, (workflow, semconv.SUGGESTION_RULE), names, capped))
