@@ -22,7 +22,7 @@ def finishes(work: threading.Thread) -> bool:
 def test_what_is_seen_while_metrics_are_counted_is_counted_next() -> None:
     """A generator that the garbage collector closes may end a run at any moment, in any thread."""
     counted: list[str] = []
-    backlog = Backlog(lambda: None)
+    backlog = Backlog()
 
     def collected_in_the_middle() -> None:
         backlog.waiting.append((counted.append, "run"))

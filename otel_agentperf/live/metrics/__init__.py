@@ -51,7 +51,7 @@ class Metrics:
         self._sessions = Sessions(engine)
         told = (semconv.SUGGESTION_TYPE, semconv.SUGGESTION_RULE, semconv.SUGGESTION_LEVEL)
         self._suggestions = Sums(Bounded(semconv.METRIC_SUGGESTIONS, told, names, self._capped))
-        self._backlog = Backlog(self._settle)
+        self._backlog = Backlog()
         self._waiting = self._backlog.waiting
         # Bound once: every operation passes here.
         self._take_request, self._take_node = self._requests.take, self._runs.take_node
@@ -168,11 +168,6 @@ class Metrics:
         self._waiting.append((function, *arguments))
         if len(self._waiting) > MOST:
             self._backlog.work_off()
-
-    def _settle(self) -> None:
-        self._requests.settle()
-        self._runs.settle()
-        self._sessions.forget_old(time_ns())
 
     def renew_locks(self) -> None:
         """Begin anew in a child process: a thread that it does not have may hold a lock."""

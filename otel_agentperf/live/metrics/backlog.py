@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from otel_agentperf import guard
@@ -23,16 +22,11 @@ Entry = tuple[Any, ...]
 
 
 class Backlog:
-    """Notes calls, and makes them later, one at a time.
+    """Notes calls, and makes them later, one at a time."""
 
-    Args:
-        settle: called after each batch.
-    """
+    __slots__ = ("_at_work", "_lock", "waiting")
 
-    __slots__ = ("_at_work", "_lock", "_settle", "waiting")
-
-    def __init__(self, settle: Callable[[], None]) -> None:
-        self._settle = settle
+    def __init__(self) -> None:
         # Re-entrant: a run that the garbage collector closes may be noted in the middle of this.
         self._lock = threading.RLock()
         self._at_work = False
@@ -51,7 +45,6 @@ class Backlog:
             try:
                 for _ in range(len(waiting)):
                     _make(waiting.popleft())
-                _make((self._settle,))
             finally:
                 self._at_work = False
 

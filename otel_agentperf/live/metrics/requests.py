@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanContext
 
 from otel_agentperf import semconv
 from otel_agentperf.live.metrics.bounds import Bounded, Names
-from otel_agentperf.live.metrics.histograms import Measured
+from otel_agentperf.live.metrics.histograms import Measured, Seen
 from otel_agentperf.live.metrics.sums import Sums
 from otel_agentperf.model import ZERO_USD, CostStatus, Operation, OperationKind, ServiceTier
 
@@ -36,7 +36,6 @@ class Requests:
                 description="Duration of a model request",
                 explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS_S,
             ),
-            semconv.DURATION_BUCKETS_S,
             Bounded(semconv.METRIC_OPERATION_DURATION, request, names, capped),
         )
         self._tokens = Measured(
@@ -46,7 +45,6 @@ class Requests:
                 description="Input and output tokens of a model request",
                 explicit_bucket_boundaries_advisory=semconv.TOKEN_BUCKETS,
             ),
-            semconv.TOKEN_BUCKETS,
             Bounded(
                 semconv.METRIC_TOKEN_USAGE, (model, provider, semconv.OPERATION_NAME, semconv.TOKEN_TYPE), names, capped
             ),
@@ -61,14 +59,15 @@ class Requests:
         if inference is None:
             return
         made = semconv.OP_EMBEDDINGS if operation.kind is _EMBEDDINGS else semconv.OP_GENERATE_CONTENT
-        model, provider, time_ns = inference.request_model, inference.provider, operation.end_ns
+        model, provider = inference.request_model, inference.provider
+        seen = Seen(operation.end_ns, span)
         if not tokens_only:
             series = (operation.error_type or "", model, provider, made)
-            self._duration.record(series, operation.duration_ns / 1e9, time_ns, span)
+            self._duration.record(series, operation.duration_ns / 1e9, seen)
         usage = operation.usage
         if usage is not None:
-            self._tokens.record((model, provider, made, "input"), usage.input_tokens, time_ns, span)
-            self._tokens.record((model, provider, made, "output"), usage.output_tokens, time_ns, span)
+            self._tokens.record((model, provider, made, "input"), usage.input_tokens, seen)
+            self._tokens.record((model, provider, made, "output"), usage.output_tokens, seen)
 
     def add_cost(self, operation: Operation) -> None:
         """Add the cost of one operation to the sums."""
@@ -89,8 +88,3 @@ class Requests:
         """Record the metrics of one request, and its cost."""
         self.add_cost(operation)
         self.measure(operation, span, tokens_only=False)
-
-    def settle(self) -> None:
-        """Record the exemplars."""
-        self._duration.settle()
-        self._tokens.settle()

@@ -13,7 +13,7 @@ from otel_agentperf import semconv
 from otel_agentperf.analysis.savings import attributed
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.live.metrics.bounds import Bounded, Names
-from otel_agentperf.live.metrics.histograms import Measured
+from otel_agentperf.live.metrics.histograms import Measured, Seen
 from otel_agentperf.live.metrics.sums import Sums
 from otel_agentperf.model import SavingBasis
 
@@ -98,24 +98,19 @@ class Runs:
         histogram = self._meter.create_histogram(
             metric, unit=unit, description=description, explicit_bucket_boundaries_advisory=boundaries
         )
-        return Measured(histogram, boundaries, Bounded(metric, attributes, self._names, self._capped))
+        return Measured(histogram, Bounded(metric, attributes, self._names, self._capped))
 
     def take(self, run: Ended, span: SpanContext) -> None:
         """Record a run that has ended."""
-        name, end_ns = run.name, run.end_ns
+        name, seen = run.name, Seen(run.end_ns, span)
         self.runs.add((name, run.outcome), 1)
-        self._duration.record((name, run.outcome), run.duration_ns / 1e9, end_ns, span)
+        self._duration.record((name, run.outcome), run.duration_ns / 1e9, seen)
         if run.cost_usd is not None:
-            self._cost.record((name,), float(run.cost_usd), end_ns, span)
-        self._score.record((name,), run.efficiency_score, end_ns, span)
+            self._cost.record((name,), float(run.cost_usd), seen)
+        self._score.record((name,), run.efficiency_score, seen)
         for rule, cost_usd in run.wasted.items():
             self.wasted.add((name, rule), cost_usd)
 
     def take_node(self, run_name: str, name: str, duration_ns: int, end_ns: int, span: SpanContext) -> None:
         """Record a node that has ended."""
-        self._nodes.record((name, run_name), duration_ns / 1e9, end_ns, span)
-
-    def settle(self) -> None:
-        """Record the exemplars."""
-        for measured in (self._duration, self._cost, self._score, self._nodes):
-            measured.settle()
+        self._nodes.record((name, run_name), duration_ns / 1e9, Seen(end_ns, span))

@@ -6,6 +6,7 @@ A run without a conversation id is a session of its own, here as in the rules.
 from __future__ import annotations
 
 from collections import OrderedDict
+from time import time_ns
 
 from otel_agentperf.analysis.engine import Engine
 
@@ -33,6 +34,9 @@ class Sessions:
     def run_ended(self, session: str | int, end_ns: int) -> None:
         """Remember when a session was last at work; `session` is its id, or the number of a run that has none."""
         recent = self._recent
+        since_ns = time_ns() - RECENT_NS
+        while recent and next(iter(recent.values())) < since_ns:
+            recent.popitem(last=False)
         recent[session] = max(end_ns, recent.get(session, 0))
         recent.move_to_end(session)
         if len(recent) > MAX_RECENT:
@@ -53,13 +57,6 @@ class Sessions:
         active = self._engine.open_sessions()
         active.update(session for session, end_ns in list(self._recent.items()) if end_ns >= since_ns)
         return len(active)
-
-    def forget_old(self, now_ns: int) -> None:
-        """Let go of sessions that are active no more."""
-        since_ns = now_ns - RECENT_NS
-        recent = self._recent
-        while recent and next(iter(recent.values())) < since_ns:
-            recent.popitem(last=False)
 
     def renew(self) -> None:
         """Begin anew, in a child process: the runs that have ended are the parent's."""
