@@ -113,7 +113,7 @@ def guarded(site: str, default: D, *, timed: bool = True) -> Callable[[Callable[
     Args:
         site: the name under which errors are counted and logged.
         default: what the caller gets when the function failed.
-        timed: False where it is called within a function whose time is counted.
+        timed: False where it is called within a function whose time is counted, or does next to nothing.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T | D]:
@@ -134,7 +134,8 @@ def guarded(site: str, default: D, *, timed: bool = True) -> Callable[[Callable[
                 report(site, error)
                 return default
             finally:
-                spend(began_ns)
+                passed_ns = perf_counter_ns() - began_ns
+                _spent_ns[0] += passed_ns  # as in `spend`, without a call
 
         return timed_wrapper if timed else wrapper
 

@@ -306,6 +306,6 @@ def _wrap_aretry(wrapped: AnyFunction) -> AnyFunction:
     return retry_async
 
 
-@guard.guarded("google_genai.attempt", None)
+@guard.guarded("google_genai.attempt", None, timed=False)
 def _attempt(call: Call, started_ns: int, response: Any, error: BaseException | None) -> None:
     call.attempt(started_ns, getattr(response, "status_code", None), error)
