@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram
-from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, set_span_in_context
 
 from otel_agentperf.live.metrics.bounds import Bounded, Values
 from otel_agentperf.live.sdk_core import Series
 
-_EMPTY = Context()
+(_SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
+"""Learnt by a public call, as it has a random part."""
 
 
 class Seen:
@@ -24,7 +25,7 @@ class Seen:
 
     def __init__(self, time_ns: int, span: SpanContext) -> None:
         self.time_ns = time_ns
-        self.context = set_span_in_context(NonRecordingSpan(span), _EMPTY)
+        self.context = Context({_SPAN_KEY: NonRecordingSpan(span)})
         self.sampled = span.trace_flags.sampled
 
 
@@ -51,8 +52,13 @@ class Measured:
             value: finite; below 0, as by a clock that was set back, counts as 0.
             seen: when and where it was made.
         """
+        # A series of just these values stands for them, and nearly always there is one.
+        series = self._series.get(values) or self._placed(values)
+        series.record(max(0.0, value), seen.time_ns, seen.context, sampled=seen.sampled)
+
+    def _placed(self, values: Values) -> Series:
         place = self._bounded.place(values)
         series = self._series.get(place)
         if series is None:
             series = self._series[place] = Series(self._histogram, self._bounded.attributes(place))
-        series.record(max(0.0, value), seen.time_ns, seen.context, sampled=seen.sampled)
+        return series

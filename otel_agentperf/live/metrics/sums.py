@@ -24,7 +24,7 @@ class Sums:
 
     def add(self, values: Values, amount: Decimal | int) -> None:
         """Add to the series of these attribute values."""
-        place = self._bounded.place(values)
+        place = values if values in self._values else self._bounded.place(values)
         self._values[place] = self._values.get(place, 0) + amount
 
     def observations(self) -> list[Observation]:
