@@ -4,6 +4,12 @@ Every callback that a library or the application runs through us is guarded: an 
 is counted, logged once for each site, and swallowed. Under pytest it is raised again, since
 there a swallowed error is a defect nobody sees (`AGENTPERF_GUARD=swallow` turns that off for
 tests of the guard itself).
+
+It also keeps the time that is spent inside these callbacks: the wall time of each guarded
+function from its start to its end, with what the SDK does in it, which is to start and end our
+spans, and to export them where the processor is a simple one. Not in it are the wrappers around
+the guarded functions, the context switches around each step of a stream, and exporting in threads
+of the SDK's own.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from time import perf_counter_ns
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -25,6 +32,7 @@ D = TypeVar("D")
 _logger = logging.getLogger("otel_agentperf")
 _lock = threading.RLock()
 _errors: Counter[str] = Counter()
+_spent_ns = [0]
 
 
 def _reraises() -> bool:
@@ -81,18 +89,31 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+def spend(began_ns: int) -> None:
+    """Add the time since `began_ns` (of `perf_counter_ns`) to what is spent inside us."""
+    passed_ns = perf_counter_ns() - began_ns
+    # No call between reading and writing, hence no other thread: a lock would cost as much as all of this.
+    _spent_ns[0] += passed_ns
+
+
+def spent_ns() -> int:
+    """Wall time spent inside our callbacks since the process began."""
+    return _spent_ns[0]
+
+
 def reset() -> None:
     """Forget what was counted, so that the next error of each site is logged again."""
     with _lock:
         _errors.clear()
 
 
-def guarded(site: str, default: D) -> Callable[[Callable[P, T]], Callable[P, T | D]]:
-    """Make a function return `default` instead of raising.
+def guarded(site: str, default: D, *, timed: bool = True) -> Callable[[Callable[P, T]], Callable[P, T | D]]:
+    """Make a function return `default` instead of raising, and count the time it takes.
 
     Args:
         site: the name under which errors are counted and logged.
         default: what the caller gets when the function failed.
+        timed: False where it is called within a function whose time is counted, or does next to nothing.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T | D]:
@@ -104,6 +125,18 @@ def guarded(site: str, default: D) -> Callable[[Callable[P, T]], Callable[P, T |
                 report(site, error)
                 return default
 
-        return wrapper
+        @wraps(function)
+        def timed_wrapper(*args: P.args, **kwargs: P.kwargs) -> T | D:
+            began_ns = perf_counter_ns()
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - the purpose of this module
+                report(site, error)
+                return default
+            finally:
+                passed_ns = perf_counter_ns() - began_ns
+                _spent_ns[0] += passed_ns  # as in `spend`, without a call
+
+        return timed_wrapper if timed else wrapper
 
     return decorate

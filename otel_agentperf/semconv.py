@@ -86,6 +86,7 @@ LANGGRAPH_STEP = "langgraph.step"
 LANGGRAPH_TRIGGERS = "langgraph.triggers"
 LANGGRAPH_TASK_ID = "langgraph.task_id"
 LANGGRAPH_OUTCOME = "langgraph.outcome"
+OUTCOME_CACHE_HIT = "cache_hit"
 
 # -- ours ---------------------------------------------------------------------------------
 USAGE_COST = "gen_ai.usage.cost"
@@ -163,3 +164,17 @@ METRIC_SUGGESTIONS = "agentperf.suggestions"
 METRIC_INTERNAL_ERRORS = "agentperf.internal.errors"
 METRIC_UNPRICED = "agentperf.unpriced_calls"
 METRIC_EVICTIONS = "agentperf.internal.evictions"
+METRIC_WASTED_COST = "agentperf.wasted_cost"
+METRIC_RUN_DURATION = "agentperf.run.duration"
+METRIC_RUN_COST = "agentperf.run.cost"
+METRIC_RUN_EFFICIENCY = "agentperf.run.efficiency_score"
+METRIC_NODE_DURATION = "agentperf.node.duration"
+METRIC_OVER_BUDGET = "agentperf.sessions.over_budget"
+METRIC_ACTIVE_RUNS = "agentperf.active_runs"
+METRIC_ACTIVE_SESSIONS = "agentperf.active_sessions"
+METRIC_INTERNAL_TIME = "agentperf.internal.time"
+METRIC_CAPPED = "agentperf.internal.capped_series"
+METRIC = "agentperf.metric"
+RUN_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
+RUN_BUCKETS_USD = (0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0)
+SCORE_BUCKETS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)

@@ -116,13 +116,22 @@ class Engine:
         return ScopeState(view, len(self._slots[Scope.PROCESS]))
 
     def renew_lock(self) -> None:
-        """Replace the lock, in a child process: a thread that it does not have may hold it."""
+        """Replace the lock, in a child process: a thread that it does not have may hold it.
+
+        Runs that were open are the parent's, and not live here; one that goes on here is counted all the same.
+        """
         self._lock = threading.RLock()
+        self._runs = OrderedDict()
 
     @property
     def live_runs(self) -> int:
         """Runs that have begun and not finished."""
         return len(self._runs)
+
+    def open_sessions(self) -> set[str | int]:
+        """The sessions of these runs: their ids, and the numbers of runs that are sessions of their own."""
+        with self._lock:
+            return {run.session.id or run.id for run in self._runs.values()}
 
     def begin(self, name: str, session_id: str | None, start_ns: int, *, alone: bool = False) -> Run:
         """Begin a run.

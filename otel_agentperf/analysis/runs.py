@@ -77,12 +77,14 @@ class Session(ScopeState):
         rules: how many of them there are.
     """
 
-    __slots__ = ("_ledger", "id", "runs")
+    __slots__ = ("_ledger", "id", "over_budget", "runs")
 
     def __init__(self, session_id: str, view: View, rules: int) -> None:
         super().__init__(view, rules)
         self.id = session_id
         self.runs = 0
+        self.over_budget = False
+        """Whether it has been counted as such."""
         self._ledger: Ledger | None = None
 
     @property

@@ -71,6 +71,35 @@ def saved(
     return Saved(min(cost_usd, sum(usd.values(), loose_usd)), min(longest_s, total_s))
 
 
+def attributed(suggestions: Iterable[Suggestion], *, cost_usd: Decimal, spans: frozenset[int]) -> dict[str, Decimal]:
+    """Say which rule the money of `saved` was found by, each dollar once.
+
+    Each suggestion gets what it claims of a span beyond what those before it have claimed there.
+    The sum over all rules is what `saved` says of the same suggestions.
+
+    Args:
+        suggestions: the suggestions, in the order in which they come first.
+        cost_usd: what was spent, the most that can be saved.
+        spans: counts only claims on these spans.
+
+    Returns:
+        US dollars by the code of the rule; a rule that gets nothing is absent.
+    """
+    usd: dict[str, Decimal] = {}
+    by_rule: dict[str, Decimal] = {}
+    left_usd = cost_usd
+    for suggestion in suggestions:
+        for claim in suggestion.claims if suggestion.savings is not None else ():
+            before = usd.get(claim.span_id, ZERO_USD)
+            if claim.cost_usd > before and int_of(claim.span_id) in spans:
+                usd[claim.span_id] = claim.cost_usd
+                gets = min(left_usd, claim.cost_usd - before)
+                left_usd -= gets
+                if gets:
+                    by_rule[suggestion.rule] = by_rule.get(suggestion.rule, ZERO_USD) + gets
+    return by_rule
+
+
 def _add(claim: Claim, usd: dict[str, Decimal], stretches: list[tuple[int, int]]) -> None:
     if claim.cost_usd > usd.get(claim.span_id, ZERO_USD):
         usd[claim.span_id] = claim.cost_usd

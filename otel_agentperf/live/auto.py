@@ -42,7 +42,7 @@ def ensure_pipeline() -> Pipeline | None:
         return None
 
 
-@guard.guarded("auto.install", None)
+@guard.guarded("auto.install", None, timed=False)
 def install() -> None:
     """Add the processor to the global tracer provider; the hook of `opentelemetry-instrument`."""
     if ensure_pipeline() is not None:

@@ -46,6 +46,7 @@ from otel_agentperf.model import (
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.reading.finished import finished
+from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
 
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
@@ -99,6 +100,7 @@ class Pipeline:
     def renew_locks(self) -> None:
         """Replace every lock, in a child process: a thread that it does not have may hold them."""
         self._lock = threading.RLock()
+        self._open_roots = weakref.WeakSet()  # the parent ends its own
         self.engine.renew_lock()
         if self._metrics is not None:
             self._metrics.renew_locks()
@@ -202,10 +204,12 @@ class Pipeline:
                 set_attributes(span, attributes)
             if news:
                 self.announce(news, frame, operation.end_ns)
-            if frame.kind in _BILLED:
-                self.add_cost(operation)
-                if semconv_metrics:
-                    self.measure(frame, operation)
+            metrics = self._metrics
+            if metrics is not None:
+                if frame.kind is _NODE:
+                    metrics.node(frame.run, operation, span)
+                elif frame.kind in _BILLED:
+                    metrics.billed(operation, span, measured=semconv_metrics)
         finally:
             frame.ended = True
             span.end(operation.end_ns)
@@ -286,7 +290,8 @@ class Pipeline:
         for suggestion in summary.restated:
             self._emit(suggestion, frame, operation.end_ns)
         if self._metrics is not None:
-            self._metrics.run(summary, operation.outcome or ("success" if summary.success else "failure"))
+            outcome = operation.outcome or ("success" if summary.success else "failure")
+            self._metrics.run(run, summary, outcome, frame.span)
         return news
 
     def _implicit_run(self, frame: Frame) -> Run:
@@ -311,9 +316,14 @@ class Pipeline:
 
     def announce(self, news: Iterable[Suggestion], frame: Frame, timestamp_ns: int) -> None:
         """Emit suggestions on the span of a frame, or on the nearest one above that records."""
+        metrics = self._metrics
         for suggestion in news:
-            if self._emit(suggestion, frame, timestamp_ns) and self._metrics is not None:
-                self._metrics.suggestion(suggestion)
+            emitted = self._emit(suggestion, frame, timestamp_ns)
+            if metrics is not None:
+                if emitted:
+                    metrics.suggestion(suggestion)
+                if suggestion.rule == SessionOverBudget.code and frame.run is not None:
+                    metrics.over_budget(frame.run)
 
     def _emit(self, suggestion: Suggestion, frame: Frame, timestamp_ns: int) -> bool:
         if suggestion.impact_score < self.settings.optimization_threshold:

@@ -6,7 +6,7 @@ everything that only it can see: spans of other instrumentations and the end of 
 
 from __future__ import annotations
 
-from time import time_ns
+from time import perf_counter_ns, time_ns
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -91,6 +91,7 @@ def before_end(span: Span, end_ns: int) -> None:
         span: a span that carries our mark.
         end_ns: its end time, Unix nanoseconds.
     """
+    began_ns = perf_counter_ns()
     try:
         mark = take_mark(span)
         if mark is None:
@@ -100,3 +101,5 @@ def before_end(span: Span, end_ns: int) -> None:
         foreign.before_end(mark, span, end_ns)
     except Exception as error:  # noqa: BLE001 - a processor must not raise into the program
         guard.report("processor.before_end", error)
+    finally:
+        guard.spend(began_ns)

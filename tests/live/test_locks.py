@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from otel_agentperf import guard
-from otel_agentperf.live import metrics, pipeline
+from otel_agentperf.live import pipeline
+from otel_agentperf.live.metrics.backlog import Backlog
 from tests.telemetry import observed
 
 TIMEOUT_S = 10.0
@@ -18,15 +19,21 @@ def finishes(work: threading.Thread) -> bool:
     return not work.is_alive()
 
 
-def test_a_sum_can_be_added_to_while_it_is_being_added_to() -> None:
+def test_what_is_seen_while_metrics_are_counted_is_counted_next() -> None:
     """A generator that the garbage collector closes may end a run at any moment, in any thread."""
-    sums = metrics._Sums("key")  # pyright: ignore[reportPrivateUsage]
+    counted: list[str] = []
+    backlog = Backlog()
 
     def collected_in_the_middle() -> None:
-        with sums._lock:  # pyright: ignore[reportPrivateUsage]
-            sums.add(("a",), 1)
+        backlog.waiting.append((counted.append, "run"))
+        backlog.work_off()
+        counted.append("request")
 
-    assert finishes(threading.Thread(target=collected_in_the_middle, daemon=True))
+    backlog.waiting.append((collected_in_the_middle,))
+    assert finishes(threading.Thread(target=backlog.work_off, daemon=True))
+    assert counted == ["request"]
+    backlog.work_off()
+    assert counted == ["request", "run"]
 
 
 def test_the_guard_can_count_while_it_is_counting() -> None:

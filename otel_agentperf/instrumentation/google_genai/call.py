@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar, Token
-from time import time_ns
+from time import perf_counter_ns, time_ns
 from typing import Any
 
 from opentelemetry import context as context_api
@@ -129,6 +129,7 @@ class Call:
 
     def take(self, response: Any) -> None:
         """Take in the SDK's response, or one chunk of a stream; only its body is looked at."""
+        began_ns = perf_counter_ns()
         try:
             if self._streamed:
                 self.first_chunk()
@@ -139,6 +140,8 @@ class Call:
                     self._exchange.answered(body)
         except Exception as error:  # noqa: BLE001 - a response that we cannot read is the program's all the same
             guard.report("google_genai.response", error)
+        finally:
+            guard.spend(began_ns)
 
     def keep(self, body: bytes) -> None:
         """Keep a body whose facts were taken in already, where its content is asked for."""
@@ -168,12 +171,15 @@ class Call:
         if self._done:
             return
         self._done = True
+        began_ns = perf_counter_ns()
         try:
             self._report(error, abandoned=abandoned)
         except Exception as failure:  # noqa: BLE001 - an error of ours must not reach the program
             if not self._on_peer:
                 self._pipeline.drop(self.frame)
             guard.report("google_genai.end", failure)
+        finally:
+            guard.spend(began_ns)
 
     def _report(self, error: BaseException | None, *, abandoned: bool) -> None:
         answer = self.answer

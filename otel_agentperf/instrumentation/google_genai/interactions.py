@@ -126,7 +126,7 @@ def _wrap_acreate(switch: Switch, *, at_once: bool = False) -> MakeWrapper:
     return make
 
 
-@guard.guarded("google_genai.interaction.finish", None)
+@guard.guarded("google_genai.interaction.finish", None, timed=False)
 def _finish(pending: _Pending, result: Any) -> None:
     call = pending.call
     if call is None:
@@ -249,7 +249,7 @@ class _RefusedError(Exception):
         self.code = code
 
 
-@guard.guarded("google_genai.interaction.response", None)
+@guard.guarded("google_genai.interaction.response", None, timed=False)
 def _answered(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
     """End a request whose answer is whole here: a peer inside `create` may end its span before we return."""
     if response.status_code >= _FIRST_ERROR:
@@ -306,6 +306,6 @@ def _wrap_aretry(wrapped: AnyFunction) -> AnyFunction:
     return retry_async
 
 
-@guard.guarded("google_genai.attempt", None)
+@guard.guarded("google_genai.attempt", None, timed=False)
 def _attempt(call: Call, started_ns: int, response: Any, error: BaseException | None) -> None:
     call.attempt(started_ns, getattr(response, "status_code", None), error)

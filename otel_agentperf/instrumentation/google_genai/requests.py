@@ -316,6 +316,6 @@ def wrap_async_request_once(wrapped: AnyFunction) -> AnyFunction:
     return _async_request_once
 
 
-@guard.guarded("google_genai.attempt", None)
+@guard.guarded("google_genai.attempt", None, timed=False)
 def _attempt(call: Call, started_ns: int, error: BaseException | None) -> None:
     call.attempt(started_ns, None, error)

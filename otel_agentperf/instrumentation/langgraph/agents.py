@@ -17,7 +17,7 @@ _MODEL_NODES = ("agent", "model")
 _FACTORIES = frozenset({"langgraph.prebuilt.chat_agent_executor", "langchain.agents.factory"})
 
 
-@guard.guarded("langgraph.agent", default=False)
+@guard.guarded("langgraph.agent", default=False, timed=False)
 def is_prebuilt_agent(graph: Any) -> bool:
     """Whether `create_react_agent` or `create_agent` has made this graph."""
     config: Mapping[str, Any] = getattr(graph, "config", None) or _NOTHING

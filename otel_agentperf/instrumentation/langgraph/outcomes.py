@@ -7,6 +7,7 @@ import concurrent.futures
 
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
+from otel_agentperf import semconv
 from otel_agentperf.instrumentation.patching import error_type
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.model import OperationKind
@@ -14,7 +15,7 @@ from otel_agentperf.model import OperationKind
 INTERRUPTED = "interrupted"
 PARENT_COMMAND = "parent_command"
 CANCELLED = "cancelled"
-CACHE_HIT = "cache_hit"
+CACHE_HIT = semconv.OUTCOME_CACHE_HIT
 ABANDONED = "abandoned"
 DRAINED = "drained"
 
