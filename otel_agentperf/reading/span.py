@@ -15,7 +15,7 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.model import Inference, Operation, OperationKind
-from otel_agentperf.reading import agentperf, contents, genai, openinference, openllmetry, values
+from otel_agentperf.reading import agentperf, contents, genai, openinference, openllmetry, resources, values
 from otel_agentperf.reading.values import Attributes
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def read(
         session_id=_session(attributes),
         counted=semconv.COUNTED not in attributes or values.flag(attributes, semconv.COUNTED) is not False,
         scope="" if scope in semconv.OWN_SCOPES else scope,
+        resources=resources.of(kind, attributes),
     )
 
 
