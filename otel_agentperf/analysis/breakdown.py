@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
+from otel_agentperf.analysis.resources import RunUse
 from otel_agentperf.model import (
     Level,
     Suggestion,
@@ -135,6 +136,8 @@ class Breakdown:
     opportunities: dict[tuple[str, str], Opportunity] = field(
         default_factory=dict[tuple[str, str], Opportunity],
     )
+    used: RunUse | None = None
+    """What the runs used of CPU and memory; `None` where nothing was sampled."""
 
     def merge(self, other: Breakdown) -> None:
         """Add other runs to these; `other` must not be used again."""
@@ -147,6 +150,10 @@ class Breakdown:
         for name in _TABLES:
             _merge_lines(getattr(self, name), getattr(other, name))
         self.add_opportunities(other.opportunities.values())
+        if self.used is None:
+            self.used = other.used
+        elif other.used is not None:
+            self.used.merge(other.used)
 
     def add_opportunities(self, opportunities: Iterable[Opportunity]) -> None:
         """Add suggestions; the weightiest are kept."""

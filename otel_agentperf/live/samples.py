@@ -47,6 +47,9 @@ class Samples:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._begin()
+
+    def _begin(self) -> None:
         self._times = array("q")
         self._cpu, self._own, self._memory, self._lag = array("d"), array("d"), array("d"), array("d")
         self._bytes, self._files, self._threads = array("q"), array("q"), array("q")
@@ -60,13 +63,13 @@ class Samples:
 
     def renew(self) -> None:
         """Begin anew, in a child process: the samples are its parent's, and a lost thread may hold the lock."""
-        self.__init__(self._limit)  # pyright: ignore[reportUnknownMemberType] # noqa: PLC2801 - the same again
+        self._begin()
 
     def add(self, sample: Sample) -> None:
         """Keep a sample, which is later than all before."""
         with self._lock:
             for column, value in zip(self._columns(), sample, strict=True):
-                column.append(value)
+                column.append(value)  # pyright: ignore[reportArgumentType] - whole numbers for the columns of them
             if len(self._times) >= 2 * self._limit:
                 for column in self._columns():
                     del column[: self._limit]
@@ -152,5 +155,9 @@ def begin(interval_s: float) -> Samples:
     return samples
 
 
+def _after_fork_in_child() -> None:
+    samples.renew()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: samples.renew())
+    os.register_at_fork(after_in_child=_after_fork_in_child)

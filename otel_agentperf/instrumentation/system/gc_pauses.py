@@ -15,6 +15,7 @@ from otel_agentperf import guard, semconv
 _SHORTEST_S = 0.001
 _MOST = 10_000
 
+
 class GcPauses:
     """Measures each collection.
 

@@ -7,7 +7,7 @@ leaves out what depends on it and nothing else. It is counted and logged the fir
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, TypeVar
@@ -154,4 +154,4 @@ def take(parts: Parts, clock: Callable[[], float] = monotonic) -> Reading:
 
 def at_once(parts: Parts) -> AbstractContextManager[None]:
     """The reader's `at_once`, or nothing where that fails."""
-    return parts.read("at_once", parts.reader.at_once) or suppress()
+    return parts.read("at_once", parts.reader.at_once) or nullcontext()

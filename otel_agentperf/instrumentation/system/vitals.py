@@ -72,9 +72,7 @@ def _score(health: Health) -> list[Observation]:
 
 
 def _deductions(health: Health) -> list[Observation]:
-    return [
-        Observation(points, {semconv.HEALTH_REASON: reason.value}) for reason, points in health.deductions.items()
-    ]
+    return [Observation(points, {semconv.HEALTH_REASON: reason.value}) for reason, points in health.deductions.items()]
 
 
 def health_now(samples: Samples, outcomes: RecentOutcomes) -> Health:
