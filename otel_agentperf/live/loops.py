@@ -8,14 +8,15 @@ loop's current task, and the node or tool that runs in it. The time is charged t
 It rather misses a block than blames the wrong node. Nobody is blamed while the loop's thread
 wants to run and gets no CPU, while other threads of the process use the CPU (it may wait for the
 interpreter's lock), or while this thread was held up itself and the loop's did not compute; nor
-for less than 0.1 s. A timer that fires just before a block measures up to 50 ms too little. In
-Python 3.11 a task that a node starts itself is known only while a tool of LangChain runs in it.
+for less than 0.1 s. A timer that fires just before a block measures up to 50 ms too little.
+Python 3.11 does not tell a task's context: it is found on the loop's stack, and not with uvloop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import time
 import weakref
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple
 
 from otel_agentperf import guard
@@ -37,14 +39,7 @@ BLOCKED_S = 0.1
 _NS_PER_S = 1e9
 _HALF = 0.5
 _Task = asyncio.Task[Any]
-
-
-class Entered(NamedTuple):
-    """What `leave` takes."""
-
-    watched: _Watched
-    task: _Task | None
-    before: Frame | None
+_RUN = asyncio.Handle._run.__code__  # noqa: SLF001 - only looked for on a stack
 
 
 class Blocked(NamedTuple):
@@ -54,10 +49,22 @@ class Blocked(NamedTuple):
     longest_ns: int
 
 
-class _Watched:
+class Watched:
     """One loop, from its own thread; the watching thread only reads, and adds suspects."""
 
-    __slots__ = ("context", "cpu_clock", "cpu_s", "due_s", "is_armed", "loop", "open", "others_s", "suspects", "thread")
+    __slots__ = (
+        "context",
+        "cpu_clock",
+        "cpu_s",
+        "due_s",
+        "is_armed",
+        "loop",
+        "open",
+        "others_s",
+        "suspects",
+        "tid",
+        "thread",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = weakref.ref(loop)
@@ -66,10 +73,11 @@ class _Watched:
         self.is_armed = False
         self.due_s = 0.0
         self.suspects: Counter[Frame] = Counter()
-        self.thread = threading.get_native_id()
+        self.thread = threading.get_ident()
+        self.tid = threading.get_native_id()
         self.cpu_clock: int | None = None
         with suppress(AttributeError, OSError):  # Windows and macOS have none
-            self.cpu_clock = time.pthread_getcpuclockid(threading.get_ident())
+            self.cpu_clock = time.pthread_getcpuclockid(self.thread)
         self.cpu_s = self.others_s = 0.0
 
     def own_cpu_s(self) -> float:
@@ -78,7 +86,7 @@ class _Watched:
             return time.clock_gettime(self.cpu_clock) if self.cpu_clock is not None else 0.0
         return 0.0
 
-    def arm(self, tick: Callable[[_Watched], None]) -> None:
+    def arm(self, tick: Callable[[Watched], None]) -> None:
         """Set the timer."""
         loop = self.loop()
         if loop is None or loop.is_closed():
@@ -93,7 +101,7 @@ class _Watched:
     def wants_cpu(self) -> bool:
         """Whether the loop's thread could run and is not let; known on Linux."""
         with suppress(OSError, IndexError):
-            stat = Path(f"/proc/self/task/{self.thread}/stat").read_text()
+            stat = Path(f"/proc/self/task/{self.tid}/stat").read_text()
             return stat.rpartition(")")[2].split()[0] == "R"
         return False
 
@@ -107,8 +115,7 @@ class LoopWatch:
 
     def __init__(self, on_lag: Callable[[float], None]) -> None:
         self._on_lag = on_lag
-        self._loops: dict[int, _Watched] = {}
-        self._tasks: dict[_Task, Frame] = {}
+        self._loops: dict[int, Watched] = {}
         self._charged: dict[Frame, Blocked] = {}
         self._longest_s = 0.0
         self._is_on = True
@@ -129,19 +136,15 @@ class LoopWatch:
                 longest_s = max(longest_s, now_s - watched.due_s)
         return longest_s
 
-    def enter(self, frame: Frame) -> Entered | None:
-        """Say that a node or tool begins in the current task; `None` where that is on no loop."""
+    def enter(self) -> Watched | None:
+        """Say that a node begins on the running loop; `None` where none runs."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return None
         watched = self._loops.get(id(loop))
         if watched is None or watched.loop() is not loop:
-            watched = self._loops[id(loop)] = _Watched(loop)
-        task = asyncio.current_task(loop)
-        before = self._tasks.get(task) if task is not None else None
-        if task is not None:
-            self._tasks[task] = frame
+            watched = self._loops[id(loop)] = Watched(loop)
         watched.open += 1
         if not watched.is_armed:
             watched.arm(self._tick)
@@ -149,17 +152,11 @@ class LoopWatch:
                 self._thread = threading.Thread(target=self._watch, name="agentperf-loops", daemon=True)
                 self._thread.start()
             self._wake.set()
-        return Entered(watched, task, before)
+        return watched
 
-    def leave(self, entered: Entered) -> None:
+    def leave(self, watched: Watched) -> None:
         """Say that it ends; what kept the loop until now is charged while its node is still open."""
-        watched, task, before = entered
         watched.open -= 1
-        if task is not None:
-            if before is None:
-                self._tasks.pop(task, None)
-            else:
-                self._tasks[task] = before
         if watched.suspects:
             now_s = time.perf_counter()
             late_s = now_s - watched.due_s
@@ -174,7 +171,7 @@ class LoopWatch:
     # -- in the loop's thread -----------------------------------------------------------------
 
     @guard.guarded("loops.tick", None)
-    def _tick(self, watched: _Watched) -> None:
+    def _tick(self, watched: Watched) -> None:
         late_s = max(0.0, time.perf_counter() - watched.due_s)
         self._charge(watched, late_s)
         self._note(late_s)
@@ -187,7 +184,7 @@ class LoopWatch:
         self._longest_s = max(self._longest_s, late_s)
         self._on_lag(late_s)
 
-    def _charge(self, watched: _Watched, late_s: float) -> None:
+    def _charge(self, watched: Watched, late_s: float) -> None:
         suspects, watched.suspects = watched.suspects, Counter()
         seen = suspects.total()
         for frame, times in suspects.items():
@@ -226,13 +223,13 @@ class LoopWatch:
                     watched.suspects[frame] += 1
 
     def _blocking(
-        self, watched: _Watched, loop: asyncio.AbstractEventLoop, now_s: float, *, was_held: bool
+        self, watched: Watched, loop: asyncio.AbstractEventLoop, now_s: float, *, was_held: bool
     ) -> Frame | None:
         """The node whose code keeps the loop, where that is beyond doubt."""
         task = asyncio.current_task(loop)
         if task is None:
             return None
-        frame = self._tasks.get(task) or _held_in(task)
+        frame = _frame_of(task, watched.thread)
         while frame is not None and frame.kind is not OperationKind.NODE:
             frame = frame.parent
         if frame is None or frame.ended:
@@ -245,15 +242,28 @@ class LoopWatch:
         return None if was_held or others_s >= half_s or watched.wants_cpu() else frame
 
 
-def _is_running(watched: _Watched) -> bool:
+def _is_running(watched: Watched) -> bool:
     loop = watched.loop()
     return loop is not None and loop.is_running()
 
 
-def _held_in(task: _Task) -> Frame | None:
-    """The frame in a task's context, from Python 3.12 on."""
+def _frame_of(task: _Task, thread: int) -> Frame | None:
+    """The frame that is held in the context in which a task runs in a thread."""
     context_of: Callable[[], Context] | None = getattr(task, "get_context", None)
-    return frames.held_in(context_of()) if context_of is not None else None
+    context = context_of() if context_of is not None else _context_on_stack(thread)
+    return frames.held_in(context) if context is not None else None
+
+
+def _context_on_stack(thread: int) -> Context | None:
+    """The context of the callback that the loop of a thread runs, before Python 3.12."""
+    place: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 - as `faulthandler` and debuggers do
+    while place is not None:
+        if place.f_code is _RUN:
+            handle = place.f_locals.get("self")
+            context = getattr(handle, "_context", None)
+            return context if isinstance(context, Context) else None
+        place = place.f_back
+    return None
 
 
 _watch: LoopWatch | None = None
@@ -268,16 +278,16 @@ def use(watch: LoopWatch | None) -> None:
 
 
 @guard.guarded("loops.enter", None)
-def enter(frame: Frame) -> Entered | None:
-    """Say that a node or tool begins in the current task, where loops are watched."""
-    return _watch.enter(frame) if _watch is not None else None
+def enter() -> Watched | None:
+    """Say that a node begins on the running loop, where loops are watched."""
+    return _watch.enter() if _watch is not None else None
 
 
 @guard.guarded("loops.leave", None)
-def leave(entered: Entered | None) -> None:
+def leave(watched: Watched | None) -> None:
     """Say that it ends."""
-    if entered is not None and _watch is not None:
-        _watch.leave(entered)
+    if watched is not None and _watch is not None:
+        _watch.leave(watched)
 
 
 def take(frame: Frame) -> Blocked | None:

@@ -58,7 +58,7 @@ def wrap_arun(switch: Switch) -> MakeWrapper:
             opened = None if active is None else _open(switch, active, task)
             if active is None or opened is None:
                 return await wrapped(task, *args, **kwargs)
-            entered = loops.enter(opened.frame)
+            entered = loops.enter()
             try:
                 result = await wrapped(task, *args, **kwargs)
             except BaseException as error:

@@ -21,7 +21,7 @@ from otel_agentperf.fingerprint import ArgumentPrints
 from otel_agentperf.instrumentation.langgraph import outcomes, tool_prints
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import content, frames, loops, services
+from otel_agentperf.live import content, frames, services
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import OperationKind
@@ -62,14 +62,11 @@ def wrap_arun(switch: Switch) -> MakeWrapper:
             opened = None if active is None else _open(switch, active, self, tool_input, kwargs)
             if active is None or opened is None:
                 return await wrapped(self, tool_input, *args, **kwargs)
-            entered = loops.enter(opened.frame)
             try:
                 result = await wrapped(self, tool_input, *args, **kwargs)
             except BaseException as error:
-                loops.leave(entered)
                 _close(switch, active, opened, None, error)
                 raise
-            loops.leave(entered)
             _close(switch, active, opened, result, None)
             return result
 
