@@ -62,8 +62,8 @@ class Watched:
         "open",
         "others_s",
         "suspects",
-        "tid",
         "thread",
+        "tid",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -256,7 +256,7 @@ def _frame_of(task: _Task, thread: int) -> Frame | None:
 
 def _context_on_stack(thread: int) -> Context | None:
     """The context of the callback that the loop of a thread runs, before Python 3.12."""
-    place: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 - as `faulthandler` and debuggers do
+    place: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as debuggers do
     while place is not None:
         if place.f_code is _RUN:
             handle = place.f_locals.get("self")

@@ -1,21 +1,20 @@
 """What opentelemetry-instrumentation-system-metrics reports already, so that it is not reported twice.
 
-Its configuration decides what it registers, and it may be switched on after us, so the meter that
-it made its instruments with is asked at each collection. Uninstrumenting it removes none of them.
-It steps on no toes where it reports to another meter provider.
+Its configuration decides what it registers, it may be switched on after us, and uninstrumenting
+it takes nothing back. So the instruments that really stand at the meter provider are looked at,
+at each collection; what the peer reports to another provider is none of ours. The list of them is
+private to the SDK: where it is not there, both report.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import Any, cast
 
 from otel_agentperf import semconv
 
-_MODULE, _CLASS = "opentelemetry.instrumentation.system_metrics", "SystemMetricsInstrumentor"
+_PEER = "opentelemetry.instrumentation.system_metrics"
 _OTHER_NAMES = {"process.open_file_descriptor.count": semconv.METRIC_PROCESS_FILE_DESCRIPTORS}
-_NOTHING: frozenset[str] = frozenset()
 
 
 def reported(own_meter: object) -> frozenset[str]:
@@ -24,19 +23,8 @@ def reported(own_meter: object) -> frozenset[str]:
     Args:
         own_meter: the meter of our instruments.
     """
-    peer = getattr(getattr(sys.modules.get(_MODULE), _CLASS, None), "_instance", None)
-    meter = _real(getattr(peer, "_meter", None))
-    if meter is None or _consumer(meter) is not _consumer(_real(own_meter)):
-        return _NOTHING
-    ids = cast("Iterable[str]", getattr(meter, "_instrument_ids", ()))
-    names = {each.partition(",")[0] for each in list(ids)}
+    meter: Any = getattr(own_meter, "_real_meter", None) or own_meter  # one that was made before there was a provider
+    registered = getattr(getattr(meter, "_measurement_consumer", None), "_async_instruments", ())
+    instruments = cast("Iterable[Any]", registered)
+    names = [each.name for each in list(instruments) if each.instrumentation_scope.name == _PEER]
     return frozenset(_OTHER_NAMES.get(name, name) for name in names)
-
-
-def _real(meter: Any) -> Any:
-    """The meter behind one that was made before there was a provider."""
-    return getattr(meter, "_real_meter", None) or meter
-
-
-def _consumer(meter: Any) -> object:
-    return getattr(meter, "_measurement_consumer", None)

@@ -6,8 +6,9 @@ import os
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
-from opentelemetry.metrics import Meter
+from opentelemetry.metrics import Histogram, Meter
 
 from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.system.gauges import Gauges
@@ -20,6 +21,40 @@ from otel_agentperf.live.loops import LoopWatch
 from otel_agentperf.live.pipeline import Pipeline
 
 _NO_METRICS_INTERVAL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The instruments at one meter, which stay there for good."""
+
+    gauges: Gauges
+    health: HealthGauges
+    lag: Histogram
+    pause: Histogram
+
+
+_INSTRUMENTS = "_agentperf_instruments"
+
+
+def _made_at(meter: Meter, parts: Parts) -> _Made:
+    made: _Made | None = getattr(meter, _INSTRUMENTS, None)
+    if made is not None:
+        made.gauges.renew(parts)
+        made.gauges.is_on = True
+        return made
+    lag, pause = "How late timers of an event loop are", "Garbage collections of 1 ms or longer"
+    made = _Made(
+        Gauges(meter, parts),
+        HealthGauges(meter),
+        meter.create_histogram(
+            semconv.METRIC_EVENT_LOOP_LAG, "s", lag, explicit_bucket_boundaries_advisory=semconv.LAG_BUCKETS_S
+        ),
+        meter.create_histogram(
+            semconv.METRIC_GC_PAUSE, "s", pause, explicit_bucket_boundaries_advisory=semconv.GC_BUCKETS_S
+        ),
+    )
+    setattr(meter, _INSTRUMENTS, made)
+    return made
 
 
 class Running:
@@ -35,26 +70,13 @@ class Running:
         self._pipeline = pipeline
         self._make_reader = make_reader
         self._interval_s = pipeline.settings.sample_interval
-        self._has_metrics = pipeline.settings.metrics
         self._sampler: Sampler | None = None
         self._pauses = GcPauses()
         self._samples = samples.begin(self._interval_s or _NO_METRICS_INTERVAL_S)
-        self._gauges: Gauges | None = None
-        self._health: HealthGauges | None = None
         parts = Parts(make_reader())
-        if self._has_metrics:
-            lag, pause = "How late timers of an event loop are", "Garbage collections of 1 ms or longer"
-            self._lag = meter.create_histogram(
-                semconv.METRIC_EVENT_LOOP_LAG,
-                "s",
-                lag,
-                explicit_bucket_boundaries_advisory=semconv.LAG_BUCKETS_S,
-            )
-            self._pause = meter.create_histogram(
-                semconv.METRIC_GC_PAUSE, "s", pause, explicit_bucket_boundaries_advisory=semconv.GC_BUCKETS_S
-            )
-            self._gauges = Gauges(meter, parts)
-            self._health = HealthGauges(meter, lambda: health_now(self._samples, pipeline.outcomes))
+        self._made = _made_at(meter, parts) if pipeline.settings.metrics else None
+        if self._made is not None:
+            self._made.health.told_by(lambda: health_now(self._samples, pipeline.outcomes))
         self._start(parts)
         _all.add(self)
 
@@ -64,16 +86,16 @@ class Running:
         if self._interval_s:
             self._sampler = Sampler(Taker(parts, self._samples, watch.longest_lag_s), self._interval_s, self._between)
             self._sampler.start()
-        if self._has_metrics and self._interval_s:
+        if self._made is not None and self._interval_s:
             self._pauses.start()
 
     def _late(self, late_s: float) -> None:
-        if self._has_metrics:
-            self._lag.record(late_s)
+        if self._made is not None:
+            self._made.lag.record(late_s)
 
     def _between(self) -> None:
-        if self._has_metrics:
-            self._pauses.drain(self._pause.record)
+        if self._made is not None:
+            self._pauses.drain(self._made.pause.record)
 
     def stop(self) -> None:
         """End the threads, and make the instruments silent."""
@@ -82,17 +104,17 @@ class Running:
         loops.use(None)
         if self._sampler is not None:
             self._sampler.stop()
-        for gauges in (self._gauges, self._health):
-            if gauges is not None:
-                gauges.is_on = False
+        if self._made is not None:
+            self._made.gauges.is_on = False
+            self._made.health.told_by(None)
         samples.begin(self._interval_s or _NO_METRICS_INTERVAL_S)
 
     def restart(self) -> None:
         """Begin anew in a child process, which has none of the threads and another identity."""
         parts = Parts(self._make_reader())
         self._samples = samples.begin(self._interval_s or _NO_METRICS_INTERVAL_S)
-        if self._gauges is not None:
-            self._gauges.renew(parts)
+        if self._made is not None:
+            self._made.gauges.renew(parts)
         self._start(parts)
 
 

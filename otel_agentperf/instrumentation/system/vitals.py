@@ -44,25 +44,27 @@ def _average(values: Sequence[float]) -> float | None:
 
 
 class HealthGauges:
-    """The score and the deductions. They fall silent when switched off.
+    """The score and the deductions; silent until they are told what they tell.
 
     Args:
         meter: where they are made.
-        health: tells the health now.
     """
 
-    def __init__(self, meter: Meter, health: Callable[[], Health]) -> None:
-        self._health = health
-        self.is_on = True
+    def __init__(self, meter: Meter) -> None:
+        self._health: Callable[[], Health] | None = None
         score = "Health of the process: 100 less the deductions; healthy above 70, critical from 40 down"
         points = "Points taken from the health score, by reason"
         meter.create_observable_gauge(semconv.METRIC_HEALTH_SCORE, [self._observer(_score)], "1", score)
         meter.create_observable_gauge(semconv.METRIC_HEALTH_DEDUCTIONS, [self._observer(_deductions)], "1", points)
 
+    def told_by(self, health: Callable[[], Health] | None) -> None:
+        """Take the health from here; from nowhere, where there is none to tell."""
+        self._health = health
+
     def _observer(self, observations: Callable[[Health], list[Observation]]) -> _Observe:
         @guard.guarded("system.health", ())
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
-            return observations(self._health()) if self.is_on else ()
+            return observations(self._health()) if self._health is not None else ()
 
         return observe
 
