@@ -5,10 +5,10 @@ loop is replaced, and a pending timer keeps no loop alive). It is late by as lon
 kept the loop. Meanwhile a thread looks who: where the timer is overdue by 0.1 s, it asks for the
 loop's current task, and the node or tool that runs in it. The time is charged to the node.
 
-It rather misses a block than blames the wrong node. Nobody is blamed while the loop's thread
-wants to run and gets no CPU, while other threads of the process use the CPU (it may wait for the
-interpreter's lock), or while this thread was held up itself and the loop's did not compute; nor
-for less than 0.1 s. A timer that fires just before a block measures up to 50 ms too little.
+It rather misses a block than blames the wrong node. A node whose thread computes is blamed. Of one
+that does not, nobody is while a thread of the process wants the CPU or has used it meanwhile (the
+loop's may wait for a core, or for the interpreter's lock), or while the looking thread was held up
+itself; nor for less than 0.1 s. A timer that fires just before a block measures up to 50 ms too little.
 Python 3.11 does not tell a task's context: it is found on the loop's stack, and not with uvloop.
 """
 
@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -38,6 +39,7 @@ BLOCKED_S = 0.1
 """The least time that counts as a block."""
 _NS_PER_S = 1e9
 _HALF = 0.5
+_MAX_THREADS = 64
 _Task = asyncio.Task[Any]
 _RUN = asyncio.Handle._run.__code__  # noqa: SLF001 - only looked for on a stack
 
@@ -63,7 +65,6 @@ class Watched:
         "others_s",
         "suspects",
         "thread",
-        "tid",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -74,7 +75,6 @@ class Watched:
         self.due_s = 0.0
         self.suspects: Counter[Frame] = Counter()
         self.thread = threading.get_ident()
-        self.tid = threading.get_native_id()
         self.cpu_clock: int | None = None
         with suppress(AttributeError, OSError):  # Windows and macOS have none
             self.cpu_clock = time.pthread_getcpuclockid(self.thread)
@@ -97,13 +97,6 @@ class Watched:
         self.others_s = time.process_time() - self.cpu_s
         self.due_s = time.perf_counter() + INTERVAL_S
         loop.call_later(INTERVAL_S, tick, self, context=self.context)
-
-    def wants_cpu(self) -> bool:
-        """Whether the loop's thread could run and is not let; known on Linux."""
-        with suppress(OSError, IndexError):
-            stat = Path(f"/proc/self/task/{self.tid}/stat").read_text()
-            return stat.rpartition(")")[2].split()[0] == "R"
-        return False
 
 
 class LoopWatch:
@@ -239,7 +232,23 @@ class LoopWatch:
         if own_s - watched.cpu_s >= half_s:
             return frame  # it computes
         others_s = time.process_time() - own_s - watched.others_s
-        return None if was_held or others_s >= half_s or watched.wants_cpu() else frame
+        return None if was_held or others_s >= half_s or _anyone_wants_cpu() else frame
+
+
+def _anyone_wants_cpu() -> bool:
+    """Whether a thread of the process but this one could run, on Linux; the first 64 are asked."""
+    own = str(threading.get_native_id())
+    with suppress(OSError):
+        for task in islice(Path("/proc/self/task").iterdir(), _MAX_THREADS):
+            if task.name != own and _state(task) == "R":
+                return True
+    return False
+
+
+def _state(task: Path) -> str:
+    with suppress(OSError, IndexError):
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    return ""
 
 
 def _is_running(watched: Watched) -> bool:

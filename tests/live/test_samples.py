@@ -25,11 +25,11 @@ def test_what_is_said_of_a_time_is_what_was_sampled_within_it() -> None:
     kept = every_second(
         10,
         cpu_percent=lambda i: 10.0 * i,
-        own_cpu_percent=lambda i: float(i),
+        own_cpu_percent=float,
         memory_percent=lambda i: 80.0 + i,
         memory_bytes=lambda i: 1_000 * i,
         open_files=lambda i: 20 - i,
-        threads=lambda i: 5,
+        threads=lambda _: 5,
     )
     kept.open_files_limit = 1_024
     assert kept.within(round(4.5 * S), round(9.5 * S)) == Resources(

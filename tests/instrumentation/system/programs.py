@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
 
 
+def _either(one: str, _other: str) -> str:
+    return one
+
+
 class State(TypedDict):
-    text: str
+    text: Annotated[str, _either]
 
 
 Node = Callable[[State], Awaitable[State]]
