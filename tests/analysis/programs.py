@@ -8,6 +8,7 @@ runs in, since spans on file tell no more of their order than their times do.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate, count
 from random import Random
@@ -17,8 +18,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from otel_agentperf import semconv
-from otel_agentperf.live import frames
+from otel_agentperf.live import frames, samples
 from otel_agentperf.live.frames import Frame
+from otel_agentperf.live.samples import Sample
 from otel_agentperf.model import Inference, NodeStep, OperationKind, ToolCall, Usage
 from tests.telemetry import Telemetry
 
@@ -208,6 +210,30 @@ class Writer:
             cached = rnd.choice((0, 0, tokens // 2))
             said["usage"] = Usage(tokens, output + thoughts, cache_read_tokens=cached, reasoning_tokens=thoughts)
         return Step(OperationKind.INFERENCE, model, start_ns, end_ns, said=said)
+
+
+@contextmanager
+def sampled(program: list[Step], random: Random) -> Iterator[None]:
+    """Samples of the process throughout a program, at its times."""
+    kept = samples.begin(1)
+    kept.open_files_limit = 1_024
+    last_ns = max((run.end_ns for run in program), default=0)
+    for place in range(1, 1_500):
+        kept.add(
+            Sample(
+                BEGIN_NS + last_ns * place // 1_500,
+                random.uniform(0, 100),
+                random.uniform(0, 50),
+                random.uniform(0, 100),
+                random.randint(10**8, 10**10),
+                random.randint(3, 1_024),
+                random.randint(1, 100),
+            )
+        )
+    try:
+        yield
+    finally:
+        samples.begin(1)
 
 
 def play(telemetry: Telemetry, program: list[Step]) -> None:
