@@ -7,7 +7,7 @@ here, over the operations in the order in which they ended.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -125,7 +125,7 @@ class Judge:
                 run, verdicts.summary(root, recorded, _totals(operations), said), root_seen, _silence(recorded, said)
             )
         if any(record.is_judged for record in records):
-            return JudgedRun(run, replace(observe(Engine(()), run), suggestions=said), root_seen)
+            return JudgedRun(run, msgspec.structs.replace(observe(Engine(()), run), suggestions=said), root_seen)
         summary = observe(self._engine, run)
         blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
         return JudgedRun(run, summary, root_seen, (_NO_TOOL_PRINTS,) if blind else ())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.reading import TracedRun
@@ -32,7 +34,7 @@ class Standout:
         if len(run.operations) <= _MAX_CARRIED:
             return kept
         bare = TracedRun(run.root, ())
-        return cls(bare, replace(summary, rows=()), root_seen, notes, kept.report())
+        return cls(bare, msgspec.structs.replace(summary, columns=None), root_seen, notes, kept.report())
 
     def report(self) -> RunReport:
         """The report on it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from otel_agentperf.analysis.columns import Columns, cost_of
 from otel_agentperf.analysis.figures import Figures, Saving
 from otel_agentperf.analysis.itemize import breakdown_of

@@ -218,15 +218,16 @@ def sampled(program: list[Step], random: Random) -> Iterator[None]:
     kept = samples.begin(1)
     kept.open_files_limit = 1_024
     last_ns = max((run.end_ns for run in program), default=0)
+    busy, full = random.choice((20.0, 80.0)), random.choice((30.0, 80.0))
     for place in range(1, 1_500):
         kept.add(
             Sample(
                 BEGIN_NS + last_ns * place // 1_500,
-                random.uniform(0, 100),
-                random.uniform(0, 50),
-                random.uniform(0, 100),
-                random.randint(10**8, 10**10),
-                random.randint(3, 1_024),
+                busy + random.uniform(0, 20),
+                random.uniform(0, 20),
+                full + random.uniform(0, 20),
+                10**9 + 10**6 * place + random.randint(0, 10**5),
+                10 + place // 2 + random.randint(0, 3),
                 random.randint(1, 100),
             )
         )

@@ -26,6 +26,7 @@ import msgspec
 from otel_agentperf.model import Complexity, Level, Operation, OperationKind, Suggestion
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import MAX_TARGETS, Claims, Table
+from otel_agentperf.rules.traits import BLOCKED
 
 NS_PER_S = 1e9
 REFERENCE_IMPACT = 0.6
@@ -60,6 +61,7 @@ class EventLoopBlocked(Rule[_State]):
     group = Group.RESOURCES
     scope = Scope.RUN
     watches = frozenset({OperationKind.NODE})
+    needs = BLOCKED
     complexity = Complexity.LOW
     options = {
         "blocked_s": Option(0.5, "s", "Time in one run above which a node blocks the loop.", 0.1),
@@ -71,10 +73,8 @@ class EventLoopBlocked(Rule[_State]):
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         used = operation.resources
-        if used is None or not used.blocked_ns:
-            return ()
         node = state.of(operation.name)
-        if node is not None:
+        if used is not None and node is not None:
             node.invocations += 1
             node.blocked_ns += used.blocked_ns
             node.longest_ns = max(node.longest_ns, used.blocked_max_ns)
