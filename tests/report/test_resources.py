@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from otel_agentperf.model import Operation, OperationKind, Resources
@@ -18,25 +19,24 @@ FORMS: dict[str, Any] = {"terminal": lambda report: render(report, width=120), "
 
 def used(percent: float, samples: int, **more: Any) -> Resources:
     """Samples of a CPU at this percentage, a tenth of it this process's."""
-    return Resources(
-        **{
-            "samples": samples,
-            "cpu_samples": samples - 1,
-            "cpu_percent": percent,
-            "cpu_percent_max": percent + 5,
-            "own_cpu_percent": percent / 10,
-            "cpu_spikes": samples - 1 if percent > 80 else 0,
-            "memory_percent": 40.0,
-            "memory_percent_max": 88.0,
-            "memory_spikes": 1,
-            "memory_bytes": 300 * 2**20,
-            "memory_bytes_delta": 12 * 2**20,
-            "open_files": 17,
-            "open_files_limit": 1_024,
-            "threads": 9,
-            **more,
-        }
-    )
+    facts: dict[str, Any] = {
+        "samples": samples,
+        "cpu_samples": samples - 1,
+        "cpu_percent": percent,
+        "cpu_percent_max": percent + 5,
+        "own_cpu_percent": percent / 10,
+        "cpu_spikes": samples - 1 if percent > 80 else 0,
+        "memory_percent": 40.0,
+        "memory_percent_max": 88.0,
+        "memory_spikes": 1,
+        "memory_bytes": 300 * 2**20,
+        "memory_bytes_delta": 12 * 2**20,
+        "open_files": 17,
+        "open_files_limit": 1_024,
+        "threads": 9,
+        **more,
+    }
+    return Resources(**facts)
 
 
 def story(**more: Any) -> Story:
@@ -49,8 +49,6 @@ def story(**more: Any) -> Story:
 
 
 def _with(operation: Operation, resources: Resources) -> Operation:
-    import msgspec
-
     return msgspec.structs.replace(operation, resources=resources)
 
 

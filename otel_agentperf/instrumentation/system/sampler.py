@@ -16,7 +16,7 @@ from otel_agentperf import guard
 from otel_agentperf.instrumentation.system.readings import Parts, at_once
 from otel_agentperf.live.samples import Sample, Samples
 
-_MANY_FILES = 2_000
+_MANY_FILES = 500
 _SELDOM = 30
 """Counting descriptors takes the longer the more there are: many are counted at every 30th sample."""
 

@@ -11,10 +11,10 @@ Example: `fetch` kept the event loop for 3.2 s in 2 of 2 invocations, up to 1.8 
 Instead: await an asynchronous client, or hand the call to a thread with `asyncio.to_thread` (or to
 a process, where it computes). A node that is a plain `def` runs in a thread by itself.
 
-Limits: it needs `agentperf-system`, which looks at the loop every 50 ms. Stretches below 0.1 s do
-not count, nor do those in which the node may have waited for a core or for the interpreter's lock.
-In Python 3.11 code in a task that the node starts itself is seen only within tools. A run that has
-the loop to itself keeps nobody else waiting; the rule cannot know that.
+Limits: it needs `agentperf-system`, which looks at the loop every 0.1 s. Shorter stretches do not
+count, nor do those in which the node may have waited for a core or for the interpreter's lock.
+With uvloop on Python 3.11 it is not known whose code runs. A run that has the loop to itself keeps
+nobody else waiting; the rule cannot know that.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def test_the_node_with_a_blocking_call_is_named_and_the_others_are_not() -> None
         (event,) = telemetry.suggestions("RES003")
         telemetry.assert_sound()
     assert set(seen) == {"bad"}
-    assert 0.7 < seen["bad"] < 5
+    assert 0.5 < seen["bad"] < 5
     attributes: Any = event.attributes
     assert attributes[semconv.SUGGESTION_APPLIES_TO] == ("node:bad",)
     evidence = json.loads(attributes[semconv.SUGGESTION_EVIDENCE])
@@ -82,7 +82,7 @@ def test_a_well_behaved_program_is_silent() -> None:
         assert blocked(telemetry) == {}
         assert telemetry.suggestions("RES003") == []
         (point,) = telemetry.points(semconv.METRIC_EVENT_LOOP_LAG)
-        assert point.count >= 10  # pyright: ignore[reportAttributeAccessIssue]
+        assert point.count >= 5  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_a_plain_function_runs_in_a_thread_and_is_silent() -> None:
