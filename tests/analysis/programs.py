@@ -7,7 +7,7 @@ runs in, since spans on file tell no more of their order than their times do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate, count
@@ -213,7 +213,7 @@ class Writer:
 
 
 @contextmanager
-def sampled(program: list[Step], random: Random) -> Iterator[None]:
+def sampled(program: list[Step], random: Random) -> Generator[None]:
     """Samples of the process throughout a program, at its times."""
     kept = samples.begin(1)
     kept.open_files_limit = 1_024

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import nan
 from typing import Any
 
@@ -16,9 +17,10 @@ def sampled(*samples: Sample, limit: int = 100) -> Samples:
     return kept
 
 
-def every_second(count: int, **values: Any) -> Samples:
+def every_second(count: int, **values: Callable[[int], float]) -> Samples:
     """Samples at the seconds 1, 2, ... whose values are those of each place."""
-    return sampled(*(Sample(place * S, **{k: v(place) for k, v in values.items()}) for place in range(1, count + 1)))
+    made: list[Any] = [{name: value(place) for name, value in values.items()} for place in range(1, count + 1)]
+    return sampled(*(Sample(place * S, **each) for place, each in enumerate(made, 1)))
 
 
 def test_what_is_said_of_a_time_is_what_was_sampled_within_it() -> None:

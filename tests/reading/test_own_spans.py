@@ -177,7 +177,11 @@ def test_what_was_used_while_a_node_and_a_run_were_open_is_read_back_as_it_was(
     for sample in USED[used]:
         kept.add(sample)
     monkeypatch.setattr(samples, "samples", kept)
-    monkeypatch.setattr(loops, "take", lambda frame: blocked if frame.kind is OperationKind.NODE else None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownMemberType]
+
+    def take(frame: Frame) -> Blocked | None:
+        return blocked if frame.kind is OperationKind.NODE else None
+
+    monkeypatch.setattr(loops, "take", take)
     run, node = graph(live)
     live.close(node, 3_000, node=NodeStep("g", 1, "00000000000000ff", 2))
     live.close(run, 4_000)

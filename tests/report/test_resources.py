@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from otel_agentperf.report.terminal import render
 from tests.report.runs import Story, gathered, recording
 from tests.report.test_document import CHECK
 
-FORMS: dict[str, Any] = {"terminal": lambda report: render(report, width=120), "markdown": to_markdown, "html": to_html}
+FORMS: dict[str, Any] = {"terminal": partial(render, width=120), "markdown": to_markdown, "html": to_html}
 
 
 def used(percent: float, samples: int, **more: Any) -> Resources:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.resources import Resource
 
-from otel_agentperf.config import Settings
+from otel_agentperf.config import load
 from otel_agentperf.instrumentation.system import SystemInstrumentor
 from otel_agentperf.instrumentation.system.readings import Memory
 from otel_agentperf.live import pipeline
@@ -118,11 +118,11 @@ class Observed:
 
 
 @contextmanager
-def observed(reader: Any = None, **settings: Any) -> Iterator[Observed]:
+def observed(reader: Any = None, **settings: Any) -> Generator[Observed]:
     """The system instrumentation on; off afterwards. Without a reader, psutil reads."""
     metrics = InMemoryMetricReader()
     provider = MeterProvider([metrics], resource=Resource.get_empty(), shutdown_on_exit=False)
-    active = Pipeline(Settings(fingerprint_key="test", **{"sample_interval": 0.0, **settings}), meter_provider=provider)
+    active = Pipeline(load({}, fingerprint_key="test", **{"sample_interval": 0.0, **settings}), meter_provider=provider)
     pipeline.use(active)
     instrumentor = SystemInstrumentor()
     instrumentor.instrument(meter_provider=provider, **({} if reader is None else {"make_reader": lambda: reader}))

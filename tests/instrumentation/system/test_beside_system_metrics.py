@@ -23,10 +23,11 @@ OURS = {"cpu.mode", "system.memory.state", "disk.io.direction", "network.io.dire
 def peer_class() -> Iterator[Any]:
     from opentelemetry.instrumentation.system_metrics import SystemMetricsInstrumentor
 
-    SystemMetricsInstrumentor._instance = None
-    yield SystemMetricsInstrumentor
-    SystemMetricsInstrumentor().uninstrument()
-    SystemMetricsInstrumentor._instance = None
+    peer: Any = SystemMetricsInstrumentor
+    peer._instance = None
+    yield peer
+    peer().uninstrument()
+    peer._instance = None
 
 
 def reported_by_us(points: Points) -> set[str]:
