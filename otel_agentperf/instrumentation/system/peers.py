@@ -26,5 +26,5 @@ def reported(own_meter: object) -> frozenset[str]:
     meter: Any = getattr(own_meter, "_real_meter", None) or own_meter  # one that was made before there was a provider
     registered = getattr(getattr(meter, "_measurement_consumer", None), "_async_instruments", ())
     instruments = cast("Iterable[Any]", registered)
-    names = [each.name for each in list(instruments) if each.instrumentation_scope.name == _PEER]
+    names: list[str] = [each.name for each in list(instruments) if each.instrumentation_scope.name == _PEER]
     return frozenset(_OTHER_NAMES.get(name, name) for name in names)
