@@ -86,6 +86,18 @@ def _number(minimum: float, maximum: float) -> Callable[[str, object], float]:
     return parse
 
 
+def _zero_or(minimum: float, maximum: float) -> Callable[[str, object], float]:
+    parse_number = _number(0, maximum)
+
+    def parse(key: str, value: object) -> float:
+        number = parse_number(key, value)
+        if 0 < number < minimum:
+            raise wrong(key, value, f"0, or a number from {minimum:g} to {maximum:g}")
+        return number
+
+    return parse
+
+
 def _one_of(*choices: str) -> Callable[[str, object], str]:
     def parse(key: str, value: object) -> str:
         text = str(value).strip().lower()
@@ -179,6 +191,13 @@ class Settings:
         "Operations of a run kept for its critical path; totals and rules go on beyond it.",
         _whole(1, 10_000_000),
         "operations",
+    )
+    sample_interval: float = _setting(
+        "0, or 0.1 to 60",
+        1.0,
+        "Time between two samples of CPU, memory, open files and threads, which are kept for 30 minutes. 0: none.",
+        _zero_or(0.1, 60),
+        "seconds",
     )
     console_max_spans: int = _setting(
         "whole number",

@@ -169,6 +169,49 @@ class NodeStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
     attempts: int = 1
 
 
+class Resources(msgspec.Struct, frozen=True, gc=False):
+    """What the host (or the container) and the process used while an operation ran, by samples taken meanwhile.
+
+    Only samples that lie within the operation count, and of the CPU only spans between two of
+    them, so an operation shorter than that has none. Shares are of all cores and all memory of the
+    host, or of what the container may use. Several operations that ran at once have the same ones.
+    """
+
+    samples: int = 0
+    """Samples within it."""
+    cpu_samples: int = 0
+    """Spans between samples within it."""
+    cpu_percent: float | None = None
+    """Average of what was in use, by whomever."""
+    cpu_percent_max: float | None = None
+    cpu_percent_delta: float | None = None
+    """The last span's less the first one's."""
+    own_cpu_percent: float | None = None
+    """The average part of it that this process used."""
+    cpu_spikes: int = 0
+    """Spans above 80 %."""
+    memory_percent: float | None = None
+    """Average of what was in use, by whomever."""
+    memory_percent_max: float | None = None
+    memory_percent_delta: float | None = None
+    memory_spikes: int = 0
+    """Samples above 85 %."""
+    memory_bytes: int | None = None
+    """What the process held in physical memory at the last sample."""
+    memory_bytes_delta: int | None = None
+    open_files: int | None = None
+    """Descriptors of the process at the last sample."""
+    open_files_delta: int | None = None
+    open_files_limit: int | None = None
+    """How many the process may have."""
+    threads: int | None = None
+    threads_delta: int | None = None
+    blocked_ns: int = 0
+    """How long code of this operation kept an event loop from going on, in stretches of 0.1 s or more."""
+    blocked_max_ns: int = 0
+    """The longest such stretch."""
+
+
 class Operation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One finished unit of agent work. Times are Unix nanoseconds."""
 
@@ -196,6 +239,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """False where another span reports the same work."""
     scope: str = ""
     """The instrumentation that reported it, where it is not ours."""
+    resources: Resources | None = None
 
     @property
     def duration_ns(self) -> int:

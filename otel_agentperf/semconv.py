@@ -11,8 +11,9 @@ from __future__ import annotations
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
 SCOPE_LANGGRAPH = "otel_agentperf.langgraph"
 SCOPE_GOOGLE_GENAI = "otel_agentperf.google_genai"
+SCOPE_SYSTEM = "otel_agentperf.system"
 SCOPE_API = "otel_agentperf"
-OWN_SCOPES = frozenset({SCOPE_LANGGRAPH, SCOPE_GOOGLE_GENAI, SCOPE_API})
+OWN_SCOPES = frozenset({SCOPE_LANGGRAPH, SCOPE_GOOGLE_GENAI, SCOPE_SYSTEM, SCOPE_API})
 
 # -- conventions: attributes -------------------------------------------------------------
 OPERATION_NAME = "gen_ai.operation.name"
@@ -81,6 +82,29 @@ EVENT_EVALUATION = "gen_ai.evaluation.result"
 EVALUATION_SCORE = "gen_ai.evaluation.score.value"
 EVALUATION_LABEL = "gen_ai.evaluation.score.label"
 
+# -- conventions: system and process ------------------------------------------------------
+SYSTEM_SCHEMA_URL = "https://opentelemetry.io/schemas/1.38.0"
+CPU_MODE = "cpu.mode"
+DISK_DIRECTION = "disk.io.direction"
+NETWORK_DIRECTION = "network.io.direction"
+MEMORY_STATE = "system.memory.state"
+CONTEXT_SWITCH_TYPE = "process.context_switch.type"
+GC_GENERATION = "cpython.gc.generation"
+METRIC_PROCESS_CPU_TIME = "process.cpu.time"
+METRIC_PROCESS_CPU_UTILIZATION = "process.cpu.utilization"
+METRIC_PROCESS_MEMORY_USAGE = "process.memory.usage"
+METRIC_PROCESS_MEMORY_VIRTUAL = "process.memory.virtual"
+METRIC_PROCESS_FILE_DESCRIPTORS = "process.unix.file_descriptor.count"
+METRIC_PROCESS_THREADS = "process.thread.count"
+METRIC_PROCESS_DISK_IO = "process.disk.io"
+METRIC_PROCESS_CONTEXT_SWITCHES = "process.context_switches"
+METRIC_SYSTEM_CPU_TIME = "system.cpu.time"
+METRIC_SYSTEM_CPU_UTILIZATION = "system.cpu.utilization"
+METRIC_SYSTEM_MEMORY_USAGE = "system.memory.usage"
+METRIC_SYSTEM_MEMORY_UTILIZATION = "system.memory.utilization"
+METRIC_SYSTEM_DISK_IO = "system.disk.io"
+METRIC_SYSTEM_NETWORK_IO = "system.network.io"
+
 # -- LangGraph ----------------------------------------------------------------------------
 LANGGRAPH_STEP = "langgraph.step"
 LANGGRAPH_TRIGGERS = "langgraph.triggers"
@@ -122,6 +146,34 @@ NODE_COST = "agentperf.node.cost_usd"
 NODE_INPUT_TOKENS = "agentperf.node.input_tokens"
 NODE_OUTPUT_TOKENS = "agentperf.node.output_tokens"
 NODE_ATTEMPTS = "agentperf.node.attempts"
+NODE_RESOURCES = "agentperf.node."
+RUN_RESOURCES = "agentperf.run."
+RESOURCE_KEYS = {
+    name: f"resources.{name.removesuffix('_ns')}_s" if name.endswith("_ns") else f"resources.{name}"
+    for name in (
+        "samples",
+        "cpu_samples",
+        "cpu_percent",
+        "cpu_percent_max",
+        "cpu_percent_delta",
+        "own_cpu_percent",
+        "cpu_spikes",
+        "memory_percent",
+        "memory_percent_max",
+        "memory_percent_delta",
+        "memory_spikes",
+        "memory_bytes",
+        "memory_bytes_delta",
+        "open_files",
+        "open_files_delta",
+        "open_files_limit",
+        "threads",
+        "threads_delta",
+        "blocked_ns",
+        "blocked_max_ns",
+    )
+}
+"""What `model.Resources` holds, by its fields: `agentperf.node.resources.cpu_percent`, times in seconds."""
 RUN_COST = "agentperf.run.cost_usd"
 RUN_INPUT_TOKENS = "agentperf.run.input_tokens"
 RUN_OUTPUT_TOKENS = "agentperf.run.output_tokens"
@@ -178,3 +230,10 @@ METRIC = "agentperf.metric"
 RUN_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 RUN_BUCKETS_USD = (0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0)
 SCORE_BUCKETS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+METRIC_HEALTH_SCORE = "agentperf.health.score"
+METRIC_HEALTH_DEDUCTIONS = "agentperf.health.deductions"
+HEALTH_REASON = "agentperf.health.reason"
+METRIC_EVENT_LOOP_LAG = "agentperf.event_loop.lag"
+METRIC_GC_PAUSE = "agentperf.gc.pause"
+LAG_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+GC_BUCKETS_S = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
+from otel_agentperf.analysis.resources import RunUse
 from otel_agentperf.model import (
     Level,
     Suggestion,
@@ -141,6 +142,8 @@ class Breakdown:
     opportunities: dict[tuple[str, str], Opportunity] = field(
         default_factory=dict[tuple[str, str], Opportunity],
     )
+    used: RunUse | None = None
+    """What the runs used of CPU and memory; `None` where nothing was sampled."""
 
     def merge(self, other: Breakdown) -> None:
         """Add other runs to these; `other` must not be used again."""
@@ -163,6 +166,10 @@ class Breakdown:
         _merge_lines(self.tools, other.tools)
         _merge_lines(self.services, other.services)
         self.add_opportunities(other.opportunities.values())
+        if self.used is None:
+            self.used = other.used
+        elif other.used is not None:
+            self.used.merge(other.used)
 
     def add_opportunities(self, opportunities: Iterable[Opportunity]) -> None:
         """Add suggestions; the weightiest are kept."""

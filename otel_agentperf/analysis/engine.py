@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from otel_agentperf.analysis.columns import cost_of
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
-from otel_agentperf.analysis.runs import Run, ScopeState, Session, count
+from otel_agentperf.analysis.runs import Run, ScopeState, Session, add_use, count
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
 from otel_agentperf.analysis.summary import RunSummary
@@ -275,6 +275,8 @@ class Engine:
                 count(run, root, traits, is_root=True)
             else:
                 run.columns.add(root, traits, cost_of(root), is_root=True)
+            if root.resources is not None and root.counted:
+                add_use(run, root, is_root=True)
             news = self._judge(run, root, traits) if root.counted else []
             if not run.evicted:
                 self._conclude(run, root, news)
@@ -357,6 +359,7 @@ class Engine:
             restated=restated,
             savings=could,
             columns=columns,
+            used=run.used,
         )
 
 

@@ -125,6 +125,37 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
 
 
+class ResourceUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What was in use of the host, or of what a container may use, while a run or an agent ran.
+
+    By samples taken meanwhile: whoever else ran then is in it. `null` where it was not sampled.
+    """
+
+    name: str
+    """The agent's; empty for the runs as a whole."""
+    samples: int
+    cpu_percent: float | None
+    """Average of all cores in use, by whomever."""
+    cpu_percent_max: float | None
+    own_cpu_percent: float | None
+    """The average part of it that this process used."""
+    cpu_spikes: int
+    """Samples above 80 %."""
+    memory_percent: float | None
+    """Average of the memory in use, by whomever."""
+    memory_percent_max: float | None
+    memory_spikes: int
+    """Samples above 85 %."""
+    memory_bytes_max: int | None
+    """The most physical memory that the process held."""
+    memory_growth_bytes: int
+    """What the process held more of it at the ends than at the beginnings."""
+    open_files_max: int | None
+    threads_max: int | None
+    blocked_s: float
+    """How long its own code kept an event loop from going on."""
+
+
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What one or many runs amount to."""
 
@@ -157,6 +188,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the suggestions that save time, the most first."""
     left_out: int
     """Operations that are in the sums and in no part: beyond the limit, or without a span at hand."""
+    resources: ResourceUse | None = None
+    """CPU and memory of the runs as a whole; none where nothing was sampled."""
+    resources_by_agent: tuple[ResourceUse, ...] = ()
+    """Those of each agent while it ran, the busiest first."""
 
 
 def best(findings: Sequence[Finding], number: int) -> list[Finding]:

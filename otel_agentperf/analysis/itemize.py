@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
@@ -35,6 +36,7 @@ def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shar
         first_ns=summary.start_ns,
         last_ns=summary.end_ns,
         totals=msgspec.structs.replace(summary.totals),
+        used=copy.deepcopy(summary.used) if summary.used is not None else None,
     )
     _count(breakdown, rows)
     for row, on_path_ns in path_of(rows):

@@ -13,9 +13,11 @@ from otel_agentperf.analysis.figures import (
     Figures,
     Finding,
     Part,
+    ResourceUse,
     Saving,
     Tokens,
 )
+from otel_agentperf.analysis.resources import Used
 from otel_agentperf.analysis.scores import efficiency, rating, rating_of
 from otel_agentperf.model import ZERO_USD, Totals
 from otel_agentperf.pricing.families import Size, rank
@@ -73,7 +75,45 @@ def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, sav
         by_cost=tuple(f.id for f in sorted(findings, key=lambda f: -(f.cost_usd or ZERO_USD)) if f.cost_usd),
         by_time=tuple(f.id for f in sorted(findings, key=lambda f: -(f.time_s or 0)) if f.time_s),
         left_out=breakdown.left_out,
+        resources=_whole_use(breakdown),
+        resources_by_agent=_use_by_agent(breakdown),
     )
+
+
+def _whole_use(breakdown: Breakdown) -> ResourceUse | None:
+    used = breakdown.used
+    return _use("", used.whole) if used is not None and used.whole.operations else None
+
+
+def _use_by_agent(breakdown: Breakdown) -> tuple[ResourceUse, ...]:
+    if breakdown.used is None:
+        return ()
+    uses = [_use(name, used) for name, used in breakdown.used.agents.items()]
+    return tuple(sorted(uses, key=lambda each: (-(each.own_cpu_percent or 0.0), -each.blocked_s, each.name)))
+
+
+def _use(name: str, used: Used) -> ResourceUse:
+    has_cpu, has_memory = used.cpu_samples > 0, used.memory_samples > 0
+    return ResourceUse(
+        name=name,
+        samples=used.samples,
+        cpu_percent=_percent(used.cpu_sum, used.cpu_samples),
+        cpu_percent_max=used.cpu_max / 100 if has_cpu else None,
+        own_cpu_percent=_percent(used.own_cpu_sum, used.cpu_samples),
+        cpu_spikes=used.cpu_spikes,
+        memory_percent=_percent(used.memory_sum, used.memory_samples),
+        memory_percent_max=used.memory_max / 100 if has_memory else None,
+        memory_spikes=used.memory_spikes,
+        memory_bytes_max=used.memory_bytes_max or None,
+        memory_growth_bytes=used.memory_growth_bytes,
+        open_files_max=used.open_files_max or None,
+        threads_max=used.threads_max or None,
+        blocked_s=used.blocked_ns / NS_PER_S,
+    )
+
+
+def _percent(hundredths: int, samples: int) -> float | None:
+    return round(hundredths / 100 / samples, 2) if samples else None
 
 
 def _pico(totals: Totals) -> float:

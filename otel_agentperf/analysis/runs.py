@@ -11,9 +11,11 @@ from typing import Any
 
 from otel_agentperf.analysis.columns import Columns
 from otel_agentperf.analysis.ledger import Ledger
+from otel_agentperf.analysis.resources import RunUse
 from otel_agentperf.model import Level, Operation, OperationKind, Suggestion, Totals, Usage
 from otel_agentperf.rules.base import Spending, View
 from otel_agentperf.rules.bounded import target_of
+from otel_agentperf.rules.traits import SAMPLED
 
 _EMITTED_EVIDENCE_RATIO = 2
 MAX_CONTRIBUTORS = 500
@@ -122,6 +124,7 @@ class Run(ScopeState):
         "success",
         "suggestions",
         "sums",
+        "used",
     )
 
     def __init__(
@@ -149,6 +152,7 @@ class Run(ScopeState):
         self.suggestions: dict[tuple[str, str], Suggestion] = {}
         self.success: bool | None = None
         self.score: float | None = None
+        self.used: RunUse | None = None
         self.finished = False
         self.evicted = False
 
@@ -174,6 +178,15 @@ def count(run: Run, operation: Operation, traits: int, *, is_root: bool = False)
         for contributors in run.contributors:
             _charge(contributors, contributor, usage, cost_usd)
     run.columns.add(operation, traits, cost_usd, is_root=is_root)
+    if traits & SAMPLED and not is_root:
+        add_use(run, operation)
+
+
+def add_use(run: Run, operation: Operation, *, is_root: bool = False) -> None:
+    """Add what was used while an operation ran."""
+    if run.used is None:
+        run.used = RunUse()
+    run.used.add(operation, is_root=is_root)
 
 
 def _charge(contributors: dict[str, Spending], contributor: str, usage: Usage | None, cost_usd: float) -> None:

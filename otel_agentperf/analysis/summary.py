@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from otel_agentperf.analysis.columns import Columns
+from otel_agentperf.analysis.resources import RunUse
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved
 from otel_agentperf.model import Suggestion, Totals
 from otel_agentperf.rules.base import Row
@@ -33,6 +34,8 @@ class RunSummary(msgspec.Struct, frozen=True):
     """What following all of them would have saved of this run; what two of them claim counts once."""
     columns: Columns | None = None
     """The run's operations, as far as they were kept."""
+    used: RunUse | None = None
+    """What the run and its agents used of CPU and memory; `None` where nothing was sampled."""
 
     @property
     def rows(self) -> list[Row]:

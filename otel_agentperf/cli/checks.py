@@ -21,6 +21,7 @@ DISTRIBUTION = "otel-agentperf"
 ENTRY_POINTS = (
     ("opentelemetry_instrumentor", "agentperf-langgraph"),
     ("opentelemetry_instrumentor", "agentperf-google-genai"),
+    ("opentelemetry_instrumentor", "agentperf-system"),
     ("opentelemetry_post_instrument", "agentperf"),
     ("opentelemetry_traces_exporter", "agentperf"),
 )

@@ -5,7 +5,18 @@ from __future__ import annotations
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
 from otel_agentperf.live.sdk_core import CleanAttributes
-from otel_agentperf.model import Cost, CostStatus, Inference, ModalityTokens, Operation, ServiceTier, ToolCall, Usage
+from otel_agentperf.model import (
+    Cost,
+    CostStatus,
+    Inference,
+    ModalityTokens,
+    Operation,
+    OperationKind,
+    Resources,
+    ServiceTier,
+    ToolCall,
+    Usage,
+)
 
 Attributes = CleanAttributes
 
@@ -111,6 +122,22 @@ def add_tool(attributes: Attributes, call: ToolCall) -> None:
             attributes[key] = value
 
 
+_NOTHING_USED = Resources()
+_RESOURCES = tuple(
+    (name, getattr(_NOTHING_USED, name), semconv.NODE_RESOURCES + key, semconv.RUN_RESOURCES + key)
+    for name, key in semconv.RESOURCE_KEYS.items()
+)
+
+
+def add_resources(attributes: Attributes, kind: OperationKind, resources: Resources) -> None:
+    """What was used while an operation ran: on a node as the node's, on a root as the run's."""
+    is_node = kind is OperationKind.NODE
+    for name, absent, of_node, of_run in _RESOURCES:
+        value = getattr(resources, name)
+        if value != absent:
+            attributes[of_node if is_node else of_run] = value / 1e9 if name.endswith("_ns") else value
+
+
 def add_operation(attributes: Attributes, operation: Operation) -> None:
     """All that an operation says on its own span, but for what only its frame knows."""
     if operation.session_id is not None:
@@ -127,6 +154,8 @@ def add_operation(attributes: Attributes, operation: Operation) -> None:
         attributes[semconv.LANGGRAPH_OUTCOME] = operation.outcome
     if operation.error_type is not None:
         attributes[semconv.ERROR_TYPE] = operation.error_type
+    if operation.resources is not None:
+        add_resources(attributes, operation.kind, operation.resources)
 
 
 def add_run(attributes: Attributes, summary: RunSummary) -> None:

@@ -13,6 +13,7 @@ runnable): nodes and tools are held beside the context too, and the innermost on
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from decimal import Decimal
@@ -193,6 +194,11 @@ def _entered(context: Context) -> Frame | None:
     if frame is None or held is None or held is frame or held.ended or not _is_within(held, frame):
         return frame
     return held
+
+
+def held_in(context: contextvars.Context) -> Frame | None:
+    """The frame that is held in a context of contextvars."""
+    return context.get(_held)
 
 
 def hold(frame: Frame) -> Token[Frame | None]:

@@ -25,11 +25,12 @@ from otel_agentperf import config, guard, semconv
 from otel_agentperf._version import VERSION
 from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.fingerprint import Fingerprinter
-from otel_agentperf.live import evaluation
+from otel_agentperf.live import evaluation, loops, samples
 from otel_agentperf.live.attributes import Attributes, add_operation, add_run
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import AGENTIC, Frame
 from otel_agentperf.live.metrics import Metrics
+from otel_agentperf.live.outcomes import RecentOutcomes
 from otel_agentperf.live.recent import RecentRequests
 from otel_agentperf.live.sdk_core import set_attributes
 from otel_agentperf.model import (
@@ -39,6 +40,7 @@ from otel_agentperf.model import (
     NodeStep,
     Operation,
     OperationKind,
+    Resources,
     Suggestion,
     ToolCall,
     Usage,
@@ -96,6 +98,7 @@ class Pipeline:
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
         self.requests = RecentRequests()
+        self.outcomes = RecentOutcomes()
 
     def renew_locks(self) -> None:
         """Replace every lock, in a child process: a thread that it does not have may hold them."""
@@ -239,12 +242,14 @@ class Pipeline:
         """The operation that a frame stands for, as it ends. Arguments as for `close`."""
         run = frame.run
         parent = frame.parent
+        if end_ns is None:
+            end_ns = time_ns()
         return Operation(
             frame.kind,
             frame.name,
             frame.span_id,
             frame.start_ns,
-            time_ns() if end_ns is None else end_ns,
+            end_ns,
             parent.span_id if parent is not None else None,
             frame.trace_id,
             frame.agent,
@@ -257,6 +262,7 @@ class Pipeline:
             node,
             frame.is_agent,
             (run.session.id or None) if run is not None else None,
+            resources=resources_of(frame, end_ns) if frame.kind is _NODE or frame.owns_run else None,
         )
 
     def account(self, frame: Frame, operation: Operation, attributes: Attributes) -> list[Suggestion]:
@@ -283,6 +289,7 @@ class Pipeline:
             return self.engine.observe(run, operation)
         self._open_roots.discard(frame)
         summary, news = self.engine.finish(run, operation)
+        self.outcomes.add(operation.end_ns, failed=operation.outcome is None and not summary.success)
         finished.keep(operation.trace_id, operation.span_id, summary)
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
@@ -347,6 +354,15 @@ class Pipeline:
         """End the roots that are still open as `abandoned`; for the end of the process."""
         for frame in list(self._open_roots):
             self.close(frame, {}, outcome="abandoned")
+
+
+def resources_of(frame: Frame, end_ns: int) -> Resources | None:
+    """What was used while a node or run was open, as far as it was sampled."""
+    blocked = loops.take(frame)
+    if blocked is not None:
+        return samples.samples.within(frame.start_ns, end_ns, *blocked)
+    kept = samples.samples
+    return kept.within(frame.start_ns, end_ns) if kept.last_ns >= frame.start_ns else None
 
 
 def session_from_baggage() -> str | None:

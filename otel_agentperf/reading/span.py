@@ -15,7 +15,7 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.model import Inference, Operation, OperationKind
-from otel_agentperf.reading import agentperf, contents, genai, openinference, openllmetry, own, values
+from otel_agentperf.reading import agentperf, contents, genai, openinference, openllmetry, own, resources, values
 from otel_agentperf.reading.values import Attributes
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def read(
                 facts.node,
                 session_id=said.session_id,
                 counted=said.counted,
+                resources=resources.of(facts.kind, attributes),
             )
     facts = None if KEYS.isdisjoint(attributes) else _facts(name, attributes, scope, parent_id)
     if facts is None:
@@ -142,6 +143,7 @@ def read(
         session_id=_session(attributes),
         counted=semconv.COUNTED not in attributes or values.flag(attributes, semconv.COUNTED) is not False,
         scope=scope,
+        resources=resources.of(kind, attributes),
     )
 
 

@@ -13,8 +13,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from otel_agentperf.analysis.figures import Figures
+from otel_agentperf.report import resources
 from otel_agentperf.report.signs import ASCII, BOX
-from otel_agentperf.report.text import UNKNOWN
+from otel_agentperf.report.text import UNKNOWN, clean
 
 MIN_WIDTH = 60
 GAP = 2
@@ -101,6 +103,14 @@ class Layout:
             name = self.short(row[0], room)
             line = Text(" " * INDENT + name + " " * (room - cell_len(name)), "dim" if number == 0 else "")
             yield self.row(line, row[1 : len(widths) + 1], widths, "dim" if number == 0 else "")
+
+    def resources(self, figures: Figures) -> Iterator[Text]:
+        """What was used of CPU and memory; nothing where it was not sampled."""
+        used, rows = list(resources.facts(figures)), resources.rows(figures)
+        if used or rows:
+            yield Text()
+            yield from self.facts(map(Text, used))
+            yield from self.table(resources.TITLES, [(clean(name), *cells) for name, *cells in rows])
 
     def row(self, label: Text, cells: Sequence[str], widths: Sequence[int], style: str) -> Text:
         """A label with cells behind it; what is unknown stands out."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from otel_agentperf.analysis.figures import Figures, Finding, Part, best
+from otel_agentperf.report import resources
 from otel_agentperf.report.collection import By, ReportSet
 from otel_agentperf.report.heads import RunLine, line_of
 from otel_agentperf.report.notes import on_sums
@@ -173,6 +174,22 @@ def _parts(figures: Figures) -> Iterator[str]:
             yield from _table_of(name, parts, MAX_ROWS)
             yield "</details>"
             yield ""
+    yield from _resources(figures)
+
+
+def _resources(figures: Figures) -> Iterator[str]:
+    used, rows = list(resources.facts(figures)), resources.rows(figures)
+    if not used and not rows:
+        return
+    yield "<details><summary>CPU and memory</summary>"
+    yield ""
+    if used:
+        yield " · ".join(used)
+        yield ""
+    if rows:
+        yield from _table(resources.TITLES, [(code(name), *cells) for name, *cells in rows])
+    yield "</details>"
+    yield ""
 
 
 def _table_of(name: str, parts: Sequence[Part], rows: int) -> Iterator[str]:

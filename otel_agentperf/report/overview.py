@@ -30,6 +30,7 @@ def session_lines(layout: Layout, report: SessionReport) -> Iterator[Text]:
     yield from _sums(layout, figures, notes)
     yield from advice.best(layout, figures.suggestions)
     yield from _parts(layout, figures, MAX_PARTS)
+    yield from layout.resources(figures)
     yield from _runs(layout, "Its last runs", report.runs)
     yield from advice.others(layout, figures.suggestions)
 
@@ -50,6 +51,7 @@ def set_lines(layout: Layout, report: ReportSet) -> Iterator[Text]:
             yield from _sessions(layout, report)
         case By.RUN:
             yield from _parts(layout, figures, MAX_PARTS)
+            yield from layout.resources(figures)
             yield from _runs(layout, "The dearest runs", [line_of(run) for run in report.dearest])
             yield from _runs(layout, "The slowest runs", [line_of(run) for run in report.slowest])
     yield from advice.others(layout, figures.suggestions)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from otel_agentperf.analysis.columns import Columns, cost_of
 from otel_agentperf.analysis.figures import Figures, Saving
 from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.present import figures_of
+from otel_agentperf.analysis.resources import use_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Operation, Suggestion, Totals
 from otel_agentperf.report.notes import left_out as left_out_note
@@ -82,6 +85,8 @@ def report_on(
         The report. Its totals are the summary's, which may know of more than the operations
         at hand; where it does, a note says so.
     """
+    if summary.used is None:
+        summary = msgspec.structs.replace(summary, used=use_of(root, operations))
     totals = summary.totals
     seen = sum(1 for op in operations if op.usage is not None and op.counted)
     calls = totals.inference_calls + totals.embedding_calls

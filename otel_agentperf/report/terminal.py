@@ -77,6 +77,7 @@ class _RunPage:
         yield from advice.best(self._layout, findings)
         yield Text()
         yield from self._tree(report.tree)
+        yield from self._layout.resources(report.figures)
         yield from advice.others(self._layout, findings)
 
     # -- header ----------------------------------------------------------------------------

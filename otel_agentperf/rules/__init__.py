@@ -30,6 +30,10 @@ from otel_agentperf.rules.repetition.rep001_repeated_action import RepeatedActio
 from otel_agentperf.rules.repetition.rep002_repeated_prompt import RepeatedPrompt
 from otel_agentperf.rules.repetition.rep003_node_cycle import NodeCycle
 from otel_agentperf.rules.repetition.rep004_batchable_calls import BatchableCalls
+from otel_agentperf.rules.resources.res001_cpu_starved import CpuStarved
+from otel_agentperf.rules.resources.res002_memory_pressure import MemoryPressure
+from otel_agentperf.rules.resources.res003_event_loop_blocked import EventLoopBlocked
+from otel_agentperf.rules.resources.res004_descriptor_leak import DescriptorLeak
 
 AnyRule = Rule[Any]
 RULES: tuple[type[AnyRule], ...] = (
@@ -53,6 +57,10 @@ RULES: tuple[type[AnyRule], ...] = (
     SerialIndependentCalls,
     GrowingContext,
     OversizedToolOutput,
+    CpuStarved,
+    MemoryPressure,
+    EventLoopBlocked,
+    DescriptorLeak,
     FailingAgent,
     RetryStorm,
     TruncatedOutput,

@@ -34,6 +34,10 @@ LONG: Final = 2_048
 """At least `LONG_TOKENS` of input."""
 ASKS: Final = 4_096
 """The answer asks for functions."""
+SAMPLED: Final = 8_192
+"""It is known what was used while it ran."""
+BLOCKED: Final = 16_384
+"""Its code kept an event loop."""
 
 LONG_TOKENS: Final = 1_000
 """No model caches less, and none charges less than this at another rate."""
@@ -82,4 +86,9 @@ def traits_of(operation: Operation) -> int:  # noqa: C901, PLR0912 - every opera
     node = operation.node
     if node is not None and node.attempts > 1:
         traits |= RETRIED
+    used = operation.resources
+    if used is not None:
+        traits |= SAMPLED
+        if used.blocked_ns:
+            traits |= BLOCKED
     return traits

@@ -7,7 +7,8 @@ runs in, since spans on file tell no more of their order than their times do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate, count
 from random import Random
@@ -17,8 +18,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from otel_agentperf import semconv
-from otel_agentperf.live import frames
+from otel_agentperf.live import frames, samples
 from otel_agentperf.live.frames import Frame
+from otel_agentperf.live.samples import Sample
 from otel_agentperf.model import Inference, NodeStep, OperationKind, ToolCall, Usage
 from tests.telemetry import Telemetry
 
@@ -208,6 +210,31 @@ class Writer:
             cached = rnd.choice((0, 0, tokens // 2))
             said["usage"] = Usage(tokens, output + thoughts, cache_read_tokens=cached, reasoning_tokens=thoughts)
         return Step(OperationKind.INFERENCE, model, start_ns, end_ns, said=said)
+
+
+@contextmanager
+def sampled(program: list[Step], random: Random) -> Generator[None]:
+    """Samples of the process throughout a program, at its times."""
+    kept = samples.begin(1)
+    kept.open_files_limit = 1_024
+    last_ns = max((run.end_ns for run in program), default=0)
+    busy, full = random.choice((20.0, 80.0)), random.choice((30.0, 80.0))
+    for place in range(1, 1_500):
+        kept.add(
+            Sample(
+                BEGIN_NS + last_ns * place // 1_500,
+                busy + random.uniform(0, 20),
+                random.uniform(0, 20),
+                full + random.uniform(0, 20),
+                10**9 + 10**6 * place + random.randint(0, 10**5),
+                10 + place // 2 + random.randint(0, 3),
+                random.randint(1, 100),
+            )
+        )
+    try:
+        yield
+    finally:
+        samples.begin(1)
 
 
 def play(telemetry: Telemetry, program: list[Step]) -> None:

@@ -24,17 +24,18 @@ from otel_agentperf.reading import runs_of
 from otel_agentperf.reading.judge import priced
 from otel_agentperf.reading.sdk import read_span
 from otel_agentperf.rules.base import Scope
-from tests.analysis.programs import Writer, play
+from tests.analysis.programs import Writer, play, sampled
 from tests.telemetry import observed
 
 SETTINGS = config.Settings(
     fingerprint_key="test",
     metrics=False,
-    rules={"COST001": {"budget_usd": 0.02}, "LAT001": {"threshold_s": 0.5}, "CACHE001": {"min_saving_usd": 0}},
+    rules={"COST001": {"budget_usd": 0.02}, "LAT001": {"threshold_s": 0.5}, "CACHE001": {"min_saving_usd": 0}}
+    | {"RES002": {"min_runs": 3, "min_growth_percent": 1}, "RES004": {"min_runs": 3}},
 )
 PRICES = PriceBook()
 RULES = chosen_rules(SETTINGS)
-RARELY_SPEAKING = {"COST002", "ERR001", "ERR002"}
+RARELY_SPEAKING = {"COST002", "ERR001", "ERR002", "RES003"}
 SCOPES = {rule.code: rule.scope for rule in RULES}
 
 
@@ -67,7 +68,9 @@ def live(seed: int) -> tuple[Words, list[ReadableSpan]]:
             return summary, news
 
         engine.finish = finish_and_keep
-        play(telemetry, Writer(seed).program())
+        program = Writer(seed).program()
+        with sampled(program, Random(seed)):  # noqa: S311 - made-up samples
+            play(telemetry, program)
         telemetry.assert_sound()
         spans = telemetry.spans
         words = Words()

@@ -154,6 +154,7 @@ class Ours:
     settings: dict[str, str] = field(default_factory=dict[str, str])
     langgraph: bool = True
     gemini: bool = True
+    system: bool = False
 
     def __call__(self, _template: str | None) -> Setup:
         """Switch on."""
@@ -165,6 +166,8 @@ class Ours:
             _instrument("otel_agentperf.instrumentation.langgraph", "LangGraphInstrumentor")
         if self.gemini:
             _instrument("otel_agentperf.instrumentation.google_genai", "GoogleGenAIInstrumentor")
+        if self.system:
+            _instrument("otel_agentperf.instrumentation.system", "SystemInstrumentor")
         _load("otel_agentperf.live.auto").install()
         return setup
 
@@ -246,6 +249,8 @@ VARIANTS: dict[str, Callable[[str | None], Setup]] = {
     "ours-norules": Ours({"AGENTPERF_RULES_IGNORE": ALL_RULES}),
     "ours-langgraph": Ours(gemini=False),
     "ours-gemini": Ours(langgraph=False),
+    # Samples come by the clock, which callgrind slows fifty times: as few as there may be.
+    "ours-system": Ours({"AGENTPERF_SAMPLE_INTERVAL": "60"}, system=True),
     "openlit": openlit(content=False),
     "openlit-content": openlit(content=True),
     "openllmetry": peer(*OPENLLMETRY, environment={"TRACELOOP_TRACE_CONTENT": "false"}),
@@ -257,7 +262,7 @@ VARIANTS: dict[str, Callable[[str | None], Setup]] = {
 }
 
 SPANS = {
-    **dict.fromkeys(("spans", "ours", "ours-three-rules", "ours-nometrics", "ours-norules"), 11),
+    **dict.fromkeys(("spans", "ours", "ours-three-rules", "ours-nometrics", "ours-norules", "ours-system"), 11),
     "ours-langgraph": 6,
     "ours-gemini": 5,
     **dict.fromkeys(("openlit", "openlit-content", "openinference", "openinference-content"), 11),

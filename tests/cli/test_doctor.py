@@ -146,7 +146,7 @@ def test_entry_points_that_cannot_be_seen_are_wrong(monkeypatch: pytest.MonkeyPa
         return []
 
     monkeypatch.setattr(checks, "entry_points", nothing)
-    assert len([one for one in wrong(all_findings(SILENT)) if "is not visible" in one]) == 4
+    assert len([one for one in wrong(all_findings(SILENT)) if "is not visible" in one]) == 5
 
 
 @pytest.mark.parametrize(("sampler", "noted"), [("always_on", False), ("traceidratio", True), ("always_off", True)])

@@ -18,6 +18,7 @@ PUBLISHED = {
     ("opentelemetry_instrumentor", "agentperf-langgraph"): (
         "otel_agentperf.instrumentation.langgraph:LangGraphInstrumentor"
     ),
+    ("opentelemetry_instrumentor", "agentperf-system"): "otel_agentperf.instrumentation.system:SystemInstrumentor",
     ("opentelemetry_post_instrument", "agentperf"): "otel_agentperf.live.auto:install",
     ("opentelemetry_traces_exporter", "agentperf"): "otel_agentperf.exporter:AgentPerfSpanExporter",
 }

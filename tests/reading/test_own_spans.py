@@ -14,9 +14,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_agentperf import config, semconv
+from otel_agentperf.live import loops, samples
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
+from otel_agentperf.live.loops import Blocked
 from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.live.samples import Sample, Samples
 from otel_agentperf.model import (
     Cost,
     CostStatus,
@@ -155,6 +158,38 @@ USAGES = (
         grounding_queries=3,
     ),
 )
+
+
+USED = {
+    "much": (Sample(at(1_500), 50.0, 10.0, 40.0, 10**9, 7, 5), Sample(at(2_500), 0.1 + 0.2, 0.0, 90.0, 10**9, 5, 9)),
+    "one sample": (Sample(at(2_000), 50.0, 10.0, 40.0, 10**9, 7, 5),),
+    "what could be read": (Sample(at(1_500), memory_percent=0.0), Sample(at(2_500), memory_percent=0.0)),
+    "nothing": (Sample(at(90_000), 50.0, 10.0, 40.0, 10**9, 7, 5),),
+}
+
+
+@pytest.mark.parametrize("used", USED)
+@pytest.mark.parametrize("blocked", [None, Blocked(1_234_567_891, 234_567_891)])
+def test_what_was_used_while_a_node_and_a_run_were_open_is_read_back_as_it_was(
+    live: Live, used: str, blocked: Blocked | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Samples(10)
+    for sample in USED[used]:
+        kept.add(sample)
+    monkeypatch.setattr(samples, "samples", kept)
+
+    def take(frame: Frame) -> Blocked | None:
+        return blocked if frame.kind is OperationKind.NODE else None
+
+    monkeypatch.setattr(loops, "take", take)
+    run, node = graph(live)
+    live.close(node, 3_000, node=NodeStep("g", 1, "00000000000000ff", 2))
+    live.close(run, 4_000)
+    assert live.read_back() == live.handed_over
+    of_node, of_run = live.handed_over[node.span_id].resources, live.handed_over[run.span_id].resources
+    assert (of_run is None) == (used == "nothing")
+    assert (of_node is None) == (used == "nothing" and blocked is None)
+    assert of_node is None or of_node.blocked_ns == (blocked.total_ns if blocked is not None else 0)
 
 
 @pytest.mark.parametrize("usage", USAGES)

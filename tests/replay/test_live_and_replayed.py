@@ -22,7 +22,7 @@ from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.replay.local import LocalEngine
 from otel_agentperf.report.session import SessionReport, session_report
 from otel_agentperf.rules.base import Scope
-from tests.analysis.programs import Writer, play
+from tests.analysis.programs import Writer, play, sampled
 from tests.replay.replaying import put, replayed
 from tests.telemetry import observed
 
@@ -48,7 +48,9 @@ def watched(seed: int) -> tuple[dict[str, RunSummary], dict[str, SessionReport],
             return summary, news
 
         engine.finish = finish_and_keep
-        play(telemetry, Writer(seed).program())
+        program = Writer(seed).program()
+        with sampled(program, Random(seed)):  # noqa: S311 - made-up samples
+            play(telemetry, program)
         telemetry.assert_sound()
         sessions = {name: session_report(found) for name in ("s1", "s2") if (found := engine.session(name)) is not None}
         return runs, sessions, telemetry.spans
@@ -63,6 +65,7 @@ def essence(summary: RunSummary) -> dict[str, Any]:
         "path": summary.critical_path,
         "rating": summary.rating,
         "success": summary.success,
+        "used": summary.used,
         "said": {item.key: item for item in summary.suggestions if item.rule in OF_A_RUN},
     }
 

@@ -16,6 +16,7 @@ from otel_agentperf.model import (
     NodeStep,
     Operation,
     OperationKind,
+    Resources,
     ServiceTier,
     ToolCall,
     Usage,
@@ -71,6 +72,7 @@ class Clock:
             tool=_tool(words) if words["kind"] == "tool" else None,
             node=_node(words),
             counted=words.get("counted", True),
+            resources=Resources(**words["used"]) if "used" in words else None,
         )
 
 
@@ -156,6 +158,7 @@ def _tool(words: dict[str, Any]) -> ToolCall:
     )
 
 
-def root(start_ns: int, end_ns: int) -> Operation:
-    """The root of a run."""
-    return Operation(OperationKind.WORKFLOW, "graph", ROOT_ID, start_ns, end_ns)
+def root(start_ns: int, end_ns: int, used: dict[str, Any] | None = None) -> Operation:
+    """The root of a run; `used` holds fields of `Resources`."""
+    resources = Resources(**used) if used is not None else None
+    return Operation(OperationKind.WORKFLOW, "graph", ROOT_ID, start_ns, end_ns, resources=resources)

@@ -36,13 +36,16 @@ def final_suggestions(code: str, case: dict[str, Any]) -> list[Suggestion]:
     engine = Engine(rules, limits, on_error=lambda site, error: errors.append(f"{site}: {error!r}"), prices=PRICES)
     clock = Clock()
     final: dict[tuple[str, str], Suggestion] = {}
-    for words in case["runs"] if "runs" in case else [case["operations"]]:
+    used = case.get("used", [])
+    """What each run uses; a case of such runs needs no operations."""
+    runs: list[list[dict[str, Any]]] = [[{"kind": "node", "name": "work", "seconds": 1}] for _ in used]
+    for place, words in enumerate(case["runs"] if "runs" in case else runs or [case["operations"]]):
         run = engine.begin("graph", case.get("session"), 0)
         clock.begin_run()
         operations = [clock.operation(word) for word in words for _ in range(word.get("times", 1))]
         for operation in sorted(operations, key=lambda each: each.end_ns):
             engine.observe(run, operation)
-        summary, _ = engine.finish(run, root(*span_of(case, operations)))
+        summary, _ = engine.finish(run, root(*span_of(case, operations), used[place] if used else None))
         final.update({suggestion.key: suggestion for suggestion in summary.suggestions})
     assert errors == []
     return list(final.values())

@@ -19,6 +19,7 @@ from otel_agentperf.model import (
     Inference,
     Operation,
     OperationKind,
+    Resources,
     ServiceTier,
     Suggestion,
     ToolCall,
@@ -130,8 +131,29 @@ def a_run(random: Random, number: int) -> TracedRun:
             )
         )
         now_ns += 2
-    root = Operation(OperationKind.WORKFLOW, "graph", root_id, start_ns, now_ns, trace_id=trace_id, session_id="s1")
+    root = Operation(
+        OperationKind.WORKFLOW,
+        "graph",
+        root_id,
+        start_ns,
+        now_ns,
+        trace_id=trace_id,
+        session_id="s1",
+        resources=random.choice((None, resources(random, now_ns), resources(random, now_ns))),
+    )
     return TracedRun(operations, root)
+
+
+def resources(random: Random, now_ns: int) -> Resources:
+    """More memory and files the later it is."""
+    passed_s = (now_ns - BEGIN_NS) // SECOND_NS
+    return Resources(
+        samples=10,
+        memory_percent=random.choice((50.0, 90.0)),
+        memory_bytes=2**20 * passed_s,
+        open_files=passed_s,
+        open_files_limit=random.choice((None, 1_024, 2_048)),
+    )
 
 
 def said(suggestions: list[Suggestion]) -> dict[tuple[str, str], Suggestion]:

@@ -15,7 +15,7 @@ from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.langgraph import outcomes
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, error_type
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import frames, services
+from otel_agentperf.live import frames, loops, services
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import NodeStep, OperationKind
@@ -58,11 +58,14 @@ def wrap_arun(switch: Switch) -> MakeWrapper:
             opened = None if active is None else _open(switch, active, task)
             if active is None or opened is None:
                 return await wrapped(task, *args, **kwargs)
+            entered = loops.enter()
             try:
                 result = await wrapped(task, *args, **kwargs)
             except BaseException as error:
+                loops.leave(entered)
                 _close(switch, active, opened, error)
                 raise
+            loops.leave(entered)
             _close(switch, active, opened, None)
             return result
 

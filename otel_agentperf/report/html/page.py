@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from otel_agentperf.analysis.figures import Figures, Finding
+from otel_agentperf.report import resources
 from otel_agentperf.report.collection import By
 from otel_agentperf.report.document import GENERATOR, SCHEMA, AnyReport
 from otel_agentperf.report.heads import RunLine, line_of, moment
@@ -146,6 +147,9 @@ def _page(
         advice=alone.advice if alone is not None else _advice("all", figures, ()),
         best=_best(figures, alone.id if alone is not None else "all"),
         picture=_picture(figures),
+        used=list(resources.facts(figures)),
+        used_titles=resources.TITLES,
+        used_rows=resources.rows(figures),
         lists=[(name, lines) for name, lines in lists if lines],
         sessions=sessions,
         session_count=session_count,
