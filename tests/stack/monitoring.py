@@ -25,8 +25,9 @@ from otel_agentperf.cli.demo import INSTRUMENTED, SETTINGS, loopback
 from otel_agentperf.demo.script import RecordingScript
 from otel_agentperf.demo.server import GeminiServer
 from tests.deploy import queries
-from tests.stack.servers import Collector, Server, Servers, fetch
+from tests.stack.servers import Collector, Server, Servers
 from tests.stack.traffic import made_up_run, send
+from tests.stack.waiting import fetch
 
 LAPSE = 60
 BUDGET_USD_PER_HOUR = 0.001

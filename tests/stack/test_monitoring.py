@@ -16,8 +16,9 @@ from tests.deploy import queries
 from tests.stack import bad_backends, monitoring
 from tests.stack.asking import promql, tempo_trace, traceql
 from tests.stack.monitoring import Phone
-from tests.stack.servers import Backend, Collector, Server, Servers, fetch_json, free_port, until
+from tests.stack.servers import Backend, Collector, Server, Servers
 from tests.stack.traffic import start_demo
+from tests.stack.waiting import fetch_json, free_port, until
 
 pytestmark = pytest.mark.stack
 
