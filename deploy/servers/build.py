@@ -158,6 +158,19 @@ def _tool(name: str, module: str, version: str, program: str) -> Server:
     return Server(name, f"{package} {version}", (program,), tool_builder(module, version, package, program))
 
 
+def go_installer(package: str, version: str) -> Callable[[Path], None]:
+    """How to have a program that `go install` builds by itself."""
+
+    def build(target: Path) -> None:
+        run("go", "install", "-trimpath", f"{package}@{version}", env={"GOBIN": str(target), "CGO_ENABLED": "0"})
+
+    return build
+
+
+def _go(name: str, package: str, version: str, program: str) -> Server:
+    return Server(name, f"{package} {version}", (program,), go_installer(package, version))
+
+
 def _debian(name: str, package: str, programs: tuple[str, ...]) -> Server:
     release = Path("/etc/os-release").read_text() if Path("/etc/os-release").exists() else ""
     return Server(name, f"{package} {release}", programs, debian_unpacker(package))
@@ -169,6 +182,9 @@ def servers() -> tuple[Server, ...]:
         _tool("jaeger", "github.com/jaegertracing/jaeger", "v1.76.0", "jaeger"),
         Server("collector", f"{BUILDER}\n{BUILDER_CONFIG.read_text()}", ("otelcol",), build_collector),
         _tool("tempo", "github.com/grafana/tempo", "v1.5.1-0.20251008140505-607c7fb69662", "tempo"),
+        # No servers, but what reads the manifests for Kubernetes, and the file for Docker Compose.
+        _go("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.0", "kustomize"),
+        _go("compose", "github.com/compose-spec/compose-go/v2/cmd", "v2.9.0", "cmd"),
         _debian("prometheus", "prometheus", ("prometheus", "promtool")),
         _debian("alertmanager", "prometheus-alertmanager", ("prometheus-alertmanager", "amtool")),
     )
