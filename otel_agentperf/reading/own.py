@@ -36,8 +36,8 @@ _Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 _Amount: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 """US dollars, or seconds."""
-_Never: TypeAlias = None
-"""Of what we do not write there: where it stands, the span was written on by others."""
+_Never: TypeAlias = Annotated[int, msgspec.Meta(gt=0, lt=1)]
+"""No value is that: of what we do not write there. Where it stands, the span was written on by others."""
 _NAMES = {
     "session_id": semconv.CONVERSATION_ID,
     "other_session_id": semconv.SESSION_ID,
@@ -104,8 +104,8 @@ class Said(msgspec.Struct, gc=False, kw_only=True, rename=_NAMES):
     outcome: _Name | None = None
     abandoned: bool = False
     counted: bool = True
-    other_session_id: _Never = None
-    other_workflow: _Never = None
+    other_session_id: _Never = 0
+    other_workflow: _Never = 0
 
 
 class _Workflow(Said, gc=False, kw_only=True, rename=_NAMES):
@@ -114,8 +114,8 @@ class _Workflow(Said, gc=False, kw_only=True, rename=_NAMES):
 
 class _Agent(Said, gc=False, kw_only=True, rename=_NAMES):
     agent: _Name
-    other_kind: _Never = None
-    other_nodes: _Never = None
+    other_kind: _Never = 0
+    other_nodes: _Never = 0
 
 
 class _Node(Said, gc=False, kw_only=True, rename=_NAMES):
@@ -135,10 +135,10 @@ class _Tool(Said, gc=False, kw_only=True, rename=_NAMES):
     error_hash: _Name | None = None
     no_arguments: bool
     result_size: _Whole | None = None
-    status: _Never = None
-    total_usd: _Never = None
-    other_total_usd: _Never = None
-    draft_currency: _Never = None
+    status: _Never = 0
+    total_usd: _Never = 0
+    other_total_usd: _Never = 0
+    draft_currency: _Never = 0
 
 
 class _Request(Said, gc=False, kw_only=True, rename=_NAMES):

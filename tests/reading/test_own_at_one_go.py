@@ -143,6 +143,14 @@ def test_an_amount_that_is_none_is_left_to_the_careful_way(key: str, amount: flo
     assert own.read({**ALWAYS, key: amount}) is None
 
 
+@pytest.mark.parametrize("said", [None, 0, 1, "a", ["n"]])
+@pytest.mark.parametrize("key", OTHERS)
+@pytest.mark.parametrize("operation", SPANS)
+def test_what_others_wrote_on_a_span_of_ours_is_read_as_on_theirs(operation: str, key: str, said: object) -> None:
+    ours, theirs = both_ways({semconv.OPERATION_NAME: operation, **SPANS[operation][0], key: said})
+    assert ours == theirs
+
+
 @pytest.mark.parametrize("said", [None, 3, "a"])
 def test_uses_that_are_no_list_are_not_known(said: object) -> None:
     ours, theirs = both_ways({**ALWAYS, semconv.REQUEST_USES: said})
