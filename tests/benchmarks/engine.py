@@ -214,7 +214,7 @@ def live_bytes(rules: Sequence[AnyRule], runs: Sequence[Recorded], spans: int) -
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--spans", type=int, default=200, help="length of the live run whose memory is measured")
     parser.add_argument("--no-rules", action="store_true", help="leave out the figures of each rule")
     given = parser.parse_args()
@@ -228,7 +228,7 @@ def main() -> None:
     print(
         f"  mean, with the ends of runs: {every.mean:.2f} us, {bare.mean:.2f}; the end alone {every.ends:.0f} us, {bare.ends:.0f}"
     )
-    at, end = along(rules, runs, max(3, given.rounds // 8))
+    at, end = along(rules, runs, max(3, given.rounds // 20))
     first = at[AT[0]]
     for place, each in at.items():
         print(f"  operation {place:6}  {each:6.2f} us  {each / first:5.2f} of the first (bar: 1.10)")

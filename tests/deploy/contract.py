@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any
 
 from opentelemetry.metrics import Histogram, Meter, MeterProvider, NoOpMeter
-from otel_agentperf.instrumentation.system import SystemInstrumentor
 
 from otel_agentperf import config, semconv
+from otel_agentperf.instrumentation.system import SystemInstrumentor
 from otel_agentperf.live import pipeline
 from otel_agentperf.live.pipeline import Pipeline
 

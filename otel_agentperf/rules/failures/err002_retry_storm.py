@@ -98,6 +98,8 @@ class _Agent(msgspec.Struct, gc=False):
 
 class _State(msgspec.Struct, gc=False):
     agents: dict[str, _Agent] = {}
+    rows: int = 0
+    """Agents whose last request was refused."""
     nodes: dict[str, tuple[str, int]] = {}
     """Nodes that were retried, by span: whose they are and how often."""
 
@@ -144,10 +146,10 @@ class RetryStorm(Rule[_State]):
         call = operation.inference
         if call is None:
             return ()
+        if operation.error_type is None and call.attempts == 1 and not state.rows:
+            return ()  # it was answered at once, and follows no refusal
         target = target_of(operation.agent, call.request_model)
         agent = state.agents.get(target)
-        if agent is None and operation.error_type is None and call.attempts == 1:
-            return ()
         refused = operation.error_type is not None and _is_refused(operation.error_type)
         if agent is None:
             if (not refused and call.attempts == 1) or len(state.agents) >= MAX_AGENTS:
@@ -155,7 +157,9 @@ class RetryStorm(Rule[_State]):
             agent = state.agents[target] = _Agent()
         agent.rate_limited += max(call.rate_limited, operation.error_type == "429")
         _attempts(agent, operation, call)
+        state.rows -= agent.row is not None
         _follow(agent, operation, call, refused=refused)
+        state.rows += agent.row is not None
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
