@@ -27,7 +27,6 @@ RATE_INTERVAL, RANGE = "20s", "30m"
 ALERTS, RECORDED = queries.rules("alert"), queries.rules("record")
 FIRING = (
     ("AgentPerfCostBurnFast", "steady-agents"),
-    ("AgentPerfCostBurnSlow", "steady-agents"),
     ("AgentPerfSessionOverBudget", "steady-agents"),
     ("AgentPerfUnpricedUsage", "steady-agents"),
     ("AgentPerfRunSuccessLow", "steady-agents"),
@@ -48,6 +47,7 @@ class Watched:
     """Agents at work, and all that watches them."""
 
     prometheus: Server
+    alertmanager: Server
     collector: Collector
     spare: Collector
     jaeger: Backend
@@ -96,7 +96,7 @@ def watched(shared_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -
         few["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "langchain,google-genai,google_genai"
         broken = monitoring.with_a_broken_rule(folder)
         stack.enter_context(monitoring.agents("troubled", collector.otlp_http, broken, **few))
-        yield Watched(prometheus, collector, spare, jaeger, tempo, ringing)
+        yield Watched(prometheus, alertmanager, collector, spare, jaeger, tempo, ringing)
 
 
 def address(url: str) -> str:
@@ -153,6 +153,16 @@ def test_an_alert_rings(watched: Watched, alert: str, job: str) -> None:
     assert told["labels"]["severity"] in {"warning", "critical"}
     assert told["annotations"]["runbook"].endswith(f"#{alert.lower()}")
     assert "<no value>" not in f"{told['annotations']}"
+
+
+def test_while_the_fast_burn_fires_the_slow_one_is_held_back(watched: Watched) -> None:
+    watched.until_told("AgentPerfCostBurnFast", "firing", job="steady-agents")
+
+    def held_back() -> list[str]:
+        alerts = fetch_json(f"{watched.alertmanager.url}/api/v2/alerts", filter='alertname="AgentPerfCostBurnSlow"')
+        return [one["labels"]["job"] for one in alerts if one["status"]["inhibitedBy"]]
+
+    assert "steady-agents" in until(held_back, what="the slow burn is held back", timeout_s=PATIENCE_S)
 
 
 def test_alerts_on_agents_are_resolved_when_the_agents_have_stopped(watched: Watched) -> None:
