@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram
-from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from otel_agentperf.live.metrics.bounds import Bounded, Values
 from otel_agentperf.live.sdk_core import Series
-
-(_SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
-"""Learnt by a public call, as it has a random part."""
+from otel_agentperf.live.sdk_core.current import SPAN_KEY
 
 
 class Seen:
@@ -25,7 +23,7 @@ class Seen:
 
     def __init__(self, time_ns: int, span: SpanContext) -> None:
         self.time_ns = time_ns
-        self.context = Context({_SPAN_KEY: NonRecordingSpan(span)})
+        self.context = Context({SPAN_KEY: NonRecordingSpan(span)})
         self.sampled = span.trace_flags.sampled
 
 
