@@ -188,7 +188,7 @@ class Settings:
     max_run_operations: int = _setting(
         "whole number",
         10_000,
-        "Operations of a run kept for its critical path; totals and rules go on beyond it.",
+        "Operations of a run whose shape is kept; beyond it only totals go on, and rules that need no shape.",
         _whole(1, 10_000_000),
         "operations",
     )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import count as counter
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from otel_agentperf.analysis.columns import cost_of
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
 from otel_agentperf.analysis.runs import Run, ScopeState, Session, add_use, count
@@ -270,14 +272,18 @@ class Engine:
         with self._lock:
             run.finished = True
             self._runs.pop(run.id, None)
-            traits = traits_of(root)
-            if root.counted and (root.is_agent or root.kind in _WORK):
-                count(run, root, traits, is_root=True)
-            else:
-                run.columns.add(root, traits, cost_of(root), is_root=True)
-            if root.resources is not None and root.counted:
-                add_use(run, root, is_root=True)
-            news = self._judge(run, root, traits) if root.counted else []
+            news: list[Suggestion] = []
+            if root.counted:
+                traits = traits_of(root)
+                if root.is_agent or root.kind in _WORK:
+                    count(run, root, traits, is_root=True)
+                else:
+                    run.columns.add(root, traits, cost_of(root), is_root=True)
+                if root.resources is not None:
+                    add_use(run, root, is_root=True)
+                news = self._judge(run, root, traits)
+            else:  # the shape needs its place and times, and nothing of what another span tells
+                run.columns.add(_bare(root), 0, is_root=True)
             if not run.evicted:
                 self._conclude(run, root, news)
             summary = self._summary(run, root, self._restated(run))
@@ -308,7 +314,8 @@ class Engine:
 
     def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
         session, process = run.session, run.process
-        process.view.totals.merge(run.totals)
+        # A run that the garbage collector closes may end in the middle of this.
+        before = session.view.columns, process.view.columns
         session.view.columns = process.view.columns = run.columns
         for rule, place, kind, concludes, judges in self._concluding:
             scope = run if kind is _RUN else session if kind is _SESSION else process
@@ -330,7 +337,7 @@ class Engine:
                         self._keep(run, scope, suggestion, news)
             except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                 self._report(rule, error)
-        session.view.columns = process.view.columns = None
+        session.view.columns, process.view.columns = before
 
     def _summary(self, run: Run, root: Operation, restated: tuple[Suggestion, ...]) -> RunSummary:
         totals, columns = run.view.totals, run.columns
@@ -361,6 +368,11 @@ class Engine:
             columns=columns,
             used=run.used,
         )
+
+
+def _bare(operation: Operation) -> Operation:
+    """Where and when an operation was, without what it did."""
+    return replace(operation, usage=None, cost=None, inference=None, tool=None, node=None, is_agent=False)
 
 
 def _weightiest_first(suggestion: Suggestion) -> tuple[float, tuple[str, str]]:

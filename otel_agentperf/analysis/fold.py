@@ -99,6 +99,7 @@ class Fold:
 
 def _add(view: View, part: Digest) -> None:
     view.totals.merge(part.totals)
+    view.calls += part.totals.inference_calls + part.totals.embedding_calls
     contributors = view.contributors
     for name, spending in part.contributors.items():
         own = contributors.get(name)

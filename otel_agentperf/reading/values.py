@@ -65,7 +65,7 @@ def seconds_as_ns(attributes: Attributes, key: str) -> int | None:
     """A duration in seconds as nanoseconds."""
     value = attributes.get(key)
     number = None if value is None else _number(value)
-    return None if number is None else round(number * 1e9)
+    return None if number is None or number * 1e9 >= _LARGEST else round(number * 1e9)
 
 
 def money(attributes: Attributes, key: str) -> Decimal | None:
@@ -154,4 +154,8 @@ def signed(attributes: Attributes, key: str) -> float | None:
     value = attributes.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

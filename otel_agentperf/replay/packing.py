@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from otel_agentperf.replay.records import Process, Record
+from otel_agentperf.replay.records import BadSpanError, Process, Record
 
 _ARRAY = b"\xdd"
 """How MessagePack begins an array whose length follows in four bytes."""
@@ -30,8 +30,18 @@ class Packed:
         self.spans = 0
 
     def add(self, record: Record) -> None:
-        """Take one in."""
-        _encode_into(record, self.data, -1)
+        """Take one in.
+
+        Raises:
+            BadSpanError: it holds a number that is too large to be carried; nothing of it is kept.
+        """
+        data = self.data
+        before = len(data)
+        try:
+            _encode_into(record, data, -1)
+        except (OverflowError, msgspec.MsgspecError) as error:
+            del data[before:]
+            raise BadSpanError(f"span {record.operation.span_id}: {error}") from error
         self.spans += 1
 
 

@@ -60,7 +60,7 @@ class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class BadSpanError(ValueError):
-    """A span without an identity that it could be placed by."""
+    """A span without an identity that it could be placed by, or with a number that none can hold."""
 
 
 def process_of(attributes: Mapping[str, object]) -> Process:

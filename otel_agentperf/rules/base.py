@@ -113,6 +113,8 @@ class Prompt(NamedTuple):
     start_ns: int
     span_id: int
     tokens: int
+    paid_usd: float
+    """For the prompt, fresh and cached; not a number where it is unknown, or below `traits.LONG_TOKENS`."""
     agent: str
     model: str
 
@@ -185,13 +187,15 @@ class View:
     name: str
     """The session's id, or the root's name for a run."""
     totals: Totals = field(default_factory=Totals)
-    """Of the process: of its runs that are over."""
+    """Of a run or a session; replay has those of the process too."""
     contributors: dict[str, Spending] = field(default_factory=dict[str, Spending])
     """By `kind:name`."""
     prices: PriceBook | None = None
     """What tokens cost elsewhere; `None` where nothing can be priced."""
     columns: Shape | None = None
     """The shape of the run; in the wider scopes of the one that has just ended, while `conclude` is called."""
+    calls: int = 0
+    """Of the process: model requests, and requests for embeddings, so far."""
     is_single: bool = False
     """Of a session: it ends with its only run, so that nothing of it is needed afterwards."""
 

@@ -15,7 +15,7 @@ outside and pass what is needed of them, or trim the messages before each reques
 Limits: growth is told by the tokens of one agent's requests to one model in order of time; a
 prompt that is shorter than the one before, or a request that begins before the last has ended,
 begins a new stretch, so agents that trim and parallel calls are left alone. Of each agent the
-last 128 requests of a session are looked at, those of runs without a prompt of 1,000 tokens left out. What is cut from a prompt may be missed by the
+last 128 requests of a session are looked at. What is cut from a prompt may be missed by the
 model, and shifts the part that is read from cache.
 """
 
@@ -35,19 +35,15 @@ from otel_agentperf.model import (
     Complexity,
     Level,
     Operation,
-    OperationKind,
     SavingBasis,
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Prompt, Rule, Scope, View, int_of, span_hex
-from otel_agentperf.rules.traits import LONG, LONG_TOKENS
+from otel_agentperf.rules.base import Group, Option, Prompt, Rule, Scope, View, span_hex
 
 MAX_REQUESTS = MAX_CLAIMS
 """Requests of one agent to one model that are remembered, the latest ones."""
 MAX_AGENTS = 64
-MAX_PAID = 10_000
-"""Long prompts of runs that go on whose price is remembered; what comes beyond has none."""
 _REQUEST = struct.Struct(">QQQId")
 
 
@@ -67,8 +63,6 @@ class _State(msgspec.Struct, gc=False):
     """By agent and model: their requests, packed."""
     longest: int = 0
     """Tokens of the longest prompt so far."""
-    paid_usd: dict[int, float] = {}
-    """By span, for those prompts of a run that goes on that are longer than the window."""
 
 
 class _Growth(NamedTuple):
@@ -93,8 +87,7 @@ class GrowingContext(Rule[_State]):
     name = "growing_context"
     group = Group.CONTEXT_GROWTH
     scope = Scope.SESSION
-    watches = frozenset({OperationKind.INFERENCE})
-    needs = LONG
+    watches = frozenset()
     complexity = Complexity.HIGH
     options = {
         "min_turns": Option(5, "requests", "Fewest requests in a row whose prompts grow.", 2, MAX_REQUESTS),
@@ -113,20 +106,14 @@ class GrowingContext(Rule[_State]):
         return _State()
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
-        usage, cost = operation.usage, operation.cost
-        if usage is None or usage.input_tokens <= self.window_tokens or cost is None or cost.input_usd is None:
-            return ()
-        if len(state.paid_usd) < MAX_PAID:
-            paid_usd = float(cost.input_usd + cost.cache_read_usd if cost.cache_read_usd else cost.input_usd)
-            state.paid_usd[int_of(operation.span_id)] = paid_usd
         return ()
 
     def conclude(self, state: _State, root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
-        if shape is not None and shape.longest_prompt >= LONG_TOKENS:
+        if shape is not None:
             state.longest = max(state.longest, shape.longest_prompt)
             if state.longest >= self.min_tokens or not view.is_single:
-                _take(state, shape.prompts())
+                _take(state, shape.prompts(), self.window_tokens)
         return self.judge(state, view)
 
     def merge(self, state: _State, other: _State) -> _State:
@@ -208,11 +195,11 @@ class GrowingContext(Rule[_State]):
         )
 
 
-def _take(state: _State, prompts: Iterable[Prompt]) -> None:
+def _take(state: _State, prompts: Iterable[Prompt], window_tokens: int) -> None:
     """Remember the requests of a run that is over."""
-    for end_ns, start_ns, span_id, tokens, agent, model in prompts:
+    for end_ns, start_ns, span_id, tokens, paid_usd, agent, model in prompts:
         try:
-            packed = _REQUEST.pack(end_ns, start_ns, span_id, tokens, state.paid_usd.pop(span_id, nan))
+            packed = _REQUEST.pack(end_ns, start_ns, span_id, tokens, paid_usd if tokens > window_tokens else nan)
         except struct.error:  # a time that no clock gives
             continue
         requests = state.agents.setdefault((agent, model), bytearray())

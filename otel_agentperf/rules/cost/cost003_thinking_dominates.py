@@ -14,7 +14,8 @@ on Gemini 3 and later; give an agent that needs no thinking a model without.
 
 Limits: whether the thoughts made the answers better cannot be seen here. The budget of 1,024
 tokens is what Google's OpenAI-compatible interface takes for low effort
-(https://ai.google.dev/gemini-api/docs/openai). Failed calls are left out.
+(https://ai.google.dev/gemini-api/docs/openai). Failed calls are left out, and so
+are calls of fewer than 128 thoughts, the least budget that Gemini 2.5 Pro takes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, Spending, View
 from otel_agentperf.rules.bounded import Claims, Table, part_of, target_of, weighed_usd
-from otel_agentperf.rules.traits import LEAST_THOUGHTS, THOUGHT
+from otel_agentperf.rules.traits import THOUGHT
 
 REFERENCE_IMPACT = 0.9
 
@@ -72,7 +73,7 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
     complexity = Complexity.LOW
     options = {
         "thought_share": Option(0.75, "share", "Share of the output above which thoughts dominate it.", 0.0, 1.0),
-        "budget_tokens": Option(1_024, "tokens", "Thoughts that a call may have.", LEAST_THOUGHTS),
+        "budget_tokens": Option(1_024, "tokens", "Thoughts that a call may have."),
         "min_calls": Option(3, "calls", "Fewest calls of the agent beyond the budget.", 1),
     }
     thought_share: float

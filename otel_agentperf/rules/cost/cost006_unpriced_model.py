@@ -92,9 +92,8 @@ class UnpricedModel(Rule[Table[_Unpriced]]):
         return state
 
     def judge(self, state: Table[_Unpriced], view: View) -> Iterable[Suggestion]:
-        calls = view.totals.inference_calls + view.totals.embedding_calls
         return [
-            self._suggestion(name, model, calls)
+            self._suggestion(name, model, view.calls)
             for name, model in state.entries.items()
             if model.calls >= self.min_calls
         ]

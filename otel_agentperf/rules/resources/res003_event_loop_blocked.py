@@ -6,7 +6,7 @@ call (`requests`, `time.sleep`, a database driver, a synchronous model client), 
 Why it costs: while one node holds the loop, nothing else on it moves: no other run, no answer that
 comes in, no timeout, no health check of the server.
 
-Example: `fetch` kept the event loop for 3.2 s in 2 of 2 invocations, up to 1.8 s at once.
+Example: `fetch` kept the event loop for 3.2 s in 2 invocations, up to 1.8 s at once.
 
 Instead: await an asynchronous client, or hand the call to a thread with `asyncio.to_thread` (or to
 a process, where it computes). A node that is a plain `def` runs in a thread by itself.
