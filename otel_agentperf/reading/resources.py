@@ -19,6 +19,8 @@ _PREFIXES = {
 _KEYS = {
     kind: {name: prefix + key for name, key in semconv.RESOURCE_KEYS.items()} for kind, prefix in _PREFIXES.items()
 }
+_LARGEST = 2**63
+"""Larger numbers are none that a host can have, and cannot be carried."""
 _MAY_FALL = tuple(name for name in semconv.RESOURCE_KEYS if name.endswith("_delta"))
 _ARE_SHARES = frozenset(name for name in semconv.RESOURCE_KEYS if "percent" in name)
 
@@ -46,4 +48,8 @@ def _value(name: str, key: str, attributes: Attributes) -> float | None:
 
 
 def _whole(found: Mapping[str, float]) -> dict[str, float]:
-    return {name: value if name in _ARE_SHARES else int(value) for name, value in found.items()}
+    return {
+        name: value if name in _ARE_SHARES else int(value)
+        for name, value in found.items()
+        if abs(value) < _LARGEST or name in _ARE_SHARES
+    }

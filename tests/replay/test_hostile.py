@@ -97,6 +97,24 @@ def test_odd_traces_get_a_sane_answer(spans: list[Request], runs: int, calls: in
     assert judged(list(reversed(spans)), tmp_path).whole == outcome.whole
 
 
+@pytest.mark.parametrize("number", [1.7848e12, 1e300])
+@pytest.mark.parametrize("key", ["gen_ai.response.time_to_first_chunk", "agentperf.node.resources.blocked_s"])
+def test_a_number_that_none_can_hold_costs_no_other_span(key: str, number: float, tmp_path: Path) -> None:
+    odd = span(2, 1, CALL)
+    odd["attributes"].append({"key": key, "value": {"doubleValue": number}})
+    outcome = judged([span(1, None, "invoke_agent"), odd, span(3, 1, CALL)], tmp_path)
+    assert outcome.sums.runs == 1
+    assert told(outcome)["figures"]["calls"]["model"] == 2
+
+
+@pytest.mark.parametrize("key", ["agentperf.node.resources.samples", "gen_ai.usage.input_tokens"])
+def test_a_whole_number_of_many_digits_costs_no_other_span(key: str, tmp_path: Path) -> None:
+    odd = span(2, 1, "invoke_node")
+    odd["attributes"] += [{"key": key, "value": {"intValue": str(10**25)}}]
+    outcome = judged([span(1, None, "invoke_agent"), odd, span(3, 1, CALL)], tmp_path)
+    assert outcome.sums.runs == 1
+
+
 def test_a_chain_of_ten_thousand_spans_is_followed(tmp_path: Path) -> None:
     spans = [span(1, None, "invoke_agent", 0, 10_000)]
     spans += [span(number, number - 1, "invoke_node", 0, 10_000 - number) for number in range(2, 10_000)]
