@@ -26,6 +26,15 @@ from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
 from otel_agentperf.model import Operation
 
+TIMES = frozenset(
+    {
+        semconv.METRIC_OPERATION_DURATION,
+        semconv.METRIC_RUN_DURATION,
+        semconv.METRIC_NODE_DURATION,
+        semconv.METRIC_INTERNAL_TIME,
+    }
+)
+"""Metrics whose sums are measured times, which no two runs of a program have alike."""
 Tree = dict[str, list["Tree"]] | str
 
 

@@ -101,4 +101,4 @@ def test_a_tool_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_every_server_has_a_folder_of_its_own() -> None:
     names = [one.folder_name for one in build.servers()]
 
-    assert len(set(names)) == len(names) == 5
+    assert len(set(names)) == len(names) == 7

@@ -15,7 +15,7 @@ from otel_agentperf.demo.server import GeminiServer
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up
 from tests.instrumentation.google_genai.test_function_calling import generate, rounds
-from tests.telemetry import Telemetry, observed
+from tests.telemetry import TIMES, Telemetry, observed
 
 TOKENS = Tokens(prompt=100, candidates=50, thoughts=20)
 
@@ -86,9 +86,9 @@ def _totals(sampler: Sampler) -> dict[str, Any]:
         name: sorted(
             (
                 sorted((point.attributes or {}).items()),
-                (point.count, None if name == semconv.METRIC_OPERATION_DURATION else point.sum)
+                (point.count, name in TIMES or point.sum)
                 if isinstance(point, HistogramDataPoint)
-                else point.value,
+                else name in TIMES or point.value,
             )
             for point in found
         )

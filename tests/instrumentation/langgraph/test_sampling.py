@@ -16,7 +16,7 @@ from tests.instrumentation.langgraph.graphs import SHAPES, START, State, new
 from tests.instrumentation.langgraph.test_cache import cached
 from tests.instrumentation.langgraph.test_failures import AT_ONCE, BrokenError, RetryPolicy, failing
 from tests.instrumentation.langgraph.test_tools import plain
-from tests.telemetry import Telemetry, observed
+from tests.telemetry import TIMES, Telemetry, observed
 
 UNSAMPLED = {
     "always off": ALWAYS_OFF,
@@ -79,9 +79,11 @@ def observe(sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> tuple[Telemetr
             for name, points in telemetry.collected().items():
                 for point in points:
                     key = f"{name} {sorted((point.attributes or {}).items())}"
-                    timed = name == semconv.METRIC_OPERATION_DURATION
+                    timed = name in TIMES
                     sums[key] = (
-                        (point.count, timed or point.sum) if isinstance(point, HistogramDataPoint) else point.value
+                        (point.count, timed or point.sum)
+                        if isinstance(point, HistogramDataPoint)
+                        else timed or point.value
                     )
     return telemetry, summaries, sums
 
