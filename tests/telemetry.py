@@ -32,9 +32,10 @@ TIMES = frozenset(
         semconv.METRIC_RUN_DURATION,
         semconv.METRIC_NODE_DURATION,
         semconv.METRIC_INTERNAL_TIME,
+        semconv.METRIC_RUN_EFFICIENCY,
     }
 )
-"""Metrics whose sums are measured times, which no two runs of a program have alike."""
+"""Metrics whose sums are measured times, or go by them: no two runs of a program have them alike."""
 Tree = dict[str, list["Tree"]] | str
 
 
