@@ -139,14 +139,23 @@ class LoopWatch:
         watched = self._loops.get(id(loop))
         if watched is None or watched.loop() is not loop:
             watched = self._loops[id(loop)] = Watched(loop)
-        watched.open += 1
         if not watched.is_armed:
+            self._begin_to_look()
             watched.arm(self._tick)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="agentperf-loops", daemon=True)
-                self._thread.start()
             self._wake.set()
+        watched.open += 1  # last: the node of one that fails here never leaves
         return watched
+
+    def _begin_to_look(self) -> None:
+        if self._thread is not None:
+            return
+        # Kept before it starts: another loop's thread may ask meanwhile.
+        self._thread = threading.Thread(target=self._watch, name="agentperf-loops", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None  # so that it is tried again
+            raise
 
     def leave(self, watched: Watched) -> None:
         """Say that it ends; what kept the loop until now is charged while its node is still open."""
@@ -192,6 +201,8 @@ class LoopWatch:
     def _watch(self) -> None:
         while self._is_on:
             self._wake.clear()
+            if not self._is_on:
+                return  # `stop` came just before, and its wake is cleared
             if not any(watched.is_armed for watched in list(self._loops.values())):
                 self._wake.wait()
                 continue

@@ -291,3 +291,45 @@ def test_an_error_of_the_watch_does_not_reach_the_program(monkeypatch: pytest.Mo
         asyncio.run(graph_of(good=well_behaved).ainvoke({"text": ""}))
         instrumentor.uninstrument()
     assert guard.error_counts() == {"loops.enter": 1}
+
+
+def test_a_loop_whose_watch_cannot_start_is_left_alone_and_watched_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTPERF_GUARD", "swallow")
+    watch = LoopWatch(lambda _: None)
+    start = threading.Thread.start
+
+    def failing(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def program() -> None:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(threading.Thread, "start", failing)
+        with pytest.raises(RuntimeError):
+            watch.enter()
+        assert not [each for each in watch._loops.values() if each.open or each.is_armed]  # pyright: ignore[reportPrivateUsage]
+        monkeypatch.setattr(threading.Thread, "start", start)
+        entered = watch.enter()
+        assert entered is not None
+        assert entered.loop() is loop
+        assert (entered.open, entered.is_armed) == (1, True)
+        watch.leave(entered)
+
+    asyncio.run(program())
+    watch.stop()
+
+
+def test_a_watch_that_is_stopped_just_before_it_rests_ends() -> None:
+    watch = LoopWatch(lambda _: None)
+
+    class StoppedAtOnce(threading.Event):
+        """One that `stop` sets between the question whether to go on and the clearing of the wake."""
+
+        def clear(self) -> None:
+            watch.stop()
+            super().clear()
+
+    watch._wake = StoppedAtOnce()  # pyright: ignore[reportPrivateUsage]
+    thread = threading.Thread(target=watch._watch, daemon=True)  # pyright: ignore[reportPrivateUsage]
+    thread.start()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
