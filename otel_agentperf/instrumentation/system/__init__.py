@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.metrics import get_meter, get_meter_provider
 
-from otel_agentperf import semconv
+from otel_agentperf import guard, semconv
 from otel_agentperf._version import VERSION
 from otel_agentperf.instrumentation.system.readings import Reader
 from otel_agentperf.live import auto
 
 if TYPE_CHECKING:
     from otel_agentperf.instrumentation.system.running import Running
+    from otel_agentperf.live.pipeline import Pipeline
 
 _logger = logging.getLogger("otel_agentperf")
 MakeReader = Callable[[], Reader]
@@ -47,8 +48,11 @@ class SystemInstrumentor(BaseInstrumentor):
                 `Reader`, that of psutil when absent.
         """
         active = auto.ensure_pipeline()
-        if active is None:
-            return
+        if active is not None:
+            self._begin(active, **kwargs)
+
+    @guard.guarded("system.start", None, timed=False)
+    def _begin(self, active: Pipeline, **kwargs: Any) -> None:
         try:  # psutil is compiled, and may not load on an unusual system
             from otel_agentperf.instrumentation.system.psutil_reader import PsutilReader  # noqa: PLC0415
             from otel_agentperf.instrumentation.system.running import Running  # noqa: PLC0415

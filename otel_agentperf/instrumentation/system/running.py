@@ -64,6 +64,9 @@ class Running:
         pipeline: whose settings hold, and whose runs count for the health.
         meter: where instruments are made.
         make_reader: makes what reads this process, in this one and in every child.
+
+    Raises:
+        Exception: the reader cannot be made, or a thread cannot start; nothing has begun then.
     """
 
     def __init__(self, pipeline: Pipeline, meter: Meter, make_reader: Callable[[], Reader]) -> None:
@@ -72,20 +75,26 @@ class Running:
         self._interval_s = pipeline.settings.sample_interval
         self._sampler: Sampler | None = None
         self._pauses = GcPauses()
-        self._samples = samples.begin(self._interval_s or _NO_METRICS_INTERVAL_S)
+        self._made: _Made | None = None
         parts = Parts(make_reader())
-        self._made = _made_at(meter, parts) if pipeline.settings.metrics else None
-        if self._made is not None:
-            self._made.health.told_by(lambda: health_now(self._samples, pipeline.outcomes))
-        self._start(parts)
+        self._samples = samples.begin(self._interval_s or _NO_METRICS_INTERVAL_S)
+        try:
+            self._made = _made_at(meter, parts) if pipeline.settings.metrics else None
+            if self._made is not None:
+                self._made.health.told_by(lambda: health_now(self._samples, pipeline.outcomes))
+            self._start(parts)
+        except Exception:
+            self.stop()  # nothing is left that began
+            raise
         _all.add(self)
 
     def _start(self, parts: Parts) -> None:
         watch = LoopWatch(self._late)
         loops.use(watch)
         if self._interval_s:
-            self._sampler = Sampler(Taker(parts, self._samples, watch.longest_lag_s), self._interval_s, self._between)
-            self._sampler.start()
+            sampler = Sampler(Taker(parts, self._samples, watch.longest_lag_s), self._interval_s, self._between)
+            sampler.start()
+            self._sampler = sampler  # one that could not start cannot be stopped
         if self._made is not None and self._interval_s:
             self._pauses.start()
 
