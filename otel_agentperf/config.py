@@ -195,7 +195,8 @@ class Settings:
     sample_interval: float = _setting(
         "0, or 0.1 to 60",
         1.0,
-        "Time between two samples of CPU, memory, open files and threads, which are kept for 30 minutes. 0: none.",
+        "Time between two samples of CPU, memory, open files and threads, which are kept for 30 minutes. "
+        "0: none, and with them no health score and no `agentperf.gc.pause`.",
         _zero_or(0.1, 60),
         "seconds",
     )
