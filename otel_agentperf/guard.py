@@ -80,9 +80,11 @@ def error_counts() -> dict[str, int]:
 
 
 def _after_fork_in_child() -> None:
-    """Replace the lock: a thread that the child does not have may hold it."""
+    """Begin anew: a thread that the child does not have may hold the lock, and what was counted is the parent's."""
     global _lock  # noqa: PLW0603 - the one lock of this module
     _lock = threading.RLock()
+    _errors.clear()
+    _spent_ns[0] = 0
 
 
 if hasattr(os, "register_at_fork"):

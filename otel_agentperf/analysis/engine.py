@@ -117,13 +117,16 @@ class Engine:
         view = View(Scope.PROCESS, "process", prices=self.prices)
         return ScopeState(view, len(self._slots[Scope.PROCESS]))
 
-    def renew_lock(self) -> None:
-        """Replace the lock, in a child process: a thread that it does not have may hold it.
+    def renew(self) -> None:
+        """Begin anew, in a child process: a thread that it does not have may hold the lock.
 
         Runs that were open are the parent's, and not live here; one that goes on here is counted all the same.
+        What was seen of the process and dropped is the parent's too. Sessions may go on here, and are kept.
         """
         self._lock = threading.RLock()
         self._runs = OrderedDict()
+        self.evictions.clear()
+        self._process.renew(self._new_process())  # the same object: a run that goes on here has it
 
     @property
     def live_runs(self) -> int:

@@ -41,6 +41,14 @@ class ScopeState:
         self.rule_states: list[Any] = [None] * rules
         self.announced: dict[tuple[str, str], tuple[Level, dict[str, float | int]]] = {}
 
+    def renew(self, fresh: ScopeState) -> None:
+        """Become what a state that knows nothing yet is.
+
+        Args:
+            fresh: that state, of the same scope.
+        """
+        self.view, self.rule_states, self.announced = fresh.view, fresh.rule_states, fresh.announced
+
     def is_news(self, suggestion: Suggestion) -> bool:
         """Whether a suggestion is new, has risen in level, or has doubled in its evidence."""
         key = suggestion.key

@@ -31,6 +31,10 @@ class RecentOutcomes:
         """
         self._ended.append((end_ns, failed))
 
+    def renew(self) -> None:
+        """Begin anew, in a child process: the runs are its parent's."""
+        self._ended = deque(maxlen=MAX_RUNS)
+
     def since(self, time_ns: int) -> Outcomes:
         """Those that ended from a moment on."""
         ended = [failed for end_ns, failed in list(self._ended) if end_ns >= time_ns]

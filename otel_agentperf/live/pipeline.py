@@ -100,13 +100,17 @@ class Pipeline:
         self.requests = RecentRequests()
         self.outcomes = RecentOutcomes()
 
-    def renew_locks(self) -> None:
-        """Replace every lock, in a child process: a thread that it does not have may hold them."""
+    def renew(self) -> None:
+        """Begin anew, in a child process: a thread that it does not have may hold a lock.
+
+        What was counted is its parent's, which reports it: the child would report it again.
+        """
         self._lock = threading.RLock()
         self._open_roots = weakref.WeakSet()  # the parent ends its own
-        self.engine.renew_lock()
+        self.engine.renew()
+        self.outcomes.renew()
         if self._metrics is not None:
-            self._metrics.renew_locks()
+            self._metrics.renew()
 
     # -- opening ---------------------------------------------------------------------------
 
@@ -379,7 +383,7 @@ def _after_fork_in_child() -> None:
     global _current_lock  # noqa: PLW0603 - the one lock of this module
     _current_lock = threading.RLock()
     if _current is not None:
-        _current.renew_locks()
+        _current.renew()
 
 
 if hasattr(os, "register_at_fork"):

@@ -255,3 +255,47 @@ def test_instruments_of_an_unknown_sdk_get_the_public_call(monkeypatch: pytest.M
     Series(metrics.NoOpMeterProvider().get_meter("x").create_histogram("y"), ATTRIBUTES).record(
         5, 1, Context(), sampled=False
     )
+
+
+@pytest.mark.parametrize("temporality", [AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA])
+def test_a_meter_that_begins_anew_tells_nothing_of_before_and_never_goes_below_zero(
+    temporality: AggregationTemporality,
+) -> None:
+    reader = InMemoryMetricReader({Histogram: temporality, ObservableCounter: temporality})
+    provider = MeterProvider([reader], resource=Resource.get_empty(), shutdown_on_exit=False)
+    meter, other = provider.get_meter("ours"), provider.get_meter("theirs")
+    counted = [5]
+    made = []
+    for each in (meter, other):
+        each.create_observable_counter("sum", [lambda _: [Observation(counted[0])]])
+        made.append(each.create_histogram("tokens"))
+    series = Series(made[0], ATTRIBUTES)
+
+    def told() -> dict[str, Any]:
+        data: Any = reader.get_metrics_data()
+        return {
+            f"{scope.scope.name} {metric.name}": getattr(point, "count", None) or point.value
+            for scope in data.resource_metrics[0].scope_metrics
+            for metric in scope.metrics
+            for point in metric.data.data_points
+        }
+
+    def record() -> None:
+        series.record(1.0, 1, Context(), sampled=False)
+        made[1].record(1.0, ATTRIBUTES)
+
+    record()
+    told()
+    record()
+    forked.begin_anew(meter)
+    counted[0] = 1
+    record()
+    seen = told()
+    assert (seen["ours sum"], seen["ours tokens"]) == (1, 1)
+    # The SDK goes on: with all there was, or with what was not collected and a sum less than nothing.
+    goes_on = (1, 3) if temporality is AggregationTemporality.CUMULATIVE else (-4, 2)
+    assert (seen["theirs sum"], seen["theirs tokens"]) == goes_on
+
+
+def test_a_meter_of_no_sdk_is_left_alone() -> None:
+    forked.begin_anew(metrics.NoOpMeterProvider().get_meter("x"))

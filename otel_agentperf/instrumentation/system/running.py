@@ -19,6 +19,7 @@ from otel_agentperf.instrumentation.system.vitals import HealthGauges, health_no
 from otel_agentperf.live import loops, samples
 from otel_agentperf.live.loops import LoopWatch
 from otel_agentperf.live.pipeline import Pipeline
+from otel_agentperf.live.sdk_core import forked
 
 _NO_METRICS_INTERVAL_S = 1.0
 
@@ -71,6 +72,7 @@ class Running:
 
     def __init__(self, pipeline: Pipeline, meter: Meter, make_reader: Callable[[], Reader]) -> None:
         self._pipeline = pipeline
+        self._meter = meter
         self._make_reader = make_reader
         self._interval_s = pipeline.settings.sample_interval
         self._sampler: Sampler | None = None
@@ -120,6 +122,7 @@ class Running:
 
     def restart(self) -> None:
         """Begin anew in a child process, which has none of the threads and another identity."""
+        forked.begin_anew(self._meter)
         parts = Parts(self._make_reader())
         self._samples = samples.begin(self._interval_s or _NO_METRICS_INTERVAL_S)
         if self._made is not None:

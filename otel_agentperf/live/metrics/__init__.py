@@ -5,7 +5,8 @@ Histograms (`requests`, `runs`) are synchronous instruments, so that they carry 
 lead to the trace; everything else is a plain number that is observed. All work counts, sampled
 or not. Series are bounded (`bounds`).
 
-In a forked child the sums go on from what its parent had counted, as those of the SDK do.
+A forked child counts from zero, histograms too: it is another instance, and its parent reports
+what was counted before. The SDK by itself goes on from its parent's (`sdk_core.forked`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from otel_agentperf.live.metrics.requests import Requests
 from otel_agentperf.live.metrics.runs import Runs, ended
 from otel_agentperf.live.metrics.sessions import Sessions
 from otel_agentperf.live.metrics.sums import Sums
+from otel_agentperf.live.sdk_core import forked
 from otel_agentperf.model import Operation, Suggestion
 
 __all__ = ["Metrics"]
@@ -44,6 +46,7 @@ class Metrics:
 
     def __init__(self, meter: Meter, engine: Engine) -> None:
         self._engine = engine
+        self._meter = meter
         names = Names()
         self._capped: Counter[str] = Counter()
         self._requests = Requests(meter, names, self._capped)
@@ -169,10 +172,13 @@ class Metrics:
         if len(self._waiting) > MOST:
             self._backlog.work_off()
 
-    def renew_locks(self) -> None:
-        """Begin anew in a child process: a thread that it does not have may hold a lock."""
+    def renew(self) -> None:
+        """Begin anew in a child process: a thread that it does not have may hold a lock, and the sums are its parent's."""
         self._backlog.renew()
-        self._sessions.renew()
+        for counted in (self._requests, self._runs, self._sessions, self._suggestions):
+            counted.renew()
+        self._capped.clear()
+        forked.begin_anew(self._meter)
 
     # -- what is observed ------------------------------------------------------------------
 

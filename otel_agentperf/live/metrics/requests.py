@@ -53,6 +53,11 @@ class Requests:
         self.cost = Sums(Bounded(semconv.METRIC_COST, spent, names, capped))
         self.unpriced = Sums(Bounded(semconv.METRIC_UNPRICED, (model, provider), names, capped))
 
+    def renew(self) -> None:
+        """Begin anew, in a child process."""
+        self.cost.renew()
+        self.unpriced.renew()
+
     def measure(self, operation: Operation, span: SpanContext, tokens_only: bool) -> None:  # noqa: FBT001 - noted by position
         """Record the semantic-convention metrics of one model request."""
         inference = operation.inference

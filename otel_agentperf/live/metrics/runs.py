@@ -100,6 +100,11 @@ class Runs:
         )
         return Measured(histogram, Bounded(metric, attributes, self._names, self._capped))
 
+    def renew(self) -> None:
+        """Begin anew, in a child process."""
+        self.runs.renew()
+        self.wasted.renew()
+
     def take(self, run: Ended, span: SpanContext) -> None:
         """Record a run that has ended."""
         name, seen = run.name, Seen(run.end_ns, span)

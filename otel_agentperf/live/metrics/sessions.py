@@ -59,5 +59,6 @@ class Sessions:
         return len(active)
 
     def renew(self) -> None:
-        """Begin anew, in a child process: the runs that have ended are the parent's."""
+        """Begin anew, in a child process: the runs that have ended are the parent's, and so is what was counted."""
         self._recent.clear()
+        self.over_budget = self.evicted = 0

@@ -27,6 +27,10 @@ class Sums:
         place = values if values in self._values else self._bounded.place(values)
         self._values[place] = self._values.get(place, 0) + amount
 
+    def renew(self) -> None:
+        """Begin anew, in a child process: what was added is its parent's."""
+        self._values = {}
+
     def observations(self) -> list[Observation]:
         """The sums so far."""
         attributes = self._bounded.attributes
