@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from opentelemetry import metrics
 from opentelemetry.context import Context
-from opentelemetry.metrics import Histogram
+from opentelemetry.metrics import Histogram, Observation
 from opentelemetry.metrics._internal import _ProxyMeterProvider  # pyright: ignore[reportPrivateUsage]
-from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, AlwaysOnExemplarFilter, MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, AlwaysOnExemplarFilter, MeterProvider, ObservableCounter
 from opentelemetry.sdk.metrics import Histogram as SdkHistogram
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import DropAggregation, ExponentialBucketHistogramAggregation, View
@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, ParentBased, SamplingResult, StaticSampler
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
-from otel_agentperf.live.sdk_core import CleanAttributes, Series, attributes, histograms, set_attributes, start_span
+from otel_agentperf.live.sdk_core import CleanAttributes, Series, attributes, forked, histograms, set_attributes, start_span
 
 ATTRIBUTES = {"gen_ai.request.model": "gemini-2.5-flash", "gen_ai.token.type": "input"}
 GIVEN: CleanAttributes = {"text": "a" * 50, "numbers": (1, 2), "texts": ("b" * 50,), "yes": True, "share": 0.5}
@@ -261,7 +261,7 @@ def test_instruments_of_an_unknown_sdk_get_the_public_call(monkeypatch: pytest.M
 def test_a_meter_that_begins_anew_tells_nothing_of_before_and_never_goes_below_zero(
     temporality: AggregationTemporality,
 ) -> None:
-    reader = InMemoryMetricReader({Histogram: temporality, ObservableCounter: temporality})
+    reader = InMemoryMetricReader({SdkHistogram: temporality, ObservableCounter: temporality})
     provider = MeterProvider([reader], resource=Resource.get_empty(), shutdown_on_exit=False)
     meter, other = provider.get_meter("ours"), provider.get_meter("theirs")
     counted = [5]
