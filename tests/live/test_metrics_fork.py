@@ -12,7 +12,7 @@ import otel_agentperf
 from otel_agentperf import guard, semconv
 from otel_agentperf.config import Settings
 from otel_agentperf.live.metrics.bounds import MAX_VALUES
-from tests.live.measured import backlog_of, graph, histograms, idle, server, sums
+from tests.live.measured import State, backlog_of, graph, histograms, idle, server, sums
 from tests.telemetry import Telemetry, observed
 
 TIMEOUT_S = 10.0
@@ -111,12 +111,18 @@ def _all_counted(telemetry: Telemetry) -> dict[str, float]:
     return {metric: value for metric, value in found.items() if value}
 
 
+def _ask_nobodys_model(state: State) -> State:
+    otel_agentperf.record_model_usage("nobody's model", provider="nobody", input_tokens=10, output_tokens=10)
+    return state
+
+
 def test_a_child_counts_from_zero_what_its_parent_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTPERF_GUARD", "swallow")
     with server() as gemini, observed(settings=Settings(fingerprint_key="test", max_live_runs=1)) as telemetry:
         theirs = telemetry.meter_provider.get_meter("theirs").create_histogram("theirs")
         theirs.record(1.0)
         program, small = graph(gemini, *"abcd"), graph(gemini, "small")
+        unpriced = idle("unpriced", _ask_nobodys_model)
         streams = [program.stream({"text": "one too many"}) for _ in range(2)]
         for stream in streams:
             next(stream)
@@ -124,8 +130,7 @@ def test_a_child_counts_from_zero_what_its_parent_reports(monkeypatch: pytest.Mo
             list(stream)
         for number in range(MAX_VALUES + 1):
             idle(f"graph {number}").invoke({"text": ""})
-        with otel_agentperf.run("by hand"):
-            otel_agentperf.record_model_usage("nobody's model", provider="nobody", input_tokens=10, output_tokens=10)
+        unpriced.invoke({"text": ""})
         guard.report("test.site", ValueError())
         before = _all_counted(telemetry)
         assert set(COUNTED) <= set(before), "the parent has counted something of each"
@@ -134,8 +139,7 @@ def test_a_child_counts_from_zero_what_its_parent_reports(monkeypatch: pytest.Mo
             at_first = _all_counted(telemetry)
             outcomes, spent_ns = telemetry.pipeline.outcomes.since(0).runs, guard.spent_ns()
             small.invoke({"text": "the child's"})
-            with otel_agentperf.run("by hand"):
-                otel_agentperf.record_model_usage("nobody's model", provider="nobody", input_tokens=1, output_tokens=1)
+            unpriced.invoke({"text": ""})
             return at_first, outcomes, spent_ns, _all_counted(telemetry)
 
         spent_ns = guard.spent_ns()
