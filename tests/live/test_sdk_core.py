@@ -20,7 +20,15 @@ from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, ParentBased, SamplingResult, StaticSampler
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
-from otel_agentperf.live.sdk_core import CleanAttributes, Series, attributes, forked, histograms, set_attributes, start_span
+from otel_agentperf.live.sdk_core import (
+    CleanAttributes,
+    Series,
+    attributes,
+    forked,
+    histograms,
+    set_attributes,
+    start_span,
+)
 
 ATTRIBUTES = {"gen_ai.request.model": "gemini-2.5-flash", "gen_ai.token.type": "input"}
 GIVEN: CleanAttributes = {"text": "a" * 50, "numbers": (1, 2), "texts": ("b" * 50,), "yes": True, "share": 0.5}

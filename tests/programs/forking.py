@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from otel_agentperf import guard
+from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.system import SystemInstrumentor
 from otel_agentperf.live import loops, samples
 
@@ -46,12 +46,33 @@ async def enter_a_loop() -> bool:
     return watched is not None
 
 
+async def be_late() -> None:
+    """Have a loop's timer fire."""
+    watched = loops.enter()
+    await asyncio.sleep(2 * loops.INTERVAL_S)
+    loops.leave(watched)
+
+
+def lags() -> int:
+    """How many lags of loops are told of this process."""
+    data: Any = reader.get_metrics_data()
+    return sum(
+        point.count
+        for scope in data.resource_metrics[0].scope_metrics
+        for metric in scope.metrics
+        if metric.name == semconv.METRIC_EVENT_LOOP_LAG
+        for point in metric.data.data_points
+    )
+
+
 def found() -> dict[str, Any]:
     """What this process finds of itself."""
+    lags_at_first = lags()
     wait_for_samples(2)
     points = values()
     return {
         "pid": os.getpid(),
+        "lags": lags_at_first,
         "samples": len(samples.samples),
         "begun_ns": samples.samples.since(0)[0].time_ns,
         "samplers": sum(thread.name == "agentperf-sampler" for thread in threading.enumerate()),
@@ -64,6 +85,7 @@ def found() -> dict[str, Any]:
 
 
 wait_for_samples(3)
+asyncio.run(be_late())
 burnt = time.process_time() + 0.3
 while time.process_time() < burnt:
     sum(range(1_000))

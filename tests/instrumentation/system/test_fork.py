@@ -29,6 +29,7 @@ def test_a_child_process_has_a_sampler_readings_and_a_watch_of_its_own() -> None
         assert process["score"]
         assert process["watches"]
     assert child["pid"] != parent["pid"]
+    assert child["lags"] == 0 < parent["lags"], "its parent's are not told again"
     assert child["begun_ns"] > child["forked_ns"], "no sample of its parent's"
     assert parent["begun_ns"] < parent["forked_ns"], "its own, from before"
     assert child["cpu_s"] < parent["cpu_s"], "its own CPU time, not its parent's"
