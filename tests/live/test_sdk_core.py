@@ -273,7 +273,7 @@ def test_a_meter_that_begins_anew_tells_nothing_of_before_and_never_goes_below_z
     provider = MeterProvider([reader], resource=Resource.get_empty(), shutdown_on_exit=False)
     meter, other = provider.get_meter("ours"), provider.get_meter("theirs")
     counted = [5]
-    made = []
+    made: list[Histogram] = []
     for each in (meter, other):
         each.create_observable_counter("sum", [lambda _: [Observation(counted[0])]])
         made.append(each.create_histogram("tokens"))
