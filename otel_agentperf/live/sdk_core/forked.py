@@ -2,8 +2,8 @@
 
 The SDK gives a child another `service.instance.id` (1.45 does), and keeps all that it had summed up:
 cumulative histograms tell the parent's measurements again, in each child; so do delta ones those that
-the parent had not collected yet. An observed sum that begins at zero would come out below zero as a delta, since
-the SDK takes off what it saw last. So all of it goes, and every series starts anew, with a new start.
+the parent had not collected yet. An observed sum that begins at zero would come out below zero as a
+delta, since the SDK takes off what it saw last. So all of it goes, and each series has a new start.
 
 Limit: the place of it is private. Of an SDK that has it elsewhere, what it holds stays.
 """
