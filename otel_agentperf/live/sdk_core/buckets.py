@@ -52,7 +52,7 @@ def add(  # all in one: each further function would take some 700 instructions
     span: Any = context.get(SPAN_KEY, INVALID_SPAN)
     trace_id, span_id, _, _, _, is_valid = span.get_span_context()
     reservoir = aggregation._reservoir
-    with reservoir._lock:
+    with getattr(reservoir, "_lock", aggregation._lock):  # early versions have none there
         bucket = reservoir._reservoir_storage[place]
         bucket._ExemplarBucket__value = value
         bucket._ExemplarBucket__time_unix_nano = now_ns
