@@ -63,14 +63,14 @@ def dear_run(number: int) -> Run:
     return made_up_run(number, cost_usd=DEAR_USD)
 
 
-def request_around(*runs: Run) -> tuple[Span, list[Run]]:
+def request_around(number: int, *runs: Run) -> tuple[Span, list[Run]]:
     """A request that another library recorded, and these runs inside it, in its trace."""
-    root = {**made_up_run(int(runs[0].trace_id[:6], 16)).root, "name": "POST /ask", "attributes": []}
-    ids = {"traceId": root["traceId"]}
+    root: Span = {**made_up_run(number).root, "name": "POST /ask", "attributes": ()}
+    trace: Span = {"traceId": root["traceId"]}
 
     def inside(run: Run) -> Run:
-        inner = tuple({**span, **ids} for span in run.inner)
-        return replace(run, inner=inner, root={**run.root, **ids, "parentSpanId": root["spanId"]})
+        inner = tuple(span | trace for span in run.inner)
+        return replace(run, inner=inner, root=run.root | trace | {"parentSpanId": root["spanId"]})
 
     return root, [inside(run) for run in runs]
 
@@ -87,7 +87,7 @@ def test_a_run_of_which_only_spans_of_another_library_have_ended_is_kept_whole(g
 
 
 def test_a_run_beside_one_that_has_ended_is_kept_whole(gateway: Gateway) -> None:
-    request, (ended, still_open) = request_around(made_up_run(2), dear_run(3))
+    request, (ended, still_open) = request_around(10, made_up_run(2), dear_run(3))
     before = gateway.decided()
     gateway.send(*ended.spans, still_open.inner[0])
     gateway.until_decided(before + 1)
@@ -98,7 +98,7 @@ def test_a_run_beside_one_that_has_ended_is_kept_whole(gateway: Gateway) -> None
 
 
 def test_a_run_that_outlives_the_request_which_began_it_is_kept_whole(gateway: Gateway) -> None:
-    request, (run,) = request_around(dear_run(4))
+    request, (run,) = request_around(11, dear_run(4))
     before = gateway.decided()
     gateway.send_other(request)
     gateway.send(run.inner[0])
@@ -110,7 +110,7 @@ def test_a_run_that_outlives_the_request_which_began_it_is_kept_whole(gateway: G
 
 def test_where_roots_are_elsewhere_a_run_that_has_ended_is_kept_for_its_cost_alone(servers: Servers) -> None:
     elsewhere = start(servers, ROOTS_ELSEWHERE="true")
-    (_, (cheap,)), (request, (dear,)) = request_around(made_up_run(5)), request_around(dear_run(6))
+    (_, (cheap,)), (request, (dear,)) = request_around(12, made_up_run(5)), request_around(13, dear_run(6))
     elsewhere.send(*cheap.spans, *dear.spans)
     elsewhere.until_decided(2)
 
