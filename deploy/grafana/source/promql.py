@@ -12,10 +12,10 @@ def grown(metric: str, labels: str = SERVICE, window: str = "$__range") -> str:
     """By how much a counter grew in a window, with what a series that is new in it began with.
 
     `increase` alone leaves that out: a process that lived for a minute would count for nothing. The recording rules
-    count in the same way.
+    count in the same way; a day of memory keeps a Collector that was away for less from making its series new again.
     """
     series = f"{metric}{{{labels}}}"
-    new = f"last_over_time({series}[{window}]) unless last_over_time({series}[1h] offset {window})"
+    new = f"last_over_time({series}[{window}]) unless last_over_time({series}[1d] offset {window})"
     return f"(({new}) or increase({series}[{window}]))"
 
 
