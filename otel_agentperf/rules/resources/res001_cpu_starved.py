@@ -1,7 +1,7 @@
 """RES001 cpu_starved
 
-What it finds: a run during which nearly all of the CPU was in use: of the host, or of what its
-container may use.
+What it finds: a run during which nearly all of the CPU was in use, of the host or of what its
+container may use, and whose process wanted a part of it.
 
 Why it costs: everything that is not waiting for a model then waits for a core: parsing answers,
 running tools, the event loop of every other run.
@@ -13,7 +13,8 @@ Instead: where this process uses most of it, move heavy work out of the agents (
 processes, a service), or give it more cores. Where others do, give it a host or a quota of its own.
 
 Limits: it needs samples (`AGENTPERF_SAMPLE_INTERVAL`), at least ten within the run. Whoever else
-used the CPU meanwhile is in it, other runs too. It cannot see how much faster the run would have
+used the CPU meanwhile is in it, other runs too. A process that hardly uses the CPU waits for models
+rather than for a core and is left alone, also where others keep it from more. It cannot see how much faster the run would have
 been, so it states no saving.
 """
 
@@ -45,9 +46,13 @@ class CpuStarved(Rule[None]):
     complexity = Complexity.MEDIUM
     options = {
         "cpu_percent": Option(80.0, "%", "Average of the CPU in use above which a run is starved.", 1, 99.9),
+        "own_percent": Option(
+            5.0, "%", "Average of the CPU that the process itself must have used; one that uses less waits for others."
+        ),
         "min_samples": Option(10, "samples", "Fewest samples of the CPU that are judged.", 1),
     }
     cpu_percent: float
+    own_percent: float
     min_samples: int
 
     def start(self) -> None:
@@ -60,7 +65,9 @@ class CpuStarved(Rule[None]):
         used = root.resources
         if used is None or used.cpu_percent is None or used.cpu_samples < self.min_samples:
             return ()
-        return (self._suggestion(root, used, used.cpu_percent),) if used.cpu_percent > self.cpu_percent else ()
+        if used.cpu_percent <= self.cpu_percent or (used.own_cpu_percent or 0.0) < self.own_percent:
+            return ()
+        return (self._suggestion(root, used, used.cpu_percent),)
 
     def _suggestion(self, root: Operation, used: Resources, percent: float) -> Suggestion:
         own = used.own_cpu_percent or 0.0
