@@ -52,7 +52,10 @@ def _with_numbers(value: Any) -> Any:
         table = cast("dict[str, Any]", value)
         if {key: table.get(key) for key in DECIMAL} == DECIMAL:
             return {"type": "number", **{key: item for key, item in table.items() if key not in DECIMAL}}
-        return {key: _with_numbers(item) for key, item in table.items()}
+        made = {key: _with_numbers(item) for key, item in table.items()}
+        if "anyOf" in made:  # which comes first depends on the version of msgspec
+            made["anyOf"].sort(key=json.dumps)
+        return made
     return [_with_numbers(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
