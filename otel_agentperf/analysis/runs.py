@@ -12,7 +12,7 @@ from typing import Any
 from otel_agentperf.analysis.columns import Columns
 from otel_agentperf.analysis.ledger import Ledger
 from otel_agentperf.analysis.resources import RunUse
-from otel_agentperf.model import BILLED_BY_TOKEN, Level, Operation, OperationKind, Suggestion, Totals, Usage
+from otel_agentperf.model import Level, Operation, OperationKind, Suggestion, Totals, Usage
 from otel_agentperf.rules.base import Spending, View
 from otel_agentperf.rules.bounded import target_of
 from otel_agentperf.rules.traits import SAMPLED
@@ -179,12 +179,13 @@ def count(run: Run, operation: Operation, traits: int, *, is_root: bool = False)
     """Add one operation to the shape of its run, and to the sums of the run and of its session."""
     cost = operation.cost
     add_to_totals(run.sums, operation)
-    if operation.kind in BILLED_BY_TOKEN:
+    kind = operation.kind
+    if kind is _INFERENCE or kind is _EMBEDDINGS:
         run.process.view.calls += 1
     cost_usd = nan if cost is None or cost.total_usd is None else float(cost.total_usd)
     if cost is not None or operation.inference is not None:
         contributor = contributor_of(operation)
-        is_answer = operation.kind is _INFERENCE and operation.error_type is None
+        is_answer = kind is _INFERENCE and operation.error_type is None
         usage = operation.usage if is_answer else None
         for contributors in run.contributors:
             _charge(contributors, contributor, usage, cost_usd)

@@ -83,6 +83,7 @@ def traits_of(operation: Operation) -> int:  # noqa: C901, PLR0912 - every opera
             traits |= STREAMED
         if not TOKEN_LIMIT.isdisjoint(call.finish_reasons):
             traits |= CUT
+        return traits
     node = operation.node
     if node is not None and node.attempts > 1:
         traits |= RETRIED
