@@ -54,7 +54,7 @@ def test_runs_beyond_the_most_that_a_gateway_holds_are_dropped_and_counted(serve
         servers=[gateway],
         good=lambda dropped: dropped == 40,
     )
-    assert gateway.own_metric("otelcol_processor_tail_sampling_count_traces_sampled", policy="still-open") == 10
+    assert gateway.own_metric("otelcol_processor_tail_sampling_count_traces_sampled", policy="no-root") == 10
 
 
 def test_a_queue_that_is_full_refuses_and_keeps_what_it_has(servers: Servers) -> None:
