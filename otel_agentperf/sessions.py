@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from otel_agentperf.live import pipeline
+from otel_agentperf.live import in_process
 from otel_agentperf.report.session import SessionReport, session_report
 
 _MAX_SHOWN = 3
@@ -33,7 +33,7 @@ def session(session_id: str) -> SessionReport:
     Raises:
         UnknownSessionError: no such session is remembered, or nothing has been switched on.
     """
-    active = pipeline.current()
+    active = in_process.current()
     if active is None:
         raise UnknownSessionError("otel-agentperf: no session is known: it is not switched on in this process")
     found = active.engine.session(session_id)

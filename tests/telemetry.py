@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from otel_agentperf import config, guard, semconv
 from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
 from otel_agentperf.instrumentation.langgraph import LangGraphInstrumentor
-from otel_agentperf.live import pipeline
+from otel_agentperf.live import in_process
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
 from otel_agentperf.model import Operation
@@ -166,7 +166,7 @@ def observed(
     provider = TracerProvider(sampler=sampler, resource=Resource.get_empty(), shutdown_on_exit=False)
     chosen = settings if settings is not None else config.Settings(fingerprint_key="test")
     active = Pipeline(chosen, meter_provider=meter_provider)
-    pipeline.use(active)
+    in_process.use(active)
     started: list[ReadableSpan] = []
     provider.add_span_processor(_Starts(started))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -181,4 +181,4 @@ def observed(
             instrumentor.uninstrument()
         provider.shutdown()
         meter_provider.shutdown()
-        pipeline.use(None)
+        in_process.use(None)

@@ -12,7 +12,7 @@ from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMiss
 import otel_agentperf
 from otel_agentperf import SessionReport, Settings, UnknownSessionError
 from otel_agentperf.analysis.engine import Engine
-from otel_agentperf.live import pipeline
+from otel_agentperf.live import in_process
 from otel_agentperf.model import Complexity, Operation, OperationKind, Suggestion
 from otel_agentperf.report.document import to_json
 from otel_agentperf.rules.base import Group, Rule, Scope, View
@@ -141,7 +141,7 @@ def test_an_unknown_session_says_how_many_are_known_and_which_come_closest() -> 
 
 
 def test_where_nothing_is_switched_on_that_is_said() -> None:
-    pipeline.use(None)
+    in_process.use(None)
     with pytest.raises(UnknownSessionError, match="not switched on"):
         otel_agentperf.session("chat-1")
 

@@ -23,6 +23,7 @@ from otel_agentperf.analysis.runs import Run, ScopeState, Session, add_use, coun
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
 from otel_agentperf.analysis.summary import RunSummary
+from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, View
@@ -87,6 +88,7 @@ class Engine:
         limits: how much to remember.
         on_error: told of a rule that raised, with a site name and the error.
         prices: what rules ask for the price of the same tokens elsewhere.
+        normals: what was learned of days before; a scope that begins gets what `normals` is then.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class Engine:
         limits: Limits | None = None,
         on_error: Callable[[str, Exception], None] | None = None,
         prices: PriceBook | None = None,
+        normals: Normals | None = None,
     ) -> None:
         self.prices = prices
+        self.normals = normals
         self.rules = tuple(rules)
         self.limits = limits if limits is not None else Limits()
         self.evictions: Counter[str] = Counter()
@@ -114,7 +118,7 @@ class Engine:
         self._process = self._new_process()
 
     def _new_process(self) -> ScopeState:
-        view = View(Scope.PROCESS, "process", prices=self.prices)
+        view = View(Scope.PROCESS, "process", prices=self.prices, normals=self.normals)
         return ScopeState(view, len(self._slots[Scope.PROCESS]))
 
     def renew(self) -> None:
@@ -148,7 +152,7 @@ class Engine:
             alone: gives the run a session and a process of its own, to be merged by `fold` later.
         """
         with self._lock:
-            view = View(_RUN, name, Totals(), {}, self.prices)
+            view = View(_RUN, name, Totals(), {}, self.prices, normals=self.normals)
             is_single = alone or session_id is None
             session = self._single(session_id, view) if is_single else self._session(session_id or "")
             session.runs += 1
@@ -173,14 +177,14 @@ class Engine:
 
     def _single(self, session_id: str | None, run: View) -> Session:
         """A session that has no other run: its sums are those of the run."""
-        view = View(_SESSION, session_id or run.name, run.totals, run.contributors, self.prices)
+        view = View(_SESSION, session_id or run.name, run.totals, run.contributors, self.prices, normals=self.normals)
         view.is_single = session_id is None
         return Session(session_id or "", view, len(self._slots[_SESSION]))
 
     def _session(self, session_id: str) -> Session:
         session = self._sessions.get(session_id)
         if session is None:
-            view = View(_SESSION, session_id, prices=self.prices)
+            view = View(_SESSION, session_id, prices=self.prices, normals=self.normals)
             session = self._sessions[session_id] = Session(session_id, view, len(self._slots[_SESSION]))
             if len(self._sessions) > self.limits.sessions:
                 self._sessions.popitem(last=False)

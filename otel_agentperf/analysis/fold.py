@@ -12,6 +12,7 @@ from typing import Any
 
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.runs import MAX_CONTRIBUTORS, OTHER_CONTRIBUTOR, Run
+from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.model import Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, Spending, View
@@ -43,6 +44,7 @@ class Fold:
         scope: `SESSION` or `PROCESS`.
         name: the session's id, or the service's name.
         prices: what rules ask for the price of the same tokens elsewhere.
+        normals: what was learned of days before.
         on_error: told of a rule that raised, with a site name and the error; the others go on.
             Without it the error is raised.
     """
@@ -54,11 +56,12 @@ class Fold:
         name: str,
         prices: PriceBook | None = None,
         on_error: Callable[[str, Exception], None] | None = None,
+        normals: Normals | None = None,
     ) -> None:
         self._on_error = on_error
         self._rules = tuple(rule for rule in rules if rule.scope is scope)
         self._states: dict[str, Any] = {}
-        self.view = View(scope, name, prices=prices)
+        self.view = View(scope, name, prices=prices, normals=normals)
         self.runs = 0
 
     def add(self, part: Digest) -> None:

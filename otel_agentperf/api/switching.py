@@ -9,7 +9,7 @@ from otel_agentperf import config, semconv
 from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
 from otel_agentperf.instrumentation.langgraph import LangGraphInstrumentor
 from otel_agentperf.instrumentation.switch import Switch
-from otel_agentperf.live import auto, pipeline
+from otel_agentperf.live import auto, in_process
 from otel_agentperf.live.pipeline import Pipeline
 
 switch = Switch(semconv.SCOPE_API)
@@ -33,8 +33,8 @@ def instrument(settings: config.Settings | None = None, *, tracer_provider: Trac
     chosen = settings if settings is not None else config.load()
     if not chosen.enabled:
         return
-    if settings is not None or pipeline.current() is None:
-        pipeline.begin_with(chosen)
+    if settings is not None or in_process.current() is None:
+        in_process.begin_with(chosen)
     auto.attach(tracer_provider or trace.get_tracer_provider(), _logs.get_logger_provider())
     for instrumentor in (LangGraphInstrumentor(), GoogleGenAIInstrumentor()):
         if not instrumentor.is_instrumented_by_opentelemetry:
@@ -47,7 +47,7 @@ _tracing: Pipeline | None = None
 def active_pipeline() -> Pipeline | None:
     """The pipeline, with our tracer taken from the provider that it is bound to."""
     global _tracing  # noqa: PLW0603 - follows the pipeline of the process
-    active = pipeline.current()
+    active = in_process.current()
     if active is not _tracing:
         switch.turn_on(active.tracer_provider if active is not None else None)
         _tracing = active

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, Tracer, TracerProvider
 
 from otel_agentperf import semconv
 from otel_agentperf._version import VERSION
-from otel_agentperf.live import frames, pipeline
+from otel_agentperf.live import frames, in_process
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.live.sdk_core import start_span
@@ -34,7 +34,7 @@ class Switch:
 
     def turn_on(self, tracer_provider: TracerProvider | None) -> None:
         """Take the tracer from a provider, the global one when absent."""
-        active = pipeline.current()
+        active = in_process.current()
         # Fingerprints are comparable under one key only, so the key's id goes with every span.
         attributes = {semconv.FINGERPRINT_KEY_ID: active.fingerprinter.key_id} if active is not None else None
         self.tracer = trace.get_tracer(self._scope, VERSION, tracer_provider, semconv.SCHEMA_URL, attributes)
@@ -51,7 +51,7 @@ class Switch:
         context = context_api.get_current()
         if context and (context.get(_SUPPRESSED) or context.get(_SUPPRESSED_PLAIN)):
             return None
-        return pipeline.current()
+        return in_process.current()
 
     def start(
         self,

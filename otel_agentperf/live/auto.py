@@ -16,7 +16,7 @@ from typing import Any
 from opentelemetry import _logs, trace
 
 from otel_agentperf import config, guard
-from otel_agentperf.live import pipeline, warm
+from otel_agentperf.live import in_process, warm
 from otel_agentperf.live.evaluation import EvaluationLogProcessor
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
@@ -28,13 +28,13 @@ _PROCESSOR = "_agentperf_processor"
 
 def ensure_pipeline() -> Pipeline | None:
     """The pipeline of the process, or `None` where a setting forbids or prevents it."""
-    if pipeline.current() is not None:
-        return pipeline.current()
+    if in_process.current() is not None:
+        return in_process.current()
     try:
         settings = config.load()
         if not settings.enabled:
             return None
-        return pipeline.ensure()
+        return in_process.ensure()
     except config.SettingsError as error:
         if str(error) not in _refused:
             _refused.add(str(error))

@@ -2,14 +2,11 @@
 
 operation -> engine -> suggestion -> attributes, event, metric. Our instrumentations call `open`
 and `close` with what they just saw, also when the span is not sampled, so that totals,
-metrics and rules count all work. There is one pipeline in a process at a time: the
-processor's, or one made from the settings when an instrumentation needs it first.
+metrics and rules count all work.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
 import weakref
 from collections.abc import Iterable
@@ -53,9 +50,8 @@ from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBud
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
 
-__all__ = ["Attributes", "Pipeline", "current", "ensure", "session_from_baggage", "use"]
+__all__ = ["Attributes", "Pipeline", "session_from_baggage"]
 
-_logger = logging.getLogger("otel_agentperf")
 _BILLED = BILLED_BY_TOKEN | {OperationKind.SERVICE}
 _ERROR = Status(StatusCode.ERROR)
 # Members of an enum are dear to look up in Python 3.11, and every operation passes here.
@@ -373,60 +369,3 @@ def session_from_baggage() -> str | None:
     """`session.id` in the current baggage, if there is one."""
     value = baggage.get_baggage(semconv.SESSION_ID)
     return str(value) if value else None
-
-
-_current: Pipeline | None = None
-_current_lock = threading.RLock()
-
-
-def _after_fork_in_child() -> None:
-    global _current_lock  # noqa: PLW0603 - the one lock of this module
-    _current_lock = threading.RLock()
-    if _current is not None:
-        _current.renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def current() -> Pipeline | None:
-    """The pipeline of this process, if anything has switched us on."""
-    return _current
-
-
-def ensure() -> Pipeline:
-    """The pipeline of this process, made from the settings on first use.
-
-    Raises:
-        SettingsError: a setting is wrong.
-    """
-    global _current  # noqa: PLW0603 - one pipeline in a process
-    with _current_lock:
-        if _current is None:
-            _current = Pipeline()
-        return _current
-
-
-def begin_with(settings: config.Settings) -> None:
-    """Make the pipeline of the process from settings, if there is none yet.
-
-    A pipeline that is at work keeps its own: its sums, sessions and instruments cannot move to
-    another one. That is said in the log.
-
-    Raises:
-        SettingsError: a setting is wrong.
-    """
-    global _current  # noqa: PLW0603 - one pipeline in a process
-    with _current_lock:
-        if _current is None:
-            _current = Pipeline(settings)
-        elif _current.settings != settings:
-            _logger.warning("otel-agentperf: it is switched on already; the settings given now are not used")
-
-
-def use(pipeline: Pipeline | None) -> None:
-    """Make this the pipeline of the process; `None` switches us off."""
-    global _current  # noqa: PLW0603 - one pipeline in a process
-    with _current_lock:
-        _current = pipeline

@@ -16,7 +16,7 @@ from opentelemetry.trace import TracerProvider
 from otel_agentperf import guard, semconv
 from otel_agentperf._version import VERSION
 from otel_agentperf.config import Settings
-from otel_agentperf.live import evaluation, foreign, pipeline, span_end
+from otel_agentperf.live import evaluation, foreign, in_process, span_end
 from otel_agentperf.live.frames import mark_of, take_mark
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.live.sdk_core import looks_at_no_start
@@ -40,8 +40,8 @@ class AgentPerfSpanProcessor(SpanProcessor):
 
     def __init__(self, settings: Settings | None = None, tracer_provider: TracerProvider | None = None) -> None:
         if settings is not None:
-            pipeline.begin_with(settings)
-        self._pipeline = pipeline.ensure()
+            in_process.begin_with(settings)
+        self._pipeline = in_process.ensure()
         if tracer_provider is not None:
             self._pipeline.tracer_provider = tracer_provider
         self._tracer = trace.get_tracer(semconv.SCOPE_API, VERSION, tracer_provider, semconv.SCHEMA_URL)

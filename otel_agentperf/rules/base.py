@@ -19,6 +19,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
+from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.model import Complexity, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 
@@ -198,6 +199,8 @@ class View:
     """Of the process: model requests, and requests for embeddings, so far."""
     is_single: bool = False
     """Of a session: it ends with its only run, so that nothing of it is needed afterwards."""
+    normals: Normals | None = None
+    """What was learned of days before this one; `None` where nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from opentelemetry.metrics import Histogram, Meter, MeterProvider, NoOpMeter
 
 from otel_agentperf import config, semconv
 from otel_agentperf.instrumentation.system import SystemInstrumentor
-from otel_agentperf.live import pipeline
+from otel_agentperf.live import in_process
 from otel_agentperf.live.pipeline import Pipeline
 
 ENDINGS = {"s": "_seconds", "By": "_bytes", "USD": "_USD", "1": ""}
@@ -58,13 +58,13 @@ class _Meter(NoOpMeter):
 def instruments() -> dict[str, tuple[str, str]]:
     """Kind and unit of every instrument, by its OpenTelemetry name."""
     recorder = Recorder()
-    pipeline.use(Pipeline(config.Settings(), meter_provider=recorder))
+    in_process.use(Pipeline(config.Settings(), meter_provider=recorder))
     try:
         system = SystemInstrumentor()
         system.instrument(meter_provider=recorder)
         system.uninstrument()
     finally:
-        pipeline.use(None)
+        in_process.use(None)
     return recorder.made
 
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 
 from otel_agentperf import config, guard, semconv
 from otel_agentperf.exporter import AgentPerfSpanExporter
-from otel_agentperf.live import pipeline
+from otel_agentperf.live import in_process
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
 from tests.exporter.consoles import PRINTS, Console, loop
 from tests.reading.spans import Program, at, remote_parent
@@ -66,12 +66,12 @@ def test_a_suggestion_below_the_threshold_is_printed_all_the_same() -> None:
 @pytest.fixture
 def judged() -> Iterator[Console]:
     """A console beside our processor."""
-    before = pipeline.current()
+    before = in_process.current()
     console = Console()
     console.provider.add_span_processor(AgentPerfSpanProcessor(config.Settings(metrics=False), console.provider))
     yield console
     console.provider.shutdown()
-    pipeline.use(before)
+    in_process.use(before)
 
 
 def test_where_our_processor_ran_its_word_stands_and_nothing_is_said_twice(judged: Console) -> None:

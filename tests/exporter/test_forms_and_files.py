@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otel_agentperf import config, semconv
 from otel_agentperf.exporter import AgentPerfSpanExporter
-from otel_agentperf.live import pipeline
+from otel_agentperf.live import in_process
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
 from tests.exporter.consoles import PRINTS, Console, loop
 from tests.reading.spans import Program, at
@@ -70,7 +70,7 @@ def test_a_quiet_exporter_writes_files_and_prints_nothing(tmp_path: Path) -> Non
 
 
 def test_in_the_process_that_judged_all_suggestions_are_shown_with_what_they_save_together() -> None:
-    before = pipeline.current()
+    before = in_process.current()
     console = Console()
     settings = config.Settings(metrics=False, optimization_threshold=1.0)
     console.provider.add_span_processor(AgentPerfSpanProcessor(settings, console.provider))
@@ -79,7 +79,7 @@ def test_in_the_process_that_judged_all_suggestions_are_shown_with_what_they_sav
         console.program.tool("click", 20 + call, 21 + call, root, **PRINTS)
     root.end(at(200))
     text = console.shutdown()
-    pipeline.use(before)
+    in_process.use(before)
     assert "REP001 repeated_action" in text
     assert "could save" in text
     assert "not on these spans" not in text

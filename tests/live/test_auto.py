@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import otel_agentperf
 from otel_agentperf import config
 from otel_agentperf.demo.server import GeminiServer
-from otel_agentperf.live import auto, pipeline
+from otel_agentperf.live import auto, in_process
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "two_steps.py"
 PEERS = "google-genai,google_genai,langchain,genai-langchain"
@@ -115,13 +115,13 @@ def test_the_processor_is_added_once_however_often_one_asks() -> None:
         added = provider._active_span_processor._span_processors  # pyright: ignore[reportPrivateUsage]
         assert len(added) == 1
     finally:
-        pipeline.use(None)
+        in_process.use(None)
         provider.shutdown()
 
 
 def test_a_provider_that_takes_no_processor_is_left_alone() -> None:
     assert not auto.attach(object())
-    assert pipeline.current() is None
+    assert in_process.current() is None
 
 
 def test_switching_on_in_code_with_a_wrong_setting_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,12 +135,12 @@ def test_a_child_forked_while_prices_load_can_price(tmp_path: Path) -> None:
     program.write_text(
         "import os\nfrom decimal import Decimal\n"
         "from opentelemetry.sdk.trace import TracerProvider\n"
-        "from otel_agentperf.live import auto, pipeline\n"
+        "from otel_agentperf.live import auto, in_process\n"
         "from otel_agentperf.model import Usage\n"
         "provider = TracerProvider(shutdown_on_exit=False)\n"
         "auto.attach(provider)\n"
         "child = os.fork()\n"
-        "prices = pipeline.ensure().prices\n"
+        "prices = in_process.ensure().prices\n"
         "cost = prices.price('gcp.gemini', 'gemini-2.5-flash', Usage(1_000_000), when_ns=1_780_000_000_000_000_000)\n"
         "assert cost.total_usd == Decimal('0.3'), cost\n"
         "if child:\n"

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from otel_agentperf import guard
-from otel_agentperf.live import pipeline
+from otel_agentperf.live import in_process
 from otel_agentperf.live.metrics.backlog import Backlog
 from tests.telemetry import observed
 
@@ -56,7 +56,7 @@ def test_a_child_works_though_a_thread_held_every_lock_as_it_was_forked() -> Non
                 engine._lock,  # pyright: ignore[reportPrivateUsage]
                 active._lock,  # pyright: ignore[reportPrivateUsage]
                 guard._lock,  # pyright: ignore[reportPrivateUsage]
-                pipeline._current_lock,  # pyright: ignore[reportPrivateUsage]
+                in_process._current_lock,  # pyright: ignore[reportPrivateUsage]
             ):
                 held.set()
                 release.wait(TIMEOUT_S)
@@ -68,7 +68,7 @@ def test_a_child_works_though_a_thread_held_every_lock_as_it_was_forked() -> Non
         if child == 0:
             work = threading.Thread(target=lambda: engine.begin("graph", None, 0), daemon=True)
             guard.error_counts()
-            pipeline.ensure()
+            in_process.ensure()
             os._exit(0 if finishes(work) else 1)
         release.set()
         holder.join()

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_agentperf import config, guard, semconv
-from otel_agentperf.live import foreign, pipeline, span_end
+from otel_agentperf.live import foreign, in_process, span_end
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
 
 OPENAI = {
@@ -37,7 +37,7 @@ def provider(*processors: SpanProcessor) -> Generator[TracerProvider]:
         yield made
     finally:
         made.shutdown()
-        pipeline.use(None)
+        in_process.use(None)
 
 
 def ours() -> AgentPerfSpanProcessor:
@@ -242,6 +242,6 @@ def test_the_processor_ends_the_runs_that_are_open_when_it_is_shut_down() -> Non
         made.get_tracer("somebody.else").start_span("agent", attributes=agent)
         made.force_flush()
         assert exporter.get_finished_spans() == ()
-        pipeline.ensure().close_open_runs()
+        in_process.ensure().close_open_runs()
         (span,) = exporter.get_finished_spans()
     assert (span.attributes or {})[semconv.LANGGRAPH_OUTCOME] == "abandoned"

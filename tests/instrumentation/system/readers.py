@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from otel_agentperf.config import load
 from otel_agentperf.instrumentation.system import SystemInstrumentor
 from otel_agentperf.instrumentation.system.readings import Memory
-from otel_agentperf.live import pipeline
+from otel_agentperf.live import in_process
 from otel_agentperf.live.pipeline import Pipeline
 
 GIB = 2**30
@@ -123,7 +123,7 @@ def observed(reader: Any = None, **settings: Any) -> Generator[Observed]:
     metrics = InMemoryMetricReader()
     provider = MeterProvider([metrics], resource=Resource.get_empty(), shutdown_on_exit=False)
     active = Pipeline(load({}, fingerprint_key="test", **{"sample_interval": 0.0, **settings}), meter_provider=provider)
-    pipeline.use(active)
+    in_process.use(active)
     instrumentor = SystemInstrumentor()
     instrumentor.instrument(meter_provider=provider, **({} if reader is None else {"make_reader": lambda: reader}))
     try:
@@ -131,4 +131,4 @@ def observed(reader: Any = None, **settings: Any) -> Generator[Observed]:
     finally:
         instrumentor.uninstrument()
         provider.shutdown()
-        pipeline.use(None)
+        in_process.use(None)
