@@ -123,7 +123,7 @@ class Layout:
         if cell_len(text) <= width:
             return text
         room = width - cell_len(self.signs.dots)
-        if room < 2:  # noqa: PLR2004
+        if room < 2:  # noqa: PLR2004 - a character at each end
             return set_cell_size(text, max(0, width))
         tail_room = room // 3
         tail = ""

@@ -50,7 +50,7 @@ def duration(nanoseconds: int) -> str:
     if seconds < 99.995:  # noqa: PLR2004 - what would round to 100.00 s
         return f"{seconds:.2f} s"
     whole = round(seconds)
-    if whole < 3600:  # noqa: PLR2004
+    if whole < 3600:  # noqa: PLR2004 - an hour
         return f"{whole // 60}m {whole % 60:02d}s"
     return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
 
@@ -64,7 +64,7 @@ def usd(amount: Decimal) -> str:
 
 def tokens(number: int) -> str:
     """A number of tokens; from ten million on in millions."""
-    return f"{number:,}" if number < 10_000_000 else f"{number / 1e6:,.1f}M"  # noqa: PLR2004
+    return f"{number:,}" if number < 10_000_000 else f"{number / 1e6:,.1f}M"  # noqa: PLR2004 - as said
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -218,7 +218,7 @@ def wrap_async_request_streamed(switch: Switch) -> MakeWrapper:
             active = switch.active()
             call = None
             if active is not None:
-                call = _begin(switch, active, self, http_method, path, request_dict, http_options, True)  # noqa: FBT003
+                call = _begin(switch, active, self, http_method, path, request_dict, http_options, True)  # noqa: FBT003 - a stream
             if call is None:
                 return await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
             call.enter()

@@ -44,7 +44,7 @@ class LangGraphInstrumentor(BaseInstrumentor):
         if not installed("langgraph", OLDEST) or auto.ensure_pipeline() is None:
             return
         try:  # these import LangGraph, which need not be there, or not be whole
-            from otel_agentperf.instrumentation.langgraph import nodes, runs, tools  # noqa: PLC0415
+            from otel_agentperf.instrumentation.langgraph import nodes, runs, tools  # noqa: PLC0415 - as said
         except ImportError as error:
             _logger.warning("otel-agentperf: %s cannot be imported; langgraph is not instrumented", error.name)
             return

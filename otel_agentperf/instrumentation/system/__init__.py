@@ -54,8 +54,8 @@ class SystemInstrumentor(BaseInstrumentor):
     @guard.guarded("system.start", None, timed=False)
     def _begin(self, active: Pipeline, **kwargs: Any) -> None:
         try:  # psutil is compiled, and may not load on an unusual system
-            from otel_agentperf.instrumentation.system.psutil_reader import PsutilReader  # noqa: PLC0415
-            from otel_agentperf.instrumentation.system.running import Running  # noqa: PLC0415
+            from otel_agentperf.instrumentation.system.psutil_reader import PsutilReader  # noqa: PLC0415 - as said
+            from otel_agentperf.instrumentation.system.running import Running  # noqa: PLC0415 - as said
         except ImportError as error:
             _logger.warning("otel-agentperf: %s cannot be imported; the system is not observed", error.name)
             return
