@@ -226,6 +226,12 @@ class Settings:
         "Whether prompts and answers are recorded, in the form of the GenAI conventions.",
         _one_of(*CONTENT_MODES),
     )
+    learn: bool = _setting(
+        "true or false",
+        True,
+        "Learns what is normal for each graph, node, tool and model from the runs of this process, in memory.",
+        _boolean,
+    )
     prices: Mapping[str, Any] = field(default_factory=_no_tables)
     rules: Mapping[str, Any] = field(default_factory=_no_tables)
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from otel_agentperf.model import Operation, OperationKind
 from otel_agentperf.rules.base import Prompt, Row, int_of
 from otel_agentperf.rules.shape import Tree
-from otel_agentperf.rules.traits import AGENT, BILLED, FAILED, LONG
+from otel_agentperf.rules.traits import AGENT, BILLED, FAILED, LONG, STREAMED
 
 _FORMAT = Struct(">4QqqddIIIIIiHHB")
 _PACK = Struct(">32sqqddIIIIIiHHB").pack
@@ -50,6 +50,7 @@ class Columns:
         "_again",
         "_agents",
         "_ended",
+        "_first_chunk_ns",
         "_is_looked_at",
         "_labels",
         "_limit",
@@ -69,6 +70,7 @@ class Columns:
         self._packed = bytearray()
         self._labels: dict[tuple[str, str, str | None], int] = {}
         self._used: dict[str, tuple[str, ...]] = {}
+        self._first_chunk_ns: dict[str, int] | None = None
         self.dropped = 0
         self.most_asked = self.longest_prompt = 0
         self.traits = 0
@@ -162,6 +164,10 @@ class Columns:
             return
         if uses:
             self._used[span_id] = uses
+        if traits & STREAMED and inference is not None and inference.time_to_first_chunk_ns is not None:
+            if self._first_chunk_ns is None:
+                self._first_chunk_ns = {}
+            self._first_chunk_ns[span_id] = inference.time_to_first_chunk_ns
         if self._is_looked_at:
             self._forget()
 
@@ -278,6 +284,10 @@ class Columns:
             self._used_by = {int_of(span): uses for span, uses in self._used.items()}
         return self._used_by.get(span_id, ())
 
+    def first_chunks_ns(self) -> dict[int, int]:
+        """How long the first chunk of a streamed answer took, by the request's span."""
+        return {int_of(span): taken_ns for span, taken_ns in (self._first_chunk_ns or {}).items()}
+
     def tree(self, root: Operation) -> Tree:
         """What lies beneath what, until the next operation comes."""
         if self._tree is None:
@@ -285,10 +295,12 @@ class Columns:
         return self._tree
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Let go of everything; it counts as dropped, since what comes after is not the whole."""
+        self.dropped += len(self)
         self._packed.clear()
         self._labels.clear()
         self._used.clear()
+        self._first_chunk_ns = None
         self.most_asked = self.longest_prompt = 0
         self._forget()
 

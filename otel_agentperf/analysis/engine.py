@@ -132,6 +132,14 @@ class Engine:
         self.evictions.clear()
         self._process.renew(self._new_process())  # the same object: a run that goes on here has it
 
+    def tell(self, normals: Normals) -> None:
+        """Judge by this from now on: the process, and runs and sessions that begin.
+
+        Args:
+            normals: what was learned of days before.
+        """
+        self.normals = self._process.view.normals = normals
+
     @property
     def live_runs(self) -> int:
         """Runs that have begun and not finished."""

@@ -21,11 +21,13 @@ from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 from otel_agentperf import config, guard, semconv
 from otel_agentperf._version import VERSION
 from otel_agentperf.analysis.engine import Engine, Limits
+from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live import evaluation, loops, samples
 from otel_agentperf.live.attributes import Attributes, add_operation, add_run
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import AGENTIC, Frame
+from otel_agentperf.live.learning import Learner
 from otel_agentperf.live.metrics import Metrics
 from otel_agentperf.live.outcomes import RecentOutcomes
 from otel_agentperf.live.recent import RecentRequests
@@ -95,6 +97,15 @@ class Pipeline:
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
         self.requests = RecentRequests()
         self.outcomes = RecentOutcomes()
+        self.learner: Learner | None = None
+        if self.settings.learn:
+            self.learner = Learner(self.engine.evictions, self.engine.tell)
+            self.engine.tell(self.learner.history)
+
+    @property
+    def learned(self) -> Normals | None:
+        """What was learned until now, this day too; `None` where nothing is to be learned."""
+        return self.learner.learned if self.learner is not None else None
 
     def renew(self) -> None:
         """Begin anew, in a child process: a thread that it does not have may hold a lock.
@@ -104,6 +115,8 @@ class Pipeline:
         self._lock = threading.RLock()
         self._open_roots = weakref.WeakSet()  # the parent ends its own
         self.engine.renew()
+        if self.learner is not None:
+            self.learner.renew()
         self.outcomes.renew()
         if self._metrics is not None:
             self._metrics.renew()
@@ -291,6 +304,8 @@ class Pipeline:
         summary, news = self.engine.finish(run, operation)
         self.outcomes.add(operation.end_ns, failed=operation.outcome is None and not summary.success)
         finished.keep(operation.trace_id, operation.span_id, summary)
+        if self.learner is not None:
+            self.learner.note(summary, operation.span_id)
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)

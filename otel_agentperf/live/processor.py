@@ -69,9 +69,11 @@ class AgentPerfSpanProcessor(SpanProcessor):
         """Nothing: what there is to say was said before the span ended."""
 
     def shutdown(self) -> None:
-        """End the runs that are still open."""
+        """End the runs that are still open, and keep what was learned."""
         try:
             self._pipeline.close_open_runs()
+            if self._pipeline.learner is not None:
+                self._pipeline.learner.close()
         except Exception as error:  # noqa: BLE001 - a processor must not raise into the program
             guard.report("processor.shutdown", error)
 

@@ -1,0 +1,135 @@
+"""What is known of one subject: its days, weighted by age, as tables that are asked in a microsecond.
+
+A day counts half as much as one that is `HALF_LIFE_DAYS` younger. Two weeks: a week's rhythm, whose
+working days and weekends differ, is in it twice, and a change of model or prompt is most of the
+normal within a month. Weights come in here, when days are put together, and never in what is kept, so that
+baselines can be merged exactly.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from otel_agentperf.baselines.normals import Day, Measure, Outcomes
+from otel_agentperf.baselines.sketch import Sketch, key_of, value_of
+from otel_agentperf.baselines.tally import KEPT_DAYS, MEASURES, UNITS, Cell
+
+HALF_LIFE_DAYS = 14.0
+_ROUNDING = 1 - 1e-12
+"""Weights are no whole numbers: what adds up to the last bit is not to be asked for."""
+
+
+def weight_of(age_days: int) -> float:
+    """How much a day of this age counts, the present day 1."""
+    return 0.5 ** (max(0, age_days) / HALF_LIFE_DAYS)
+
+
+class Table:
+    """The distribution of one measure; a `Normal`."""
+
+    __slots__ = ("_keys", "_up_to", "mean", "samples", "weight")
+
+    def __init__(self, measure: Measure, days: Iterable[tuple[float, Sketch]]) -> None:
+        bins: dict[int, float] = defaultdict(float)
+        self.samples = 0
+        total = 0.0
+        for weight, sketch in days:
+            for key, count in sketch.bins.items():
+                bins[key] += weight * count
+            self.samples += sketch.count
+            total += weight * sketch.total
+        self._keys = array("h", sorted(bins))
+        self._up_to = array("d")
+        self.weight = 0.0
+        for key in self._keys:
+            self.weight += bins[key]
+            self._up_to.append(self.weight)
+        self.mean = total / UNITS[measure] / self.weight if self.weight else 0.0
+
+    def quantile(self, share: float) -> float:
+        """The value that this share of them, 0 to 1, does not exceed, within 1 %."""
+        if not self._keys:
+            return 0.0
+        place = bisect_left(self._up_to, share * self.weight * _ROUNDING)
+        return value_of(self._keys[min(place, len(self._keys) - 1)])
+
+    def share_below(self, value: float) -> float:
+        """The share of them, 0 to 1, that is smaller than a value; those within 1 % of it count half."""
+        if not self._keys:
+            return 0.0
+        key = key_of(value)
+        place = bisect_left(self._keys, key)
+        below = self._up_to[place - 1] if place else 0.0
+        here = self._up_to[place] - below if place < len(self._keys) and self._keys[place] == key else 0.0
+        return (below + here / 2) / self.weight
+
+
+class Knowledge:
+    """What is known of one subject on a day."""
+
+    __slots__ = ("outcomes", "tables")
+
+    def __init__(self, tables: dict[Measure, Table], outcomes: Outcomes | None) -> None:
+        self.tables = tables
+        self.outcomes = outcomes
+
+
+NOTHING = Knowledge({}, None)
+
+
+def days_of(layers: Iterable[Mapping[int, Cell]], today: int, *, with_today: bool) -> dict[int, Cell]:
+    """The days of a subject from several places, put together.
+
+    Args:
+        layers: its days, from each place; they are left as they are.
+        today: days since 1970-01-01. What is older than `KEPT_DAYS` is left out.
+        with_today: whether this day counts too, and what a clock put after it.
+    """
+    days: dict[int, Cell] = {}
+    copied: set[int] = set()
+    for layer in layers:
+        for day, cell in layer.items():
+            if day <= today - KEPT_DAYS or (day >= today and not with_today):
+                continue
+            own = days.get(day)
+            if own is None:
+                days[day] = cell
+            else:
+                if day not in copied:
+                    own = days[day] = own.copy()
+                    copied.add(day)
+                own.merge(cell)
+    return days
+
+
+def knowledge_of(days: Mapping[int, Cell], today: int) -> Knowledge:
+    """Weigh days by their age."""
+    if not days:
+        return NOTHING
+    weighted = [(weight_of(today - day), cell) for day, cell in sorted(days.items())]
+    tables = {
+        measure: Table(measure, found)
+        for measure in MEASURES
+        if (found := [(weight, cell.sketches[measure]) for weight, cell in weighted if measure in cell.sketches])
+    }
+    ended = sum(cell.successes + cell.failures for _, cell in weighted)
+    outcomes = Outcomes(
+        sum(weight * cell.successes for weight, cell in weighted),
+        sum(weight * cell.failures for weight, cell in weighted),
+        ended,
+    )
+    return Knowledge(tables, outcomes if ended else None)
+
+
+def days_told(days: Mapping[int, Cell], measure: Measure) -> Sequence[Day]:
+    """The days of a measure, oldest first."""
+    told: list[Day] = []
+    for day, cell in sorted(days.items()):
+        sketch = cell.sketches.get(measure)
+        if sketch is not None and sketch.bins:
+            table = Table(measure, [(1.0, sketch)])
+            told.append(Day(day, table.samples, table.mean, table.quantile(0.5)))
+    return tuple(told)
