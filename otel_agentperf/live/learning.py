@@ -55,6 +55,8 @@ class Learner:
         self._closed = False
         self._lock = threading.RLock()
         """Held while what is known is changed or put together; never while a run is noted."""
+        self._digesting = threading.RLock()
+        """One thread digests at a time, so that whoever settles finds all of it learned."""
         self._tally = Tally(MOST_SUBJECTS)
         self._today = day_of(clock())
         self.history = self._normals(with_today=False)
@@ -109,14 +111,15 @@ class Learner:
 
     def settle(self) -> None:
         """Digest all that was noted."""
-        self.turn_day()
+        with self._digesting:
+            self.turn_day()
+            self._digest()
+
+    def _digest(self) -> None:
         waiting = self._waiting
         touched: set[Subject] = set()
         for _ in range(len(waiting)):
-            try:
-                summary, root_id = waiting.popleft()
-            except IndexError:  # another thread digests, too
-                break
+            summary, root_id = waiting.popleft()
             try:
                 seen = observations(summary, root_id)
                 with self._lock:
@@ -153,7 +156,7 @@ class Learner:
 
     def renew(self) -> None:
         """Begin anew, in a child process: the thread and what was noted are the parent's."""
-        self._lock = threading.RLock()
+        self._lock, self._digesting = threading.RLock(), threading.RLock()
         self._noted, self._hurry = threading.Event(), threading.Event()
         self._thread = None
         self._waiting.clear()
