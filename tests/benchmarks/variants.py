@@ -247,6 +247,7 @@ VARIANTS: dict[str, Callable[[str | None], Setup]] = {
     "ours-three-rules": Ours({"AGENTPERF_RULES_SELECT": "COST001,LAT001,REP001"}),
     "ours-nometrics": Ours({"AGENTPERF_METRICS": "false"}),
     "ours-norules": Ours({"AGENTPERF_RULES_IGNORE": ALL_RULES}),
+    "ours-nolearning": Ours({"AGENTPERF_LEARN": "false"}),
     "ours-langgraph": Ours(gemini=False),
     "ours-gemini": Ours(langgraph=False),
     # Samples come by the clock, which callgrind slows fifty times: as few as there may be.
@@ -262,7 +263,9 @@ VARIANTS: dict[str, Callable[[str | None], Setup]] = {
 }
 
 SPANS = {
-    **dict.fromkeys(("spans", "ours", "ours-three-rules", "ours-nometrics", "ours-norules", "ours-system"), 11),
+    **dict.fromkeys(
+        ("spans", "ours", "ours-three-rules", "ours-nometrics", "ours-norules", "ours-nolearning", "ours-system"), 11
+    ),
     "ours-langgraph": 6,
     "ours-gemini": 5,
     **dict.fromkeys(("openlit", "openlit-content", "openinference", "openinference-content"), 11),
