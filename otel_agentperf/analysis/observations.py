@@ -16,7 +16,7 @@ A node belongs to the nearest graph or agent above it, a model request to the ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 from typing import Any, cast
 
@@ -28,24 +28,14 @@ from otel_agentperf.rules.base import Row, int_of
 
 NS_PER_DAY = 86_400 * 1_000_000_000
 PICO = 1e12
-_DEEPEST = 1_000
-"""Operations above another; where there are more, the run is in a circle or is not to be followed."""
-_NODE, _TOOL, _INFERENCE, _EMBEDDINGS = (
-    OperationKind.NODE,
-    OperationKind.TOOL,
-    OperationKind.INFERENCE,
-    OperationKind.EMBEDDINGS,
-)
-_GRAPHS = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
-_SUMMED = _GRAPHS | {_NODE, _TOOL}
-_KINDS = {_TOOL: SubjectKind.TOOL, _NODE: SubjectKind.NODE, **dict.fromkeys(_GRAPHS, SubjectKind.GRAPH)}
-_OF_MODEL, _OF_NODE_MODEL, _OF_TOOL = SubjectKind.MODEL, SubjectKind.NODE_MODEL, SubjectKind.TOOL
-_OF_NODE = SubjectKind.NODE
+# Members of an enum are dear to look up in Python 3.11, and every operation passes here.
+_WORKFLOW, _AGENT, _NODE, _TOOL = OperationKind.WORKFLOW, OperationKind.AGENT, OperationKind.NODE, OperationKind.TOOL
+_INFERENCE, _EMBEDDINGS = OperationKind.INFERENCE, OperationKind.EMBEDDINGS
+_OF_GRAPH, _OF_NODE, _OF_TOOL = SubjectKind.GRAPH, SubjectKind.NODE, SubjectKind.TOOL
+_OF_MODEL, _OF_NODE_MODEL = SubjectKind.MODEL, SubjectKind.NODE_MODEL
 _new = cast("Callable[[type[Values], tuple[Any, ...]], Values]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 """Makes values in half the time that their own constructor takes."""
 _STOPPED = Values(None)
-_Sums = list[float]
-"""Dollars, not a number where a part has no price; input and output tokens."""
 
 
 def day_of(end_ns: int) -> int:
@@ -64,122 +54,209 @@ def observations(summary: RunSummary, root_id: str, *, root_seen: bool = True, i
         is_whole: False where it is known that operations of it are missing.
 
     Returns:
-        Each execution, in the order in which they ended.
+        Each execution, in the order in which it is known whose it is.
     """
     columns = summary.columns
     if columns is None:
         return []
     rows = columns.ended()
-    by_id = {row.span_id: row for row in rows}
-    root_number = int_of(root_id)
-    sums = _sums(rows, by_id, root_number) if is_whole and not columns.dropped else None
-    first_chunks_ns = columns.first_chunks_ns()
-    found: list[Seen] = []
-    for row in rows:
-        kind = row.kind
-        is_root = row.span_id == root_number
-        if kind is _INFERENCE or kind is _EMBEDDINGS:
-            values = _of_request(row, first_chunks_ns, succeeded=summary.success if is_root else not row.is_error)
-            found.append((named(_OF_MODEL, row.name), values))
-            node = _above(row, by_id, _NODE) if kind is _INFERENCE and not is_root else None
-            if node is not None:
-                graph = _graph_of(node, by_id, root_number, summary, root_seen=root_seen)
-                if graph is not None:
-                    found.append((named(_OF_NODE_MODEL, row.name, graph, node.name), values))
-        elif kind not in _SUMMED or (is_root and not root_seen):
-            continue
-        else:
-            graph = _graph_of(row, by_id, root_number, summary, root_seen=root_seen) if kind is _NODE else ""
-            if graph is not None:
-                values = _of_root(row, summary, is_whole=is_whole) if is_root else _of_unit(row, sums)
-                found.append((named(_KINDS[kind], row.name, graph), values))
-    return found
+    taught = _Taught(summary, int_of(root_id), columns.first_chunks_ns(), root_seen=root_seen, is_whole=is_whole)
+    taught.has_sums = is_whole and not columns.dropped
+    if not taught.go_through(rows):
+        rows = _from_below(rows)
+        taught.go_through(rows, strictly=False)
+    if taught.has_sums and taught.has_strays():
+        # Something between it and the root is not here: whose it is cannot be told.
+        taught.has_sums = False
+        taught.go_through(rows, strictly=False)
+    return taught.found
 
 
-def _sums(rows: Sequence[Row], by_id: dict[int, Row], root: int) -> dict[int, _Sums] | None:
-    """What lies beneath each graph, node and tool but the root; `None` where that cannot be told."""
-    sums: dict[int, _Sums] = {row.span_id: [0.0, 0, 0] for row in rows if row.kind in _SUMMED}
-    for row in rows:
-        cost_usd, inputs, outputs = row.cost_usd, row.input_tokens, row.output_tokens
-        is_billed = row.has_cost
-        if not (is_billed or inputs or outputs):
-            continue
-        above: Row | None = row
-        for _ in range(_DEEPEST):
-            if above is None or above.span_id == root:
-                break
-            own = sums.get(above.span_id)
+class _Beneath:
+    """What lies beneath an operation that has not ended yet."""
+
+    __slots__ = ("cost_usd", "input_tokens", "nodes", "output_tokens", "requests")
+
+    def __init__(self) -> None:
+        self.cost_usd = 0.0
+        """Not a number where a part of it has no price."""
+        self.input_tokens = self.output_tokens = 0
+        self.requests: list[tuple[str, Values]] = []
+        """Of models, whose node is not known yet."""
+        self.nodes: list[tuple[str, Values, list[tuple[str, Values]]]] = []
+        """Whose graph is not known yet, with their requests."""
+
+    def merge(self, other: _Beneath) -> None:
+        self.cost_usd += other.cost_usd
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        if other.requests:
+            self.requests += other.requests
+        if other.nodes:
+            self.nodes += other.nodes
+
+
+class _Taught:
+    """Goes through a run once, from below: what lies beneath an operation is known when it ends."""
+
+    __slots__ = ("_beneath", "_first_chunks_ns", "_is_whole", "_root", "_root_seen", "_summary", "found", "has_sums")
+
+    def __init__(
+        self, summary: RunSummary, root: int, first_chunks_ns: dict[int, int], *, root_seen: bool, is_whole: bool
+    ) -> None:
+        self._summary = summary
+        self._root = root
+        self._first_chunks_ns = first_chunks_ns
+        self._root_seen = root_seen
+        self._is_whole = is_whole
+        self._beneath: dict[int, _Beneath] = {}
+        self.has_sums = True
+        self.found: list[Seen] = []
+
+    def go_through(self, rows: Iterable[Row], *, strictly: bool = True) -> bool:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
+        """Take in all rows; whether each came before what it lies beneath."""
+        found: list[Seen] = []
+        beneath: dict[int, _Beneath] = {}
+        self.found, self._beneath = found, beneath
+        root, firsts = self._root, self._first_chunks_ns
+        ended: set[int] = set()
+        for row in rows:
+            (span_id, parent_id, kind, start_ns, end_ns, cost_usd, inputs, outputs, _, _, failed, _, billed, *_) = row
+            if strictly:
+                if parent_id in ended:
+                    return False
+                ended.add(span_id)
+            own = beneath.pop(span_id, None)
+            if span_id == root:
+                self._end_root(row, own)
+                continue
+            up = beneath.get(parent_id)
+            if up is None:
+                up = beneath[parent_id] = _Beneath()
+            if billed or inputs or outputs:
+                if billed:
+                    up.cost_usd += cost_usd
+                up.input_tokens += inputs
+                up.output_tokens += outputs
+            if kind is _INFERENCE or kind is _EMBEDDINGS:
+                name = row.name
+                values = (
+                    _new(
+                        Values,
+                        (
+                            not failed,
+                            None if failed else end_ns - start_ns,
+                            None if cost_usd != cost_usd else round(cost_usd * PICO),  # noqa: PLR0124 - no number
+                            inputs,
+                            outputs,
+                            firsts.get(span_id),
+                        ),
+                    )
+                    if row.outcome is None and (inputs or outputs)
+                    else _of_odd_request(row, firsts.get(span_id), succeeded=not failed)
+                )
+                found.append((named(_OF_MODEL, name), values))
+                if kind is _INFERENCE:
+                    up.requests.append((name, values))
+            elif kind is _NODE:
+                up.nodes.append((row.name, self._of_unit(row, own), own.requests if own is not None else []))
+                if own is not None:
+                    own.requests = []
+            elif kind is _TOOL:
+                found.append((named(_OF_TOOL, row.name), _without_tokens(self._of_unit(row, own))))
+            elif kind is _WORKFLOW or kind is _AGENT:
+                found.append((named(_OF_GRAPH, row.name), self._of_unit(row, own)))
+                if own is not None and own.nodes:
+                    self._place(own.nodes, row.name)
+                    own.nodes = []
             if own is not None:
-                if is_billed:
-                    own[0] += cost_usd
-                own[1] += inputs
-                own[2] += outputs
-            above = by_id.get(above.parent_id)
-        if above is None or above.span_id != root:
-            return None  # something between it and the root is not here: whose it is cannot be told
-    return sums
+                up.merge(own)
+        for stray in beneath.values():
+            if stray.nodes and self._root_seen:
+                self._place(stray.nodes, self._summary.name)
+        return True
+
+    def has_strays(self) -> bool:
+        """Whether something was billed that does not lie beneath the root."""
+        return any(left.cost_usd != 0.0 or left.input_tokens or left.output_tokens for left in self._beneath.values())
+
+    def _place(self, nodes: list[tuple[str, Values, list[tuple[str, Values]]]], graph: str) -> None:
+        found = self.found
+        for name, values, requests in nodes:
+            found.append((named(_OF_NODE, name, graph), values))
+            for model, asked in requests:
+                found.append((named(_OF_NODE_MODEL, model, graph, name), asked))
+
+    def _of_unit(self, row: Row, own: _Beneath | None) -> Values:
+        if row.outcome is not None:
+            return _STOPPED
+        failed = row.is_error
+        duration_ns = None if failed else row.end_ns - row.start_ns
+        if not self.has_sums:
+            return _new(Values, (not failed, duration_ns, None, None, None, None))
+        cost_usd, inputs, outputs = row.cost_usd if row.has_cost else 0.0, row.input_tokens, row.output_tokens
+        if own is not None:
+            cost_usd, inputs, outputs = cost_usd + own.cost_usd, inputs + own.input_tokens, outputs + own.output_tokens
+        pico = None if isnan(cost_usd) else round(cost_usd * PICO)
+        return _new(Values, (not failed, duration_ns, pico, inputs, outputs, None))
+
+    def _end_root(self, row: Row, own: _Beneath | None) -> None:
+        kind, summary = row.kind, self._summary
+        if kind is _INFERENCE or kind is _EMBEDDINGS:
+            values = _of_odd_request(row, self._first_chunks_ns.get(row.span_id), succeeded=summary.success)
+            self.found.append((named(_OF_MODEL, row.name), values))
+        elif not self._root_seen:
+            return
+        elif kind is _WORKFLOW or kind is _AGENT:
+            self.found.append((named(_OF_GRAPH, row.name), self._of_root(row)))
+        elif kind is _TOOL:
+            self.found.append((named(_OF_TOOL, row.name), _without_tokens(self._of_root(row))))
+        elif kind is _NODE and own is not None:
+            own.nodes.append((row.name, self._of_root(row), own.requests))
+        if own is not None and own.nodes:
+            self._place(own.nodes, row.name)
+
+    def _of_root(self, row: Row) -> Values:
+        """A run as a whole, by its totals: they hold also what was beyond the limit of its shape."""
+        if row.outcome is not None:
+            return _STOPPED
+        summary = self._summary
+        duration_ns = row.duration_ns if summary.success else None
+        if not self._is_whole:
+            return _new(Values, (summary.success, duration_ns, None, None, None, None))
+        totals = summary.totals
+        pico = None if totals.unpriced_calls else round(float(totals.cost_usd) * PICO)
+        return _new(Values, (summary.success, duration_ns, pico, totals.input_tokens, totals.output_tokens, None))
 
 
-def _above(row: Row, by_id: dict[int, Row], kind: OperationKind) -> Row | None:
-    """The nearest operation of a kind above one."""
-    found = by_id.get(row.parent_id)
-    for _ in range(_DEEPEST):
-        if found is None or found.kind is kind:
-            return found
-        found = by_id.get(found.parent_id)
-    return None
+def _without_tokens(values: Values) -> Values:
+    """Of a tool the dollars beneath it tell enough."""
+    return _new(Values, (*values[:3], None, None, None))
 
 
-def _graph_of(node: Row, by_id: dict[int, Row], root: int, summary: RunSummary, *, root_seen: bool) -> str | None:
-    """The name of the graph that a node belongs to; `None` where it is not known."""
-    found = by_id.get(node.parent_id)
-    for _ in range(_DEEPEST):
-        if found is None:
-            break
-        if found.kind in _GRAPHS:
-            return found.name if root_seen or found.span_id != root else None
-        found = by_id.get(found.parent_id)
-    return summary.name if root_seen else None
-
-
-def _pico(cost_usd: float) -> int | None:
-    return None if isnan(cost_usd) else round(cost_usd * PICO)
-
-
-def _of_root(row: Row, summary: RunSummary, *, is_whole: bool) -> Values:
-    """A run as a whole, by its totals: they hold also what was beyond the limit of its shape."""
+def _of_odd_request(row: Row, first_ns: int | None, *, succeeded: bool) -> Values:
+    """A request that was stopped, or whose tokens nobody told."""
     if row.outcome is not None:
-        return _STOPPED
-    duration_ns = row.duration_ns if summary.success else None
-    if not is_whole:
-        return _new(Values, (summary.success, duration_ns, None, None, None, None))
-    totals = summary.totals
-    pico = None if totals.unpriced_calls else round(float(totals.cost_usd) * PICO)
-    if row.kind is _TOOL:
-        return _new(Values, (summary.success, duration_ns, pico, None, None, None))
-    return _new(Values, (summary.success, duration_ns, pico, totals.input_tokens, totals.output_tokens, None))
+        return Values(None, first_chunk_ns=first_ns)
+    duration_ns = row.duration_ns if succeeded else None
+    pico = None if isnan(row.cost_usd) else round(row.cost_usd * PICO)
+    told = row.input_tokens or row.output_tokens
+    tokens = (row.input_tokens, row.output_tokens) if told else (None, None)
+    return Values(succeeded, duration_ns, pico, *tokens, first_chunk_ns=first_ns)
 
 
-def _of_unit(row: Row, sums: dict[int, _Sums] | None) -> Values:
-    if row.outcome is not None:
-        return _STOPPED
-    succeeded = not row.is_error
-    duration_ns = row.end_ns - row.start_ns if succeeded else None
-    own = sums.get(row.span_id) if sums is not None else None
-    if own is None:
-        return _new(Values, (succeeded, duration_ns, None, None, None, None))
-    cost_usd, inputs, outputs = own
-    if row.kind is _TOOL:
-        return _new(Values, (succeeded, duration_ns, _pico(cost_usd), None, None, None))
-    return _new(Values, (succeeded, duration_ns, _pico(cost_usd), inputs, outputs, None))
-
-
-def _of_request(row: Row, first_chunks_ns: dict[int, int], *, succeeded: bool) -> Values:
-    first_ns = first_chunks_ns.get(row.span_id) if first_chunks_ns else None
-    if row.outcome is not None:
-        return _STOPPED if first_ns is None else Values(None, first_chunk_ns=first_ns)
-    duration_ns = row.end_ns - row.start_ns if succeeded else None
-    inputs, outputs = row.input_tokens, row.output_tokens
-    if not (inputs or outputs):  # not told
-        return _new(Values, (succeeded, duration_ns, _pico(row.cost_usd), None, None, first_ns))
-    return _new(Values, (succeeded, duration_ns, _pico(row.cost_usd), inputs, outputs, first_ns))
+def _from_below(rows: Sequence[Row]) -> list[Row]:
+    """The same operations, each before what it lies beneath; those in a circle of parents come last."""
+    by_id = {row.span_id: row for row in rows}
+    children: dict[int, list[Row]] = {}
+    tops: list[Row] = []
+    for row in rows:
+        (children.setdefault(row.parent_id, []) if row.parent_id in by_id else tops).append(row)
+    ordered: list[Row] = []
+    pending = tops
+    while pending:
+        row = pending.pop()
+        ordered.append(row)
+        pending.extend(children.pop(row.span_id, ()))
+    ordered.reverse()
+    return [*ordered, *(row for circle in children.values() for row in circle)]
