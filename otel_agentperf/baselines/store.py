@@ -213,7 +213,13 @@ class Store:
 
     def check_writable(self) -> None:
         """Make the file where there is none, and bring it up to date. Raises as `add`."""
-        self._mending(lambda: self._to_write().close())
+
+        def check() -> None:
+            with closing(self._to_write()) as writer:
+                writer.execute("BEGIN IMMEDIATE")
+                writer.execute("ROLLBACK")
+
+        self._mending(check)
 
     def _to_write(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -69,6 +69,7 @@ def show(name: str, like: str | None, kind: str | None, form: str) -> None:
         return
     console = Console(highlight=False)
     console.print(_shown(lines))
+    console.print(Text("median and p95 are of the duration; cost in dollars and tokens in and out are averages"))
     console.print(Text(f"{counted(len(lines), 'subject')}, the last day {_date(newest) or 'unknown'}"))
 
 
@@ -155,7 +156,7 @@ def _chosen(found: Baseline, like: str | None, kind: str | None) -> list[Subject
 def _table(*heads: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for place, head in enumerate(heads):
-        table.add_column(head, overflow="fold" if place < 1 else "ellipsis", justify="left" if place < 1 else "right")
+        table.add_column(head, overflow="fold", justify="right" if place else "left", no_wrap=place > 0)
     return table
 
 
@@ -166,7 +167,7 @@ def _titled(subject: Subject) -> Text:
 
 
 def _shown(lines: Sequence[SubjectLines]) -> Table:
-    table = _table("", "seen", "success", "median", "p95", "cost", "tokens in", "out", "first chunk")
+    table = _table("", "seen", "good", "median", "p95", "cost", "in", "out")
     for each in lines:
         told = each.lines
         table.add_row(
@@ -175,10 +176,9 @@ def _shown(lines: Sequence[SubjectLines]) -> Table:
             _share(each),
             _of(told, Measure.DURATION_S, lambda line: seconds(line.median)),
             _of(told, Measure.DURATION_S, lambda line: seconds(line.p95)),
-            _of(told, Measure.COST_USD, lambda line: f"${line.mean:,.6f}"),
+            _of(told, Measure.COST_USD, lambda line: f"{line.mean:,.6f}"),
             _of(told, Measure.INPUT_TOKENS, lambda line: f"{line.mean:,.0f}"),
             _of(told, Measure.OUTPUT_TOKENS, lambda line: f"{line.mean:,.0f}"),
-            _of(told, Measure.FIRST_CHUNK_S, lambda line: seconds(line.median)),
         )
     return table
 
@@ -201,11 +201,12 @@ def seconds(value: float) -> str:
 
 
 def _compared(found: Sequence[Change]) -> Table:
-    table = _table("", "", "seen", "mean", "median", "p95")
+    table = _table("", "seen", "mean", "median", "p95")
     for change in found:
         tell = _TOLD[change.measure]
         pairs = [_pair(change, tell, name) for name in ("mean", "median", "p95")]
-        table.add_row(_titled(change.subject), change.measure.value, _seen(change), *pairs)
+        name = _titled(change.subject).append(f"\n  {change.measure.value}")
+        table.add_row(name, _seen(change), *pairs)
     return table
 
 
@@ -219,7 +220,7 @@ def _pair(change: Change, tell: Callable[[float], str], name: str) -> str:
     old, new = (getattr(line, name) if line is not None else None for line in (change.before, change.after))
     if old is None or new is None:
         return f"{tell(old) if old is not None else '-'} > {tell(new) if new is not None else '-'}"
-    by = f" ({(new - old) / old:+.0%})" if old else ""
+    by = f"\n{(new - old) / old:+.0%}" if old else ""
     return f"{tell(old)} > {tell(new)}{by}"
 
 

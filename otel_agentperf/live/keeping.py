@@ -45,6 +45,8 @@ class Keeper:
         self._store = Store(store, say=self._say) if store else None
         self._base_name = base
         self._base: Source | None = None
+        self.base_settled = threading.Event()
+        """Set once the baseline to start from is there, or is known not to be."""
         self._said: set[str] = set()
         self._fresh = Tally(MOST_SUBJECTS)
         self._leaving: Tally | None = None
@@ -56,13 +58,15 @@ class Keeper:
         return bool(self._base_name)
 
     def load_base(self) -> bool:
-        """Load the baseline to start from, once; whether it is there now."""
-        name, self._base_name = self._base_name, ""
+        """Load the baseline to start from; whether it is there now."""
+        name = self._base_name
         try:
             base = opened(name)
         except UnreadableError as error:
             self._say(f"{error}; it is gone without")
             return False
+        finally:
+            self._base_name = ""
         with self.lock:
             self._base = _Careful(base, self._say) if isinstance(base, Store) else base
         return True

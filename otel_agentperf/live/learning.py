@@ -122,8 +122,10 @@ class Learner:
     def _work(self) -> None:
         while not self._closed:
             try:
-                if self._keeper.waits_for_base and self._keeper.load_base():
-                    self._begin_history()
+                if self._keeper.waits_for_base:
+                    if self._keeper.load_base():
+                        self._begin_history()
+                    self._keeper.base_settled.set()
                 self._noted.wait(max(0.0, self._flush_at - monotonic()) if self._flush_at else None)
                 if self._noted.is_set():
                     self._hurry.wait(_DIGEST_AFTER_S)
