@@ -229,8 +229,21 @@ class Settings:
     learn: bool = _setting(
         "true or false",
         True,
-        "Learns what is normal for each graph, node, tool and model from the runs of this process, in memory.",
+        "Learns what is normal for each graph, node, tool and model from the runs of this process.",
         _boolean,
+    )
+    baseline_store: str = _setting(
+        "path",
+        "",
+        "SQLite file that keeps what is learned, shared by all processes of a machine. Empty: it stays in memory.",
+        _string,
+    )
+    baseline_from: str = _setting(
+        "path or address",
+        "",
+        "Baseline to start from, read only: a store, or what `otel-agentperf baseline export` wrote, also at an "
+        "http or https address.",
+        _string,
     )
     prices: Mapping[str, Any] = field(default_factory=_no_tables)
     rules: Mapping[str, Any] = field(default_factory=_no_tables)

@@ -30,10 +30,11 @@ def weight_of(age_days: int) -> float:
 class Table:
     """The distribution of one measure; a `Normal`."""
 
-    __slots__ = ("_keys", "_up_to", "mean", "samples", "weight")
+    __slots__ = ("_keys", "_units", "_up_to", "mean", "samples", "weight")
 
     def __init__(self, measure: Measure, days: Iterable[tuple[float, Sketch]]) -> None:
         bins: dict[int, float] = defaultdict(float)
+        self._units = UNITS[measure]
         self.samples = 0
         total = 0.0
         for weight, sketch in days:
@@ -47,20 +48,20 @@ class Table:
         for key in self._keys:
             self.weight += bins[key]
             self._up_to.append(self.weight)
-        self.mean = total / UNITS[measure] / self.weight if self.weight else 0.0
+        self.mean = total / self._units / self.weight if self.weight else 0.0
 
     def quantile(self, share: float) -> float:
         """The value that this share of them, 0 to 1, does not exceed, within 1 %."""
         if not self._keys:
             return 0.0
         place = bisect_left(self._up_to, share * self.weight * _ROUNDING)
-        return value_of(self._keys[min(place, len(self._keys) - 1)])
+        return value_of(self._keys[min(place, len(self._keys) - 1)]) / self._units
 
     def share_below(self, value: float) -> float:
         """The share of them, 0 to 1, that is smaller than a value; those within 1 % of it count half."""
         if not self._keys:
             return 0.0
-        key = key_of(value)
+        key = key_of(round(value * self._units))
         place = bisect_left(self._keys, key)
         below = self._up_to[place - 1] if place else 0.0
         here = self._up_to[place] - below if place < len(self._keys) and self._keys[place] == key else 0.0

@@ -7,6 +7,7 @@ microsecond. How many are kept is bounded; the one loaded first goes first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -97,17 +98,16 @@ class LearnedNormals:
         layers = [source.cells(subject) for source in self._sources()]
         return days_of(layers, self.today, with_today=self._with_today)
 
-    def forget(self, subjects: set[Subject]) -> None:
+    def forget(self, subjects: AbstractSet[Subject]) -> None:
         """Load these anew when they are asked for next: there is more to know of them.
 
         Whoever calls this holds the lock.
         """
+        known = self._known
         for subject in subjects:
-            self._known.pop(subject, None)
-            if subject.node:
-                self._models.pop((subject.graph, subject.node), None)
-            for measure in Measure:
-                self._days.pop((subject, measure), None)
+            known.pop(subject, None)
+        self._days.clear()
+        self._models.clear()
 
 
 def _bound(kept: dict[Any, Any]) -> None:

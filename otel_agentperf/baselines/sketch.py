@@ -1,38 +1,40 @@
 """How the values of one measure are distributed: counts in bins whose width grows with the value.
 
 The bins are DDSketch's (Masson, Rim, Lee: "DDSketch: a fast and fully-mergeable quantile sketch with
-relative-error guarantees", VLDB 2019), numbered by the library `ddsketch`. Only the counts are kept
+relative-error guarantees", VLDB 2019), as the library `ddsketch` cuts them. Only the counts are kept
 here, as whole numbers and only where there are any: adding them up is exact, so sketches that are merged in
 any order are equal to the last bit. Sketches of the KLL and t-digest kinds are smaller, but draw lots or
 depend on the order of merging.
 
-A quantile is within 1 % of a value that was seen. What is below 1e-9 (seconds, dollars, tokens) is told as
-0, and what is above 1e9 as 1e9, so there are at most `MOST_BINS` bins; a measure of one node in one day
-takes about 20 to 60.
+Values are whole numbers of a small unit: nanoseconds, picodollars, tokens. A quantile is within 1 % of a value
+that was seen. What is above 1e18 is told as 1e18, so there are at most `MOST_BINS` bins; one measure of one
+node takes about 20 to 80 in a day.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
-from math import inf
+from math import ceil, log2
 
 from ddsketch.mapping import LogarithmicMapping
 
 RELATIVE_ERROR = 0.01
-LEAST, MOST = 1e-9, 1e9
+MOST = 10**18
 _mapping = LogarithmicMapping(RELATIVE_ERROR)
-_key = _mapping.key
-LEAST_KEY, MOST_KEY = _key(LEAST), _key(MOST)
-ZERO_KEY = LEAST_KEY - 1
-"""Stands for the bin of 0."""
-MOST_BINS = MOST_KEY - LEAST_KEY + 2
+_PER_DOUBLING = 1 / log2(_mapping.gamma)
+ZERO_KEY = -1
+"""The bin of 0."""
+MOST_KEY = ceil(log2(MOST) * _PER_DOUBLING)
+MOST_BINS = MOST_KEY - ZERO_KEY + 1
 
 
-def key_of(value: float) -> int:
-    """The bin of a value."""
-    if value < LEAST:
+def key_of(value: int) -> int:
+    """The bin of a whole number."""
+    if value < 1:
         return ZERO_KEY
-    return _key(value) if value < MOST else MOST_KEY
+    # As the library's `key`, in a third of the time.
+    return ceil(log2(value) * _PER_DOUBLING) if value < MOST else MOST_KEY
 
 
 def value_of(key: int) -> float:
@@ -43,12 +45,9 @@ def value_of(key: int) -> float:
 class Sketch:
     """Counts by bin, and the exact sum.
 
-    The sum is a whole number of a small unit, since floating-point numbers add up differently in
-    another order.
-
     Args:
         bins: counts by the bin's key.
-        total: the sum, in the unit that the measure is added up in.
+        total: the sum of the values.
     """
 
     __slots__ = ("bins", "total")
@@ -57,19 +56,22 @@ class Sketch:
         self.bins = bins if bins is not None else {}
         self.total = total
 
-    def add(self, value: float, units: float) -> None:
-        """Take in one value; one that is no finite number, or below 0, is left out.
-
-        Args:
-            value: it.
-            units: how many units of the sum make 1.
-        """
-        if not 0 <= value < inf:
-            return
-        key = key_of(value)
+    def add(self, values: Iterable[int]) -> None:
+        """Take in whole numbers; those below 0 count as 0."""
         bins = self.bins
-        bins[key] = bins.get(key, 0) + 1
-        self.total += round(min(value, MOST) * units)
+        get = bins.get
+        total = 0
+        for value in values:
+            if 0 < value < MOST:
+                key = ceil(log2(value) * _PER_DOUBLING)
+                total += value
+            elif value <= 0:
+                key = ZERO_KEY
+            else:
+                key = MOST_KEY
+                total += MOST
+            bins[key] = get(key, 0) + 1
+        self.total += total
 
     @property
     def count(self) -> int:

@@ -9,6 +9,7 @@ A subject's name is the name of a graph, node, tool or model, cut to `MAX_NAME` 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from otel_agentperf.baselines.normals import Measure, Subject, SubjectKind
@@ -17,65 +18,97 @@ from otel_agentperf.baselines.sketch import Sketch
 MAX_NAME = 200
 KEPT_DAYS = 90
 """Older days are dropped: with `known.HALF_LIFE_DAYS` one of them would count 1 % of a new one."""
-_TOKENS = 1.0
 UNITS: Mapping[Measure, float] = {
     Measure.DURATION_S: 1e9,
     Measure.COST_USD: 1e12,
-    Measure.INPUT_TOKENS: _TOKENS,
-    Measure.OUTPUT_TOKENS: _TOKENS,
+    Measure.INPUT_TOKENS: 1.0,
+    Measure.OUTPUT_TOKENS: 1.0,
     Measure.FIRST_CHUNK_S: 1e9,
 }
-"""How many units of a sketch's sum make 1: nanoseconds, picodollars (a token costs 1e-8 dollars), tokens."""
+"""How many units of a sketch make 1: nanoseconds, picodollars (a token costs from 1e-8 dollars), tokens."""
 MEASURES = tuple(UNITS)
-_KEYED = tuple(UNITS.items())
+_MOST_PENDING = 512
 
 
-class Seen(NamedTuple):
-    """One execution of one subject. What is not known, or does not count, is `None`."""
+class Values(NamedTuple):
+    """What one execution measured, in whole units. What is not known, or does not count, is `None`."""
 
-    subject: Subject
     succeeded: bool | None
     """`None` where it neither succeeded nor failed: interrupted, cancelled, taken from a cache."""
-    duration_s: float | None = None
-    cost_usd: float | None = None
+    duration_ns: int | None = None
+    cost_pico: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
-    first_chunk_s: float | None = None
+    first_chunk_ns: int | None = None
+
+
+Seen = tuple[Subject, Values]
+"""One execution of one subject."""
 
 
 class Cell:
-    """One day of one subject."""
+    """One day of one subject.
 
-    __slots__ = ("failures", "sketches", "successes")
+    Executions are noted as they come, and put into the sketches many at a time, which takes half the time.
+    """
+
+    __slots__ = ("_failures", "_pending", "_sketches", "_successes")
 
     def __init__(self, successes: int = 0, failures: int = 0, sketches: dict[Measure, Sketch] | None = None) -> None:
-        self.successes = successes
-        self.failures = failures
-        self.sketches = sketches if sketches is not None else {}
+        self._successes = successes
+        self._failures = failures
+        self._sketches = sketches if sketches is not None else {}
+        self._pending: list[Values] = []
 
-    def add(self, seen: Seen) -> None:
+    @property
+    def successes(self) -> int:
+        """How many succeeded."""
+        if self._pending:
+            self._settle()
+        return self._successes
+
+    @property
+    def failures(self) -> int:
+        """How many failed."""
+        if self._pending:
+            self._settle()
+        return self._failures
+
+    @property
+    def sketches(self) -> Mapping[Measure, Sketch]:
+        """The values by measure; read only."""
+        if self._pending:
+            self._settle()
+        return self._sketches
+
+    def add(self, values: Values) -> None:
         """Take in one execution."""
-        if seen[1] is not None:
-            if seen[1]:
-                self.successes += 1
-            else:
-                self.failures += 1
-        sketches = self.sketches
-        for (measure, units), value in zip(_KEYED, seen[2:], strict=True):
-            if value is not None:
-                sketch = sketches.get(measure)
+        pending = self._pending
+        pending.append(values)
+        if len(pending) >= _MOST_PENDING:
+            self._settle()
+
+    def _settle(self) -> None:
+        pending, self._pending = self._pending, []
+        ended, *columns = zip(*pending, strict=True)
+        self._successes += ended.count(True)
+        self._failures += ended.count(False)
+        for measure, column in zip(MEASURES, columns, strict=True):
+            values = [value for value in column if value is not None]
+            if values:
+                sketch = self._sketches.get(measure)
                 if sketch is None:
-                    sketch = sketches[measure] = Sketch()
-                sketch.add(value, units)
+                    sketch = self._sketches[measure] = Sketch()
+                sketch.add(values)
 
     def merge(self, other: Cell) -> None:
         """Take in all of another; it is left as it is."""
-        self.successes += other.successes
-        self.failures += other.failures
+        self._successes += other.successes
+        self._failures += other.failures
         for measure, sketch in other.sketches.items():
-            own = self.sketches.get(measure)
+            own = self._sketches.get(measure)
             if own is None:
-                self.sketches[measure] = sketch.copy()
+                self._sketches[measure] = sketch.copy()
             else:
                 own.merge(sketch)
 
@@ -102,16 +135,17 @@ class Tally:
     def __len__(self) -> int:
         return len(self.subjects)
 
-    def add(self, day: int, seen: Iterable[Seen]) -> set[Subject]:
-        """Take in what was executed on a day, and tell of which subjects that was."""
-        touched: set[Subject] = set()
-        for each in seen:
-            subject = each.subject
-            cell = self._cell(subject, day)
-            if cell is not None:
-                cell.add(each)
-                touched.add(subject)
-        return touched
+    def add(self, day: int, seen: Iterable[Seen]) -> None:
+        """Take in what was executed on a day."""
+        subjects = self.subjects
+        for subject, values in seen:
+            days = subjects.get(subject)
+            cell = days.get(day) if days is not None else None
+            if cell is None:
+                cell = self._cell(subject, day)
+                if cell is None:
+                    continue
+            cell.add(values)
 
     def _cell(self, subject: Subject, day: int) -> Cell | None:
         days = self.subjects.get(subject)
@@ -171,6 +205,7 @@ class Tally:
             yield subject, self.subjects[subject]
 
 
+@lru_cache(maxsize=4_096)
 def named(kind: SubjectKind, name: str, graph: str = "", node: str = "") -> Subject:
     """A subject, its names cut to what is kept of them."""
     if len(name) > MAX_NAME or len(graph) > MAX_NAME or len(node) > MAX_NAME:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, entry_points, metadata, requires, version
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from otel_agentperf import config
+from otel_agentperf.baselines.opening import Baseline, UnreadableError, opened
+from otel_agentperf.baselines.schema import RefusedError
+from otel_agentperf.baselines.store import Store
 from otel_agentperf.config import SettingsError
 from otel_agentperf.plugins import users_rules
 from otel_agentperf.pricing.book import PriceBook
@@ -224,6 +231,47 @@ def _error(check: Callable[[], object]) -> Iterator[str]:
         yield str(error)
 
 
+def baselines(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What is kept of what was learned, and whether more can be."""
+    try:
+        loaded = config.load(environ)
+    except SettingsError:
+        return  # `settings` tells of it
+    if loaded.baseline_store:
+        yield _store(loaded.baseline_store)
+    if loaded.baseline_from:
+        try:
+            found = opened(loaded.baseline_from)
+            yield Finding(Level.OK, f"AGENTPERF_BASELINE_FROM: {_known(found)}")
+        except UnreadableError as error:
+            yield Finding(Level.WRONG, f"AGENTPERF_BASELINE_FROM: {error}")
+
+
+def _store(name: str) -> Finding:
+    path = Path(name)
+    if not path.exists():
+        folder = next(each for each in path.absolute().parents if each.exists())
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            return Finding(Level.OK, f"AGENTPERF_BASELINE_STORE: {path} is not there yet and can be made")
+        return Finding(Level.WRONG, f"AGENTPERF_BASELINE_STORE: {path} cannot be made in {folder}")
+    try:
+        known = _known(opened(name))
+        Store(path).check_writable()
+    except UnreadableError as error:
+        return Finding(Level.WRONG, f"AGENTPERF_BASELINE_STORE: {error}")
+    except (RefusedError, sqlite3.Error, OSError) as error:
+        return Finding(Level.WRONG, f"AGENTPERF_BASELINE_STORE: {path} cannot be written ({error})")
+    return Finding(Level.OK, f"AGENTPERF_BASELINE_STORE: {path} can be written; {known}")
+
+
+def _known(found: Baseline) -> str:
+    newest = found.newest_day
+    if newest is None:
+        return "nothing was learned yet"
+    day = time.strftime("%Y-%m-%d", time.gmtime(newest * 86_400))
+    return f"{len(found):,} graphs, nodes, tools and models are known, the last of {day}"
+
+
 def peers() -> Iterator[Finding]:
     """Instrumentations of others that see the same requests."""
     for name in PEERS:
@@ -245,5 +293,6 @@ def all_findings(environ: Mapping[str, str]) -> list[Finding]:
         *exporters(environ),
         *sdk(environ),
         *settings(environ),
+        *baselines(environ),
         *peers(),
     ]

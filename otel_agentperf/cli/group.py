@@ -10,9 +10,11 @@ from otel_agentperf._version import VERSION
 
 _COMMANDS = {
     "analyze": "Judge traces on file or in a backend, and report what to change.",
+    "baseline": "Look at what was learned, compare it, carry it about.",
     "demo": "Run a LangGraph program on Gemini and see what it cost.",
     "doctor": "Check that everything is there and set up, and say what is not.",
     "explain": "Explain a rule: what it finds, why it costs, what to do.",
+    "learn": "Learn from traces what is normal, and add it to a baseline.",
     "prices": "Show what a model is charged at.",
     "rules": "List the rules with their options.",
 }

@@ -1,33 +1,39 @@
 """Learning from the runs of this process as they end.
 
-The program's threads only note that a run has ended. A daemon thread digests what was noted, half a second
-later, so that nothing is computed in the program's way. What is learned stays in memory, and is what
-rules (`history`: the days before this one) and advice (`learned`: this day too) are told.
+The program's threads only note that a run has ended. A daemon thread digests what was noted a second later,
+and writes it to the store every ten, so that nothing is computed or written in the program's way. Rules are told
+of `history`: the days before this one. Advice is told of `learned`: this day too.
 
-Limits: at most `MOST_WAITING` runs wait to be digested, and at most `MOST_SUBJECTS` graphs, nodes, tools and
-models are told apart; what is beyond is counted as an eviction.
+Limits: at most `MOST_WAITING` runs wait to be digested, and a process tells `keeping.MOST_SUBJECTS` graphs, nodes,
+tools and models apart; what is beyond is counted as an eviction. A process that is killed loses what it learned
+since it last wrote.
 """
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections import Counter, deque
 from collections.abc import Callable
-from time import time_ns
+from time import monotonic, time_ns
 
 from otel_agentperf import guard
 from otel_agentperf.analysis.observations import day_of, observations
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.baselines.learned import LearnedNormals, Source
+from otel_agentperf.baselines.learned import LearnedNormals
 from otel_agentperf.baselines.normals import Subject
-from otel_agentperf.baselines.tally import KEPT_DAYS, Tally
+from otel_agentperf.baselines.tally import KEPT_DAYS
+from otel_agentperf.live.keeping import Keeper
 
 MOST_WAITING = 4_096
 MANY_WAITING = 256
 """From here on it is digested at once."""
-MOST_SUBJECTS = 20_000
 UNLEARNED_RUNS, UNLEARNED_SUBJECTS = "unlearned_runs", "unlearned_subjects"
-_DIGEST_AFTER_S = 0.5
+FLUSH_S = 10.0
+_DIGEST_AFTER_S = 1.0
+_BUSY_S, _LAST_BUSY_S = 10.0, 2.0
+"""How long to wait for other processes that write the store: in the thread, and when the process ends."""
 
 
 class Learner:
@@ -35,40 +41,55 @@ class Learner:
 
     Args:
         evictions: where what is left out is counted.
-        on_day: called with the history whenever another day has begun.
+        on_history: called with the history whenever there is another one.
+        store: the path of the store; empty where what is learned stays in memory.
+        base: the path or address of a baseline to start from, or empty.
         clock: the time, Unix nanoseconds.
     """
 
     def __init__(
         self,
         evictions: Counter[str],
-        on_day: Callable[[LearnedNormals], None],
+        on_history: Callable[[LearnedNormals], None],
+        *,
+        store: str = "",
+        base: str = "",
         clock: Callable[[], int] = time_ns,
     ) -> None:
         self._evictions = evictions
-        self._on_day = on_day
+        self._on_history = on_history
         self._clock = clock
+        self._keeper = Keeper(store, base)
+        self._keeps = bool(store)
         self._waiting: deque[tuple[RunSummary, str]] = deque()
-        self._noted = threading.Event()
-        self._hurry = threading.Event()
+        self._noted, self._hurry = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._lock = threading.RLock()
-        """Held while what is known is changed or put together; never while a run is noted."""
+        self._flush_at = 0.0
         self._digesting = threading.RLock()
         """One thread digests at a time, so that whoever settles finds all of it learned."""
-        self._tally = Tally(MOST_SUBJECTS)
         self._today = day_of(clock())
         self.history = self._normals(with_today=False)
         """What was learned on the days before this one."""
         self.learned = self._normals(with_today=True)
         """What was learned, this day too, as far as it is digested."""
+        on_history(self.history)
+        if store:
+            atexit.register(_close, weakref.ref(self))
+        if base:
+            self._start()
 
     def _normals(self, *, with_today: bool) -> LearnedNormals:
-        return LearnedNormals(self._sources, self._today, with_today=with_today, lock=self._lock)
+        keeper = self._keeper
+        return LearnedNormals(keeper.sources, self._today, with_today=with_today, lock=keeper.lock)
 
-    def _sources(self) -> list[Source]:
-        return [self._tally]
+    def _begin_history(self) -> None:
+        """Know anew: the day, the process or what is known is another one."""
+        with self._keeper.lock:
+            self.history, self.learned = self._normals(with_today=False), self._normals(with_today=True)
+        self._on_history(self.history)
+
+    # -- in the program's threads --------------------------------------------------------------
 
     def note(self, summary: RunSummary, root_id: str) -> None:
         """A run has ended.
@@ -82,30 +103,39 @@ class Learner:
             self._evictions[UNLEARNED_RUNS] += 1
             return
         waiting.append((summary, root_id))
+        if self._thread is None:
+            self._start()
         if len(waiting) == 1:
-            if self._thread is None:
-                self._start()
             self._noted.set()
         elif len(waiting) == MANY_WAITING:
             self._hurry.set()
 
     def _start(self) -> None:
-        with self._lock:
+        with self._keeper.lock:
             if self._thread is None:
                 self._closed = False
                 self._thread = threading.Thread(target=self._work, name="agentperf-learning", daemon=True)
                 self._thread.start()
 
+    # -- in the thread of its own --------------------------------------------------------------
+
     def _work(self) -> None:
         while not self._closed:
-            self._noted.wait()
-            self._hurry.wait(_DIGEST_AFTER_S)
-            self._noted.clear()
-            self._hurry.clear()
             try:
+                if self._keeper.waits_for_base:
+                    if self._keeper.load_base():
+                        self._begin_history()
+                    self._keeper.base_settled.set()
+                self._noted.wait(max(0.0, self._flush_at - monotonic()) if self._flush_at else None)
+                if self._noted.is_set():
+                    self._hurry.wait(_DIGEST_AFTER_S)
+                self._noted.clear()
+                self._hurry.clear()
                 self.settle()
+                if self._flush_at and monotonic() >= self._flush_at:
+                    self._flush_at = 0.0 if self.flush() else monotonic() + FLUSH_S
             except Exception as error:  # noqa: BLE001 - what cannot be learned must not end the thread
-                guard.report("learning.settle", error)
+                guard.report("learning.work", error)
             if self._waiting:  # noted while the others were digested
                 self._noted.set()
 
@@ -113,53 +143,69 @@ class Learner:
         """Digest all that was noted."""
         with self._digesting:
             self.turn_day()
-            self._digest()
+            touched: set[Subject] = set()
+            for _ in range(len(self._waiting)):
+                try:
+                    self._learn(*self._waiting.popleft(), touched)
+                except Exception as error:  # noqa: BLE001 - one run that cannot be learned must not keep the others from it
+                    guard.report("learning.digest", error)
+            if not touched:
+                return
+            with self._keeper.lock:
+                self.learned.forget(touched)
+                if self._keeper.refused:
+                    self._evictions[UNLEARNED_SUBJECTS] += self._keeper.refused
+                    self._keeper.refused = 0
+            if self._keeps and not self._flush_at:
+                self._flush_at = monotonic() + FLUSH_S
 
-    def _digest(self) -> None:
-        waiting = self._waiting
-        touched: set[Subject] = set()
-        for _ in range(len(waiting)):
-            summary, root_id = waiting.popleft()
-            try:
-                seen = observations(summary, root_id)
-                with self._lock:
-                    touched |= self._tally.add(day_of(summary.end_ns), seen)
-            except Exception as error:  # noqa: BLE001 - one run that cannot be learned must not keep the others from it
-                guard.report("learning.digest", error)
-        with self._lock:
-            self.learned.forget(touched)
-            if self._tally.refused:
-                self._evictions[UNLEARNED_SUBJECTS] += self._tally.refused
-                self._tally.refused = 0
+    def _learn(self, summary: RunSummary, root_id: str, touched: set[Subject]) -> None:
+        seen = observations(summary, root_id)
+        self._keeper.add(day_of(summary.end_ns), seen)
+        touched.update([subject for subject, _ in seen])
 
     def turn_day(self) -> None:
         """Begin another day, where one has begun."""
         today = day_of(self._clock())
-        if today == self._today:
-            return
-        with self._lock:
+        if today != self._today:
             self._today = today
-            self._tally.drop_before(today - KEPT_DAYS)
-            self.history = self._normals(with_today=False)
-            self.learned = self._normals(with_today=True)
-        self._on_day(self.history)
+            self._keeper.drop_before(today - KEPT_DAYS)
+            self._begin_history()
+
+    def flush(self, busy_s: float = _BUSY_S) -> bool:
+        """Digest what was noted, and write it to the store, where there is one; whether all of it is written."""
+        with self._digesting:
+            self.settle()
+            return self._keeper.flush(self._today, self.learned.forget, busy_s)
+
+    # -- the end -------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Digest what was noted and end the thread; a run that ends later begins another one."""
+        """Digest and write what was noted, and end the thread; a run that ends later begins another one."""
         self._closed = True
         thread, self._thread = self._thread, None
         self._hurry.set()
         self._noted.set()
         if thread is not None and thread is not threading.current_thread():
-            thread.join(_DIGEST_AFTER_S)
-        self.settle()
+            thread.join(_LAST_BUSY_S)
+        self.flush(_LAST_BUSY_S)
 
     def renew(self) -> None:
         """Begin anew, in a child process: the thread and what was noted are the parent's."""
-        self._lock, self._digesting = threading.RLock(), threading.RLock()
+        self._keeper.renew()
+        self._digesting = threading.RLock()
         self._noted, self._hurry = threading.Event(), threading.Event()
         self._thread = None
+        self._flush_at = 0.0
         self._waiting.clear()
-        self.history = self._normals(with_today=False)
-        self.learned = self._normals(with_today=True)
-        self._on_day(self.history)
+        self._begin_history()
+
+
+def _close(learner: weakref.ref[Learner]) -> None:
+    alive = learner()
+    if alive is None:
+        return
+    try:
+        alive.close()
+    except Exception as error:  # noqa: BLE001 - the program is about to end
+        guard.report("learning.close", error)

@@ -97,14 +97,17 @@ class Pipeline:
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
         self.requests = RecentRequests()
         self.outcomes = RecentOutcomes()
+        chosen = self.settings
         self.learner: Learner | None = None
-        if self.settings.learn:
-            self.learner = Learner(self.engine.evictions, self.engine.tell)
-            self.engine.tell(self.learner.history)
+        if chosen.learn or chosen.baseline_store or chosen.baseline_from:
+            self.learner = Learner(
+                self.engine.evictions, self.engine.tell, store=chosen.baseline_store, base=chosen.baseline_from
+            )
+        self._learn = self.learner.note if self.learner is not None and chosen.learn else None
 
     @property
     def learned(self) -> Normals | None:
-        """What was learned until now, this day too; `None` where nothing is to be learned."""
+        """What was learned until now, this day too; `None` where nothing is to be known of it."""
         return self.learner.learned if self.learner is not None else None
 
     def renew(self) -> None:
@@ -304,8 +307,8 @@ class Pipeline:
         summary, news = self.engine.finish(run, operation)
         self.outcomes.add(operation.end_ns, failed=operation.outcome is None and not summary.success)
         finished.keep(operation.trace_id, operation.span_id, summary)
-        if self.learner is not None:
-            self.learner.note(summary, operation.span_id)
+        if self._learn is not None:
+            self._learn(summary, operation.span_id)
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.analysis.fold import Digest, digest
 from otel_agentperf.analysis.summary import RunSummary
+from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.config import Settings
 from otel_agentperf.model import Operation, OperationKind
 from otel_agentperf.plugins import chosen_rules
@@ -39,6 +40,8 @@ class Judged:
     service: str
     root_seen: bool
     notes: tuple[str, ...] = ()
+    is_whole: bool = True
+    """No model call is known to be missing."""
     is_blind: bool = False
     """It has tool calls that carry no fingerprints."""
 
@@ -48,14 +51,15 @@ class TraceJudge:
 
     Args:
         settings: rules, prices and limits.
+        normals: what was learned before, for the rules that ask.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, normals: Normals | None = None) -> None:
         self.rule_errors: Counter[str] = Counter()
         self.prices = PriceBook(settings.prices)
         self.rules = chosen_rules(settings)
         limits = Limits(settings.max_live_runs, settings.max_sessions, settings.max_run_operations)
-        self._engine = Engine(self.rules, limits, self.on_error, prices=self.prices)
+        self._engine = Engine(self.rules, limits, self.on_error, self.prices, normals)
 
     def on_error(self, site: str, error: Exception) -> None:
         """Count a rule that raised."""
@@ -111,6 +115,7 @@ class TraceJudge:
                     live.score = record.score if record.score is not None else live.score
         own = said.get(root.span_id)
         recorded = own.recorded if own is not None else None
+        is_whole = True
         if recorded is not None:
             live.success, live.score = recorded.success, recorded.score
         summary, _ = engine.finish(live, root)
@@ -119,9 +124,12 @@ class TraceJudge:
             calls = recorded.totals.inference_calls
             missing = calls - totals.inference_calls - totals.embedding_calls
             if missing > 0:
+                is_whole = False
                 notes = (*notes, f"{missing} of {calls} model calls have no span here: not sampled, or lost.")
         is_blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
-        return Judged(TracedRun(root, operations), summary, digest(engine, live), service, root_seen, notes, is_blind)
+        return Judged(
+            TracedRun(root, operations), summary, digest(engine, live), service, root_seen, notes, is_whole, is_blind
+        )
 
 
 def _stand_ins(records: Sequence[Record], ids: set[str] | None) -> list[Operation]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from otel_agentperf.analysis.breakdown import Breakdown
 from otel_agentperf.analysis.fold import Fold
 from otel_agentperf.analysis.ledger import SessionSummary
+from otel_agentperf.baselines.opening import normals_of, opened
 from otel_agentperf.config import Settings
 from otel_agentperf.model import Suggestion
 from otel_agentperf.plugins import chosen_rules
@@ -58,6 +59,7 @@ class Outcome:
         self._on_progress = on_progress
         self._rules = chosen_rules(settings)
         self._prices = PriceBook(settings.prices)
+        self._normals = normals_of(opened(plan.baseline)) if plan.baseline else None
         self._sessions: list[SessionSummary] = []
         self._close_ids: list[str] = []
         self._services: dict[str, Fold] = {}
@@ -88,7 +90,8 @@ class Outcome:
         for name, digest in joined.services.items():
             fold = self._services.get(name)
             if fold is None:
-                fold = self._services[name] = Fold(self._rules, Scope.PROCESS, name, self._prices, self._on_error)
+                fold = Fold(self._rules, Scope.PROCESS, name, self._prices, self._on_error, self._normals)
+                self._services[name] = fold
             fold.add(digest)
         self._on_progress("joining", done, of)
 

@@ -12,6 +12,7 @@ import msgspec
 from otel_agentperf.analysis.breakdown import Breakdown
 from otel_agentperf.analysis.fold import Digest
 from otel_agentperf.analysis.ledger import RunHead, SessionSummary
+from otel_agentperf.replay.learning import Lessons
 from otel_agentperf.replay.standouts import Standouts
 from otel_agentperf.replay.troubles import Troubles
 
@@ -34,6 +35,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """About how many bytes there are to read, decompressed."""
     max_trace_spans: int = MAX_TRACE_SPANS
     """The most spans of a trace that are kept."""
+    baseline: str = ""
+    """The path or address of what the rules are told is normal; workers open it themselves."""
+    learns: bool = False
+    """Whether the runs are learned from."""
+    known_in: str = ""
+    """The store whose runs are not learned from again."""
 
 
 @dataclass(slots=True)
@@ -65,12 +72,14 @@ class Reduced:
     """Suggestions that matter, by rule."""
     rule_errors: Counter[str] = field(default_factory=Counter[str])
     troubles: Troubles = field(default_factory=Troubles)
+    lessons: Lessons = field(default_factory=Lessons)
 
     def merge(self, other: Reduced) -> None:
         """Add another bucket; its packs are left out, since they have gone their own way."""
         for name in ("spans", "traces", "runs", "left_out", "blind_runs"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.standouts.merge(other.standouts)
+        self.lessons.merge(other.lessons)
         self.fired.update(other.fired)
         self.rule_errors.update(other.rule_errors)
         self.troubles.merge(other.troubles)

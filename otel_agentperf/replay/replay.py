@@ -81,6 +81,9 @@ def replay(
     top: int = 10,
     session_id: str | None = None,
     max_trace_spans: int = MAX_TRACE_SPANS,
+    baseline: str = "",
+    learns: bool = False,
+    known_in: str = "",
     on_troubles: Callable[[Troubles], None] = nothing,
     on_progress: Callable[[str, int, int], None] = nothing,
 ) -> Outcome:
@@ -93,16 +96,22 @@ def replay(
         top: how many runs and sessions to tell in detail.
         session_id: the session that is asked for; all of them where absent.
         max_trace_spans: the most spans of a trace that are kept.
+        baseline: the path or address of what the rules are told is normal.
+        learns: whether the runs are learned from; what was learned is in the outcome's sums.
+        known_in: the store whose runs are not learned from again.
         on_troubles: takes what could not be read, as it comes in.
         on_progress: takes the round, how much of it is done, and of how much.
 
     Raises:
+        UnreadableError: the baseline cannot be read.
         WorkerDiedError: a worker was killed.
         MissingExtraError: a library is absent.
         OSError: there is no room for what must be laid down in between.
     """
     plan = plan_for(sources, settings, top=top, session_id=session_id)
-    plan = msgspec.structs.replace(plan, max_trace_spans=max_trace_spans)
+    plan = msgspec.structs.replace(
+        plan, max_trace_spans=max_trace_spans, baseline=baseline, learns=learns, known_in=known_in
+    )
     outcome = Outcome(plan, settings, on_troubles, on_progress)
 
     def take(troubles: Troubles) -> None:

@@ -24,9 +24,11 @@ from otel_agentperf.analysis.fold import Fold
 from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, session_summary
 from otel_agentperf.analysis.savings import Saved
+from otel_agentperf.baselines.opening import normals_of, opened
 from otel_agentperf.config import Settings
 from otel_agentperf.model import ZERO_USD, Suggestion
 from otel_agentperf.replay.judging import Judged, TraceJudge
+from otel_agentperf.replay.learning import store_to_ask
 from otel_agentperf.replay.mapping import Mapped, map_piece
 from otel_agentperf.replay.pieces import Piece
 from otel_agentperf.replay.plan import MAX_SUGGESTED_IDS, Joined, Plan, Reduced, SessionPart
@@ -41,23 +43,24 @@ NO_TOOL_PRINTS = "Tool calls carry no fingerprints here: what would be found by 
 class _Workshop:
     """What a worker makes once for all buckets of a plan."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, baseline: str) -> None:
         self.settings = settings
-        self.judge = TraceJudge(settings)
+        self.normals = normals_of(opened(baseline)) if baseline else None
+        self.judge = TraceJudge(settings, self.normals)
         self.shared = frozenset(rule.code for rule in self.judge.rules if rule.scope is not Scope.RUN)
 
     def fold(self, scope: Scope, name: str) -> Fold:
         """What joins runs to a session or a service."""
-        return Fold(self.judge.rules, scope, name, self.judge.prices, self.judge.on_error)
+        return Fold(self.judge.rules, scope, name, self.judge.prices, self.judge.on_error, self.normals)
 
 
 @lru_cache(maxsize=1)
-def _workshop(settings: bytes) -> _Workshop:
-    return _Workshop(Settings(**pickle.loads(settings)))  # noqa: S301 - made by our own parent process
+def _workshop(settings: bytes, baseline: str) -> _Workshop:
+    return _Workshop(Settings(**pickle.loads(settings)), baseline)  # noqa: S301 - made by our own parent process
 
 
 def _workshop_of(plan: Plan) -> _Workshop:
-    return _workshop(pickle.dumps(dict(plan.settings)))
+    return _workshop(pickle.dumps(dict(plan.settings)), plan.baseline)
 
 
 # -- round 1 -------------------------------------------------------------------------------
@@ -90,11 +93,14 @@ def reduce_spans(packs: Iterable[bytes], plan: Plan) -> Reduced:
     shop.judge.rule_errors.clear()
     reduced = Reduced(standouts=Standouts(plan.top))
     parts: dict[int, list[SessionPart | str]] = defaultdict(list)
+    store = store_to_ask(plan.known_in) if plan.learns else None
     for trace in reduce_bucket(packs, plan.max_trace_spans):
         reduced.traces += 1
         reduced.spans += trace.spans + trace.left_out
         reduced.left_out += trace.left_out
         for judged in shop.judge.judge(trace):
+            if plan.learns:
+                reduced.lessons.take(judged, store)
             root, session_id = judged.run.root, judged.summary.session_id
             listed = parts[_bucket_of(session_id or f"{root.trace_id}{root.span_id}", plan)]
             if plan.session_id is None or session_id == plan.session_id:
@@ -103,6 +109,8 @@ def reduce_spans(packs: Iterable[bytes], plan: Plan) -> Reduced:
                 listed.append(session_id)
     for bucket, listed in parts.items():
         reduced.packs[bucket] = pickle.dumps(listed, pickle.HIGHEST_PROTOCOL)
+    if store is not None:
+        store.close()
     reduced.rule_errors.update(shop.judge.rule_errors)
     return reduced
 

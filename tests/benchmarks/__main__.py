@@ -7,6 +7,8 @@ growth        cost of a span along a run of 10,000; memory of 10,000 runs at onc
 replay        speed and memory of replaying 500,000 spans from a file, and 8 times as many
 stack         spans a second through one process and through one Collector, and our share of the CPU
 engine        CPU of an operation with every rule, along a run of 10,000 too; memory of a run; each rule's part
+baselines     errors and sizes of sketches; asking, starting and learning with 10,000 subjects
+store         16 processes write one store for a minute, some are killed: what is lost or damaged
 
 `--help` after the name tells more. The interpreter needs ours, LangGraph and google-genai; what
 counts instructions needs Valgrind, and what compares needs uv, which fetches the peers once.
@@ -17,7 +19,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine")
+NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "baselines", "store")
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from processes import Count
 
 BARS = {"ours": (2.0, 1.0), "ours-three-rules": (1.75, 0.7)}
 """The most of `spans`, and of the cheapest peer."""
-PARTS = ("ours-nometrics", "ours-norules", "ours-langgraph", "ours-gemini", "ours-system")
+PARTS = ("ours-nometrics", "ours-norules", "ours-nolearning", "ours-langgraph", "ours-gemini", "ours-system")
 PEERS = ("official", "openinference", "openlit", "openllmetry")
 _GEMINI = "otel_agentperf.instrumentation.google_genai"
 _LANGGRAPH = "otel_agentperf.instrumentation.langgraph"

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from otel_agentperf.baselines.store import Store
 from otel_agentperf.cli import checks
 from otel_agentperf.cli.checks import Finding, Level, all_findings
 from otel_agentperf.cli.doctor import doctor
+from tests.baselines.made import TODAY, made_up
 
 OTLP = "opentelemetry-exporter-otlp"
 SILENT = {"OTEL_TRACES_EXPORTER": "agentperf", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
@@ -167,3 +169,29 @@ def test_a_configuration_file_is_noted_since_it_decides_instead() -> None:
 def test_peers_that_are_here_too_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, dict.fromkeys(checks.PEERS, "1.4.14"))
     assert said(all_findings(SILENT)).count("each request is counted once") == len(checks.PEERS)
+
+
+def test_a_store_is_told_of_by_what_it_knows_and_whether_it_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "later" / "store.db"
+    environ = {"AGENTPERF_BASELINE_STORE": str(path)}
+    (finding,) = checks.baselines(environ)
+    assert (finding.level, finding.sentence) == (
+        Level.OK,
+        f"AGENTPERF_BASELINE_STORE: {path} is not there yet and can be made",
+    )
+    assert not path.parent.exists()
+    Store(path).add(made_up(1).all(), TODAY)
+    (finding,) = checks.baselines(environ)
+    assert finding.level is Level.OK
+    assert "can be written; 3 graphs, nodes, tools and models are known, the last of 2024-10-04" in finding.sentence
+
+
+def test_a_baseline_that_cannot_be_had_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_text("no database")
+    for name in ("STORE", "FROM"):
+        (finding,) = checks.baselines({f"AGENTPERF_BASELINE_{name}": str(path)})
+        assert finding.level is Level.WRONG
+        assert "cannot be read as a baseline" in finding.sentence
+    (finding,) = checks.baselines({"AGENTPERF_BASELINE_STORE": str(path / "store.db")})
+    assert (finding.level, "cannot be made" in finding.sentence) == (Level.WRONG, True)

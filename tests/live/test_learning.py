@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from otel_agentperf import config
 from otel_agentperf.baselines.learned import LearnedNormals
 from otel_agentperf.baselines.normals import Measure, Subject, SubjectKind
-from otel_agentperf.live import learning
+from otel_agentperf.live import keeping, learning
 from otel_agentperf.live.learning import Learner
 from otel_agentperf.live.pipeline import Pipeline
 from tests.instrumentation.google_genai import ways
@@ -96,30 +96,19 @@ def test_a_streamed_answer_teaches_the_time_to_its_first_chunk() -> None:
 
 def test_rules_are_told_of_the_days_before_and_advice_of_this_day_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with server() as gemini, observed() as telemetry:
-        now = [20_000 * NS_PER_DAY]
         learner = learner_of(telemetry)
-        monkeypatch.setattr(learner, "_start", lambda: None)
-        monkeypatch.setattr(learner, "_clock", lambda: now[0])
         engine = telemetry.pipeline.engine
-        learner.settle()
         graph(gemini, "plan").invoke({"text": "x"})
-        learner._waiting[0] = (_ended_on(learner, 20_000), learner._waiting[0][1])
         learner.settle()
         assert engine.normals is not None
         assert engine.normals.normal(GRAPH, Measure.COST_USD) is None
         assert learner.learned.normal(GRAPH, Measure.COST_USD) is not None
-        now[0] += NS_PER_DAY
+        monkeypatch.setattr(learner, "_clock", lambda: time.time_ns() + NS_PER_DAY)
         learner.settle()
         yesterday = engine.normals.normal(GRAPH, Measure.COST_USD)
     assert yesterday is not None
     assert yesterday.samples == 1
     assert yesterday.weight == pytest.approx(0.5 ** (1 / 14))
-
-
-def _ended_on(learner: Learner, day: int) -> Any:
-    from msgspec.structs import replace
-
-    return replace(learner._waiting[0][0], end_ns=day * NS_PER_DAY)
 
 
 def test_nothing_is_learned_where_that_is_switched_off() -> None:
@@ -141,11 +130,9 @@ def test_runs_that_cannot_wait_are_counted(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_names_beyond_the_limit_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    evictions: Counter[str] = Counter()
-    monkeypatch.setattr(learning, "MOST_SUBJECTS", 2)
+    monkeypatch.setattr(keeping, "MOST_SUBJECTS", 2)
     with observed() as telemetry:
-        pipeline = telemetry.pipeline
-        pipeline.learner = Learner(evictions, pipeline.engine.tell)
+        evictions = telemetry.pipeline.engine.evictions
         for name in ("one", "two", "three"):
             idle(name).invoke({"text": "x"})
         known = learned(telemetry)

@@ -1,0 +1,98 @@
+"""A baseline by its name: a store, an exported file, or the address of one."""
+
+from __future__ import annotations
+
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from otel_agentperf.baselines import portable
+from otel_agentperf.baselines.learned import LearnedNormals
+from otel_agentperf.baselines.normals import Subject
+from otel_agentperf.baselines.packing import DamagedError
+from otel_agentperf.baselines.portable import UnreadableError
+from otel_agentperf.baselines.schema import RefusedError
+from otel_agentperf.baselines.store import Store
+from otel_agentperf.baselines.tally import Cell
+
+MOST_BYTES = 256 << 20
+"""Of what an address may answer with."""
+_SQLITE = b"SQLite format 3\x00"
+_TIMEOUT_S = 30.0
+_SCHEMES = ("http://", "https://")
+
+
+class Baseline(Protocol):
+    """What can be read of a baseline."""
+
+    @property
+    def newest_day(self) -> int | None:
+        """The last day of which anything is known."""
+        ...
+
+    def cells(self, subject: Subject) -> Mapping[int, Cell]:
+        """The days of a subject."""
+        ...
+
+    def models_of(self, graph: str, node: str) -> Sequence[str]:
+        """The models that a node was seen to use."""
+        ...
+
+    def all(self) -> Iterator[tuple[Subject, Mapping[int, Cell]]]:
+        """Everything, in the order of the subjects."""
+        ...
+
+    def __len__(self) -> int:
+        """How many subjects there are."""
+        ...
+
+
+def opened(name: str) -> Baseline:
+    """Open a baseline to be read.
+
+    Args:
+        name: the path of a store or of an exported file, or an http or https address of the latter.
+
+    Raises:
+        UnreadableError: there is none, it is damaged, or a newer program's. The message names it.
+    """
+    if name.lower().startswith(_SCHEMES):
+        return portable.read(_fetched(name), name)
+    path = Path(name)
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SQLITE))
+            if head != _SQLITE:
+                return portable.read(head + file.read(), name)
+        store = Store(path, read_only=True)
+        len(store)
+    except OSError as error:
+        raise UnreadableError(f"{name} cannot be read: {error.strerror or error}") from None
+    except (RefusedError, DamagedError, sqlite3.Error) as error:
+        raise UnreadableError(f"{name} cannot be read: {error}") from None
+    return store
+
+
+def _fetched(address: str) -> bytes:
+    try:
+        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http or https, see above
+            data: bytes = answer.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise UnreadableError(f"{address} cannot be fetched: {reason}") from None
+    if len(data) > MOST_BYTES:
+        raise UnreadableError(f"{address} is larger than {MOST_BYTES >> 20} MB")
+    return data
+
+
+def normals_of(baseline: Baseline) -> LearnedNormals:
+    """All of a baseline, as a process sees it on the day after its last one.
+
+    Args:
+        baseline: it.
+    """
+    newest = baseline.newest_day
+    return LearnedNormals(lambda: (baseline,), newest + 1 if newest is not None else 0)

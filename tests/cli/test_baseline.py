@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_agentperf.baselines import portable
+from otel_agentperf.baselines.store import Store
+from tests.baselines.made import PLAN, TODAY, made_up, once, tally_of
+from tests.cli.test_analyze import RUNNER
+from tests.replay.forms import as_lines
+from tests.replay.replaying import made_up as made_up_traces
+from tests.replay.replaying import put
+
+from otel_agentperf.cli.group import group
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> Path:
+    """Eight runs."""
+    return put(tmp_path / "traces.jsonl", as_lines(made_up_traces(8)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    path = tmp_path / "store.db"
+    Store(path).add(made_up(1, 200).all(), TODAY)
+    return path
+
+
+def said(*arguments: object, code: int = 0) -> str:
+    result = RUNNER.invoke(group, [*map(str, arguments)], env={"COLUMNS": "140"})
+    assert result.exit_code == code, result.output
+    return result.stdout if code == 0 else result.output + result.stderr
+
+
+def learned(*arguments: object, code: int = 0) -> str:
+    return said("learn", *arguments, "--workers", 1, code=code)
+
+
+def test_traces_are_learned_once_however_often_they_are_named(traces: Path, tmp_path: Path) -> None:
+    store = tmp_path / "new" / "store.db"
+    assert learned(traces, "--store", store).startswith("learned from 8 runs\n")
+    before = portable.written(Store(store).all())
+    assert learned(traces, traces, "--store", store).startswith("learned from 0 runs; 8 runs had been learned before\n")
+    assert portable.written(Store(store).all()) == before
+
+
+def test_a_window_that_overlaps_the_last_one_adds_what_is_new(traces: Path, tmp_path: Path) -> None:
+    more = put(tmp_path / "more.jsonl", traces.read_bytes() + as_lines(made_up_traces(4, seed=2)))
+    store = tmp_path / "store.db"
+    learned(traces, "--store", store)
+    assert learned(more, "--store", store).startswith("learned from 4 runs; 8 runs had been learned before\n")
+
+
+def test_it_is_the_same_whoever_learns_it_in_one_process_or_several(traces: Path, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.db", tmp_path / "other.db"
+    learned(traces, "--store", one)
+    said("learn", traces, "--store", other, "--workers", 2)
+    assert portable.written(Store(one).all()) == portable.written(Store(other).all())
+
+
+def test_a_file_without_spans_makes_nothing_known(tmp_path: Path) -> None:
+    empty = put(tmp_path / "empty.jsonl", b"")
+    assert "no span" in learned(empty, "--store", tmp_path / "store.db", code=2)
+
+
+def test_a_store_that_is_another_programs_is_refused_before_anything_is_read(traces: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "theirs.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (a)")
+    connection.close()
+    assert "another program" in learned(traces, "--store", path, code=2)
+
+
+def test_show_tells_what_is_normal(store: Path) -> None:
+    shown = said("baseline", "show", store)
+    assert "node plan in research" in " ".join(shown.split())
+    assert "3 subjects, the last day 2024-10-04" in shown
+    document = json.loads(said("baseline", "show", store, "--format", "json", "--kind", "node", "--name", "plan"))
+    (subject,) = document["subjects"]
+    assert (subject["kind"], subject["name"], subject["graph"]) == ("node", "plan", "research")
+    assert subject["measures"]["duration_s"]["median"] < subject["measures"]["duration_s"]["p95"]
+
+
+def test_diff_tells_what_changed_and_marks_what_rests_on_little(tmp_path: Path) -> None:
+    paths: list[Path] = []
+    for name, duration_s in (("before", 1.0), ("after", 1.5)):
+        path = tmp_path / f"{name}.json.gz"
+        path.write_bytes(portable.written(tally_of(*[(PLAN, TODAY, once(duration_s))] * 10).all()))
+        paths.append(path)
+    document = json.loads(said("baseline", "diff", *paths, "--format", "json"))
+    (change,) = document["changes"]
+    assert (change["measure"], change["before"]["samples"], change["after"]["samples"]) == ("duration_s", 10, 10)
+    assert change["after"]["mean"] == pytest.approx(1.5)
+    shown = said("baseline", "diff", *paths)
+    assert "10 > 10 *" in shown
+    assert "1 change of more than 10%" in shown
+    assert "0 changes of more than 60%" in said("baseline", "diff", *paths, "--least", 0.6)
+
+
+def test_an_export_merges_and_a_merge_is_the_same_in_any_order(store: Path, tmp_path: Path) -> None:
+    other, one_file = tmp_path / "other.db", tmp_path / "one.json.gz"
+    Store(other).add(made_up(2).all(), TODAY)
+    said("baseline", "export", store, "--output", one_file)
+    merged = [tmp_path / f"{number}.json.gz" for number in range(2)]
+    said("baseline", "merge", one_file, other, "--output", merged[0])
+    said("baseline", "merge", other, store, "--output", merged[1])
+    assert merged[0].read_bytes() == merged[1].read_bytes()
+    again = tmp_path / "again.db"
+    said("baseline", "merge", merged[0], "--output", again)
+    assert portable.written(Store(again).all()) == merged[0].read_bytes()
+    assert "is there already" in said("baseline", "merge", merged[0], "--output", again, code=1)
+
+
+@pytest.mark.parametrize("command", [("baseline", "show"), ("baseline", "export", "--output", "x")])
+def test_what_is_no_baseline_is_named(command: tuple[str, ...], traces: Path) -> None:
+    assert "traces.jsonl cannot be read as a baseline" in said(*command, traces, code=1)
+
+
+def test_analyze_judges_by_a_baseline_and_refuses_what_is_none(traces: Path, store: Path) -> None:
+    arguments: tuple[Any, ...] = ("analyze", traces, "--workers", 1, "--baseline")
+    assert "8 runs" in said(*arguments, store)
+    assert "cannot be read as a baseline" in said(*arguments, traces, code=2)
