@@ -220,6 +220,60 @@ class Settings:
         "exporter. Empty: the console exporter prints.",
         _path_template,
     )
+    budget_run_usd: float = _setting(
+        "0, or a number", 0.0, "What a run may cost; 0: no limit.", _zero_or(1e-6, 1e9), "US dollars"
+    )
+    budget_run_tokens: int = _setting(
+        "whole number",
+        0,
+        "Input and output tokens that a run may use; 0: no limit.",
+        _whole(0, 10**15),
+        "tokens",
+    )
+    budget_run_time: float = _setting(
+        "0, or a number", 0.0, "How long a run may go on beginning things; 0: no limit.", _zero_or(1e-3, 1e9), "seconds"
+    )
+    budget_run_steps: int = _setting(
+        "whole number", 0, "Executions of nodes that a run may have; 0: no limit.", _whole(0, 10**12), "steps"
+    )
+    budget_run_repetition_alarms: int = _setting(
+        "whole number", 0, "Alarms of REP rules at which a run is stopped; 0: none.", _whole(0, 10**6), "alarms"
+    )
+    budget_session_usd: float = _setting(
+        "0, or a number", 0.0, "What a session may cost; 0: no limit.", _zero_or(1e-6, 1e9), "US dollars"
+    )
+    budget_session_tokens: int = _setting(
+        "whole number",
+        0,
+        "Input and output tokens that a session may use; 0: no limit.",
+        _whole(0, 10**15),
+        "tokens",
+    )
+    budget_session_time: float = _setting(
+        "0, or a number",
+        0.0,
+        "How long the runs of a session may take together; 0: no limit.",
+        _zero_or(1e-3, 1e9),
+        "seconds",
+    )
+    budget_session_steps: int = _setting(
+        "whole number", 0, "Executions of nodes that a session may have; 0: no limit.", _whole(0, 10**12), "steps"
+    )
+    budget_session_repetition_alarms: int = _setting(
+        "whole number", 0, "Alarms of REP rules at which a session is stopped; 0: none.", _whole(0, 10**6), "alarms"
+    )
+    budget_unpriced: str = _setting(
+        "ignore or stop",
+        "ignore",
+        "What a request without a known price does to a limit in US dollars: nothing, or it uses it up.",
+        _one_of("ignore", "stop"),
+    )
+    budget_action: str = _setting(
+        "raise or report",
+        "raise",
+        "What happens when one of these limits is reached: `BudgetExceeded` is raised, or it is told and the work goes on.",
+        _one_of("raise", "report"),
+    )
     capture_content: str = _setting(
         "no_content, span_only, event_only or span_and_event",
         "no_content",
