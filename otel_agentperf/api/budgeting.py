@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from otel_agentperf.api.spanned import Spanned
+from otel_agentperf.api.spanned import F, Spanned
 from otel_agentperf.api.switching import active_pipeline
 from otel_agentperf.budgets import BudgetExceeded, BudgetLimits, BudgetScope, BudgetTotals
 from otel_agentperf.config import wrong
@@ -94,6 +94,17 @@ class budget(Spanned):  # noqa: N801 - reads as a statement, `with budget(usd=0.
         use = object.__new__(budget)
         use._limits, use._on_exceeded, use._name, use._account = self._limits, self._on_exceeded, self._name, None
         return use
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function or coroutine function: each call has a budget of its own.
+
+        Raises:
+            SettingsError: it is a generator function, whose body runs in pieces, between which the
+                program does other things: use `with` inside it.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise wrong("budget", function.__qualname__, "a function or coroutine function; in a generator use `with`")
+        return super().__call__(function)
 
     def begin(self) -> None:
         """Begin one use."""

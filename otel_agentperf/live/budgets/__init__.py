@@ -70,36 +70,45 @@ def check(active: Pipeline, *, is_step: bool = False) -> None:
         BudgetExceeded: a budget is used up and has no handler.
         BaseException: whatever its handler raises.
     """
-    while (found := _find(active, is_step)) is not None:
+    while True:
+        try:
+            found = _find(active, is_step)
+        except Exception as error:  # noqa: BLE001 - as `guard.guarded`, of which the call takes as long as half of this
+            guard.report("budgets.check", error)
+            return
+        if found is None:
+            return
         account, limit = found
         account.stop(limit)
 
 
-@guard.guarded("budgets.check", None, timed=False)
 def _find(active: Pipeline, is_step: bool) -> tuple[Account, BudgetLimit] | None:  # noqa: FBT001 - on the hot path
     context = context_api.get_current()
     frame = frames.place(context)[1]
     accounts = blocks.current(context)
     if frame is not None:
-        accounts = blocks.joined(frame.budgets, accounts)
+        accounts = blocks.joined(frame.budgets, accounts) if accounts else frame.budgets
     if not accounts:
         return None
     if is_step:
         with _lock:
-            found = _first(accounts)
+            found = _first(accounts, is_step)
             if found is None:
                 for account in accounts:
                     account.steps += 1
+                return None
     else:
-        found = _first(accounts)
-    if found is not None and found[1] not in found[0].told:
+        found = _first(accounts, is_step)
+        if found is None:
+            return None
+    if found[1] not in found[0].told:
         _say(active, *found, frame)
     return found
 
 
-def _first(accounts: Accounts) -> tuple[Account, BudgetLimit] | None:
+def _first(accounts: Accounts, is_step: bool) -> tuple[Account, BudgetLimit] | None:  # noqa: FBT001 - on the hot path
     for account in accounts:
-        limit = account.reached()
+        limit = account.reached(is_step)
         if limit is not None and not account.is_asking():
             return account, limit
     return None

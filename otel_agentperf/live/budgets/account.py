@@ -138,21 +138,26 @@ class Account:
 
     # -- whether that is too much ----------------------------------------------------------
 
-    def reached(self) -> BudgetLimit | None:
-        """The first limit that is reached, if one is."""
+    def reached(self, is_step: bool = False) -> BudgetLimit | None:  # noqa: FBT001, FBT002 - on the hot path
+        """The first limit that is reached, if one is; that of steps by the step that would be one too many."""
         limits = self.limits
-        if limits.usd is not None:
-            if self.cost_usd >= limits.usd:
+        usd = limits.usd
+        if usd is not None:
+            if self.cost_usd >= usd:
                 return _USD
             if self.unpriced and limits.stops_unpriced:
                 return _UNPRICED
         if limits.tokens is not None and self.tokens >= limits.tokens:
             return _TOKENS
-        if limits.steps is not None and self.steps >= limits.steps:
+        if limits.steps is not None and self.steps >= limits.steps and (is_step or _STEPS in self.told):
             return _STEPS
         if limits.repetition_alarms is not None and len(self.alarms) >= limits.repetition_alarms:
             return _ALARMS
-        return _TIME if self.time_ns is not None and self.elapsed_ns() >= self.time_ns else None
+        time_ns = self.time_ns
+        if time_ns is None:
+            return None
+        passed_ns = perf_counter_ns() - self._since_ns if self._running is None else self.elapsed_ns()
+        return _TIME if passed_ns >= time_ns else None
 
     def exceeded(self, limit: BudgetLimit) -> BudgetExceeded:
         """The exception that says that a limit is reached."""

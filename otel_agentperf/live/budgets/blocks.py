@@ -9,7 +9,7 @@ block, such as a task that outlives it, stays in it.
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
@@ -44,15 +44,19 @@ def joined(held: Accounts, more: Accounts) -> Accounts:
         return held
     if not held:
         return more
-    others = tuple([account for account in more if account not in held])
-    return (*held, *others) if others else held
+    for account in more:
+        if account not in held:
+            return (*held, *[account for account in more if account not in held])
+    return held
 
 
 def current(context: Context) -> Accounts:
     """The blocks around the current code, the outermost first."""
-    carried = cast("Accounts", context.get(_KEY, ()))
+    carried: Any = context.get(_KEY)
     entered = _entered.get()
-    return carried if entered is None else joined(carried, entered.accounts)
+    if entered is None:
+        return carried or ()
+    return entered.accounts if not carried or carried is entered.accounts else joined(carried, entered.accounts)
 
 
 def enter(account: Account) -> None:

@@ -23,6 +23,7 @@ from otel_agentperf import BudgetExceeded, config
 from otel_agentperf.budgets import BudgetLimit, BudgetScope
 from otel_agentperf.demo import replies
 from otel_agentperf.demo.wire import GeminiRequest, Reply
+from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up, looks_up_with
 from tests.live.budgets.loop import COST_USD, FOR_EVER, MODEL, TOKENS, TOKENS_EACH, State, ask, asking, endless, gemini
 from tests.telemetry import Telemetry, observed
@@ -200,6 +201,13 @@ def calls_for_ever(request: GeminiRequest) -> Reply:
     return replies.content(request, [replies.function_call("look_up", {"city": "Bonn"})], TOKENS)
 
 
+async def in_a_loop(client: Any, given: dict[str, Any]) -> None:
+    try:
+        await client.aio.models.generate_content(**given)
+    finally:
+        await ways.close(client)
+
+
 @pytest.mark.parametrize("way", ["sync", "async", "stream"])
 def test_automatic_function_calling_stops_at_the_limit(way: str) -> None:
     tools = types.GenerateContentConfig(
@@ -210,7 +218,7 @@ def test_automatic_function_calling_stops_at_the_limit(way: str) -> None:
         def work(_state: State) -> State:
             given: dict[str, Any] = {"model": MODEL, "contents": "hello", "config": tools}
             if way == "async":
-                asyncio.run(client.aio.models.generate_content(**given))
+                asyncio.run(in_a_loop(client, given))
             elif way == "stream":
                 list(client.models.generate_content_stream(**given))
             else:
@@ -251,6 +259,7 @@ async def test_it_stops_asynchronous_graphs_and_streams() -> None:
         with pytest.raises(BudgetExceeded):
             async for _ in endless(work).astream({}, FOR_EVER):
                 pass
+        await ways.close(client)
         assert len(server.requests) == ROUNDS
         telemetry.assert_sound()
 
