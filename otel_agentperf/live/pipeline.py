@@ -155,6 +155,11 @@ class Pipeline:
             self._join_budgets(frame, session_id, begins_run=begins_run or parent is None)
         return frame
 
+    @staticmethod
+    def session_from_baggage() -> str | None:
+        """`session.id` in the current baggage, if there is one."""
+        return session_from_baggage()
+
     def _join_budgets(self, frame: Frame, session_id: str | None, *, begins_run: bool) -> None:
         of_run = None
         if begins_run and self.budgets.is_any:

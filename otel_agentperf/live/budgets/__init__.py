@@ -88,6 +88,8 @@ def _find(active: Pipeline, is_step: bool) -> tuple[Account, BudgetLimit] | None
     accounts = blocks.current(context)
     if frame is not None:
         accounts = blocks.joined(frame.budgets, accounts) if accounts else frame.budgets
+    elif active.budgets.is_any:
+        accounts = blocks.joined(active.budgets.outside(active.session_from_baggage()), accounts)
     if not accounts:
         return None
     if is_step:

@@ -52,6 +52,12 @@ class Configured:
             accounts.append(Account(BudgetScope.RUN, root.name, self._run, self._on_exceeded))
         return tuple(accounts)
 
+    def outside(self, session_id: str | None) -> Accounts:
+        """The budgets of work that no operation is around: that of its session, where it names one."""
+        if self._session is None or session_id is None:
+            return ()
+        return (self._of_session(session_id, self._session),)
+
     def _of_session(self, session_id: str | None, limits: BudgetLimits) -> Account:
         if session_id is None:
             return Account(BudgetScope.SESSION, "", limits, self._on_exceeded)
