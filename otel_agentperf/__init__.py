@@ -39,7 +39,9 @@ _HOMES = {
     "Settings": "otel_agentperf.config",
     "SettingsError": "otel_agentperf.config",
     **dict.fromkeys(("UnknownSessionError", "session"), "otel_agentperf.sessions"),
-    **dict.fromkeys(("action", "budget", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"),
+    **dict.fromkeys(
+        ("action", "budget", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"
+    ),
 }
 
 

@@ -122,9 +122,7 @@ class BudgetExceeded(RuntimeError):  # noqa: N818 - what it says is no error of 
         return type(self), (self.limit, self.scope, self.name, self.limits, self.totals)
 
 
-def _message(
-    limit: BudgetLimit, scope: BudgetScope, name: str, limits: BudgetLimits, totals: BudgetTotals
-) -> str:
+def _message(limit: BudgetLimit, scope: BudgetScope, name: str, limits: BudgetLimits, totals: BudgetTotals) -> str:
     named = f" {name[:_MAX_NAME]!r}" if name else ""
     setting = "USD" if limit is BudgetLimit.UNPRICED else limit.upper().removesuffix("_S")
     cure = _CURES[scope].format(name=setting, argument=limit)

@@ -107,9 +107,7 @@ class Emitter:
             for span in spans:
                 span.add_event(semconv.EVENT_BUDGET_EXCEEDED, attributes, timestamp_ns)
         span = spans[0] if spans else None
-        self._log(
-            semconv.EVENT_BUDGET_EXCEEDED, SeverityNumber.ERROR, str(exceeded), attributes, span, timestamp_ns
-        )
+        self._log(semconv.EVENT_BUDGET_EXCEEDED, SeverityNumber.ERROR, str(exceeded), attributes, span, timestamp_ns)
 
     def _log(
         self,

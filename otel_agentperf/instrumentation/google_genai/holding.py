@@ -30,7 +30,7 @@ def hold(active: Pipeline, http_method: Any, path: Any, request_dict: Any) -> No
         budgets.check(active)
 
 
-@guard.guarded("google_genai.hold", False, timed=False)
+@guard.guarded("google_genai.hold", None, timed=False)
 def _is_billed(http_method: Any, path: Any, request_dict: Any) -> bool:
     body = cast("Mapping[str, Any]", request_dict) if isinstance(request_dict, Mapping) else _NO_BODY
     if classify(http_method, path, body) is not None:

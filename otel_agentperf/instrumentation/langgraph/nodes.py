@@ -136,7 +136,7 @@ def _hold(active: Pipeline, task: Any) -> None:
         budgets.check(active, is_step=True)
 
 
-@guard.guarded("langgraph.node.hold", False, timed=False)
+@guard.guarded("langgraph.node.hold", None, timed=False)
 def _is_step(task: Any) -> bool:
     return not _is_hidden(task)
 

@@ -60,8 +60,8 @@ class Account:
         "scope",
         "steps",
         "time_ns",
-        "told",
         "tokens",
+        "told",
         "unpriced",
     )
 

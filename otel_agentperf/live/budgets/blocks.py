@@ -26,9 +26,7 @@ class _Entered:
 
     __slots__ = ("account", "accounts", "outer", "token")
 
-    def __init__(
-        self, account: Account, accounts: Accounts, outer: _Entered | None, token: Token[Context]
-    ) -> None:
+    def __init__(self, account: Account, accounts: Accounts, outer: _Entered | None, token: Token[Context]) -> None:
         self.account = account
         self.accounts = accounts
         self.outer = outer

@@ -40,9 +40,15 @@ def gemini(responder: Any = None) -> Generator[tuple[Any, GeminiServer]]:
         yield gemini_client(server), server
 
 
-def ask(client: Any, contents: str = "hello") -> None:
+def ask(client: Any, contents: str = "hello", model: str = MODEL) -> None:
     """Ask for 3.25 cents."""
-    client.models.generate_content(model=MODEL, contents=contents)
+    client.models.generate_content(model=model, contents=contents)
+
+
+def ask_on(client: Any, model: str = MODEL) -> None:
+    """Ask again and again."""
+    for _ in range(100):
+        ask(client, model=model)
 
 
 async def ask_async(client: Any, contents: str = "hello") -> None:
@@ -79,5 +85,7 @@ def fan(work: Callable[[State], Any], branches: int) -> Any:
     """A graph with as many branches at once, each of which is the same node."""
     builder = new()
     builder.add_node("work", work)
-    builder.add_conditional_edges(START, lambda _state: [Send("work", {"rounds": n}) for n in range(branches)], ["work"])
+    builder.add_conditional_edges(
+        START, lambda _state: [Send("work", {"rounds": n}) for n in range(branches)], ["work"]
+    )
     return builder.compile(name="fan")

@@ -20,7 +20,7 @@ from otel_agentperf.api import budgeting
 from otel_agentperf.budgets import BudgetLimit, BudgetLimits, BudgetScope, BudgetTotals
 from otel_agentperf.demo.responders import FixedResponder
 from tests.instrumentation.google_genai import ways
-from tests.live.budgets.loop import COST_USD, FOR_EVER, MODEL, State, ask, ask_async, asking, endless, gemini
+from tests.live.budgets.loop import COST_USD, FOR_EVER, MODEL, State, ask, ask_async, ask_on, asking, endless, gemini
 from tests.telemetry import observed
 
 
@@ -64,8 +64,7 @@ def test_of_nested_blocks_every_one_holds() -> None:
             with otel_agentperf.budget(usd=COST_USD * 3, name="inner"):
                 assert spend(client) == 3
             with otel_agentperf.budget(usd=COST_USD * 3, name="inner"), pytest.raises(BudgetExceeded) as caught:
-                for _ in range(9):
-                    ask(client)
+                ask_on(client)
             assert caught.value.name == "outer"
             assert outer.totals.usd == COST_USD * 5
         telemetry.assert_sound()
@@ -208,8 +207,7 @@ def test_what_a_handler_asks_for_itself_is_not_held_against_its_budget() -> None
 def test_a_request_without_a_price_is_said_and_uses_the_budget_up_where_asked(unpriced: str) -> None:
     with observed() as telemetry, gemini(FixedResponder()) as (client, _):
         with otel_agentperf.budget(usd=1, tokens=1_000, unpriced=unpriced), pytest.raises(BudgetExceeded) as caught:
-            for _ in range(100):
-                client.models.generate_content(model="nobody-knows-it", contents="x")
+            ask_on(client, model="nobody-knows-it")
         telemetry.assert_sound()
     exceeded = caught.value
     if unpriced == "ignore":

@@ -22,7 +22,7 @@ from otel_agentperf.demo.replies import Tokens
 from otel_agentperf.demo.responders import FixedResponder
 from otel_agentperf.demo.wire import GeminiRequest, Reply
 from tests.instrumentation.google_genai import ways
-from tests.live.budgets.loop import COST_USD, TOKENS, State, ask, ask_async, fan, gemini
+from tests.live.budgets.loop import COST_USD, TOKENS, State, ask, ask_async, ask_on, fan, gemini
 from tests.telemetry import observed
 
 BRANCHES = 100
@@ -113,8 +113,7 @@ def test_a_budget_goes_with_the_context_into_threads() -> None:
 
         def until_stopped() -> None:
             with pytest.raises(BudgetExceeded):
-                while True:
-                    ask(client)
+                ask_on(client)
 
         with otel_agentperf.budget(usd=COST_USD * 5) as purse, ThreadPoolExecutor(4) as pool:
             for done in [pool.submit(contextvars.copy_context().run, until_stopped) for _ in range(4)]:

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.errors import GraphRecursionError
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import RetryPolicy
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, TraceIdRatioBased
@@ -25,7 +26,19 @@ from otel_agentperf.demo import replies
 from otel_agentperf.demo.wire import GeminiRequest, Reply
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up, looks_up_with
-from tests.live.budgets.loop import COST_USD, FOR_EVER, MODEL, TOKENS, TOKENS_EACH, State, ask, asking, endless, gemini
+from tests.live.budgets.loop import (
+    COST_USD,
+    FOR_EVER,
+    MODEL,
+    TOKENS,
+    TOKENS_EACH,
+    State,
+    ask,
+    ask_on,
+    asking,
+    endless,
+    gemini,
+)
 from tests.telemetry import Telemetry, observed
 
 ROUNDS = 4
@@ -179,15 +192,6 @@ def test_the_error_handling_of_tools_does_not_keep_it_from_stopping() -> None:
 
         calling = AIMessage("", tool_calls=[{"name": "search", "args": {"query": "x"}, "id": "1"}])
         tools = ToolNode([search], handle_tool_errors=True)
-        answers: list[Any] = []
-
-        def work(_state: State, runtime: Any = None) -> State:
-            del runtime
-            answers.append(search.invoke({"query": "x"}))
-            return {}
-
-        from langgraph.graph import START, MessagesState, StateGraph  # noqa: PLC0415
-
         builder: Any = StateGraph(MessagesState)
         builder.add_node("model", lambda _: {"messages": [calling]})
         builder.add_node("tools", tools)
@@ -285,8 +289,7 @@ def test_work_outside_of_any_graph_is_a_run_of_its_local_root() -> None:
                 telemetry.provider.get_tracer("app").start_as_current_span("job"),
                 pytest.raises(BudgetExceeded) as caught,
             ):
-                while True:
-                    ask(client)
+                ask_on(client)
             assert caught.value.name == "job"
         assert len(server.requests) == 2 * ROUNDS
         telemetry.assert_sound()
