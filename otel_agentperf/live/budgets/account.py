@@ -14,7 +14,7 @@ from dataclasses import replace
 from decimal import Decimal
 from math import isfinite
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from otel_agentperf.budgets import BudgetExceeded, BudgetLimit, BudgetLimits, BudgetScope, BudgetTotals
 from otel_agentperf.model import ZERO_USD, Operation
@@ -192,14 +192,17 @@ class Account:
         if answer is None:
             self.allow(_without(self.limits, limit))
             return
-        is_number = isinstance(answer, (int, float, Decimal)) and not isinstance(answer, bool)
-        if not is_number or not isfinite(answer) or limit is _UNPRICED:
+        if not _is_limit(answer) or limit is _UNPRICED:
             raise exceeded from TypeError(f"on_exceeded returned a {type(answer).__name__}, not None or a limit")
         more = Decimal(str(answer)) if limit is _USD else float(answer) if limit is _TIME else int(answer)
         self.allow(replace(self.limits, **{limit.value: more}))
         if self.reached() is limit:
             raise exceeded from ValueError(f"on_exceeded allows {more}, which is spent already")
         self.told.discard(limit)
+
+
+def _is_limit(answer: object) -> TypeGuard[float | Decimal]:
+    return isinstance(answer, (int, float, Decimal)) and not isinstance(answer, bool) and isfinite(answer)
 
 
 def _without(limits: BudgetLimits, limit: BudgetLimit) -> BudgetLimits:

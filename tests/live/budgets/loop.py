@@ -85,7 +85,9 @@ def fan(work: Callable[[State], Any], branches: int) -> Any:
     """A graph with as many branches at once, each of which is the same node."""
     builder = new()
     builder.add_node("work", work)
-    builder.add_conditional_edges(
-        START, lambda _state: [Send("work", {"rounds": n}) for n in range(branches)], ["work"]
-    )
+
+    def spread(_state: State) -> list[Send]:
+        return [Send("work", {"rounds": n}) for n in range(branches)]
+
+    builder.add_conditional_edges(START, spread, ["work"])
     return builder.compile(name="fan")

@@ -149,7 +149,7 @@ async def test_a_task_that_is_cancelled_leaves_the_budget_as_it_was() -> None:
     limit_usd=st.decimals("0.000001", "0.5", places=6),
     at_once=st.integers(1, 4),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_requests_cost_a_limit_is_passed_by_those_in_flight_only(
     prompts: list[int], limit_usd: Decimal, at_once: int
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from google import genai
 from google.genai import types
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
@@ -23,6 +24,8 @@ import otel_agentperf
 from otel_agentperf import BudgetExceeded, config
 from otel_agentperf.budgets import BudgetLimit, BudgetScope
 from otel_agentperf.demo import replies
+from otel_agentperf.demo.responders import FixedResponder
+from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.demo.wire import GeminiRequest, Reply
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up, looks_up_with
@@ -39,6 +42,7 @@ from tests.live.budgets.loop import (
     endless,
     gemini,
 )
+from tests.replay_calls import gemini_client
 from tests.telemetry import Telemetry, observed
 
 ROUNDS = 4
@@ -125,8 +129,12 @@ def test_it_holds_with_metrics_off_and_for_a_run_that_is_no_longer_followed() ->
         assert telemetry.pipeline.engine.evictions["live_runs"] > 0
 
 
+def always(_: Exception) -> bool:
+    return True
+
+
 @pytest.mark.parametrize(
-    "retry_on", [None, Exception, (BudgetExceeded,), lambda _: True], ids=["default", "all", "named", "asked"]
+    "retry_on", [None, Exception, (BudgetExceeded,), always], ids=["default", "all", "named", "asked"]
 )
 def test_a_retry_policy_does_not_try_again(retry_on: Any) -> None:
     tries: list[int] = []
@@ -169,7 +177,10 @@ def test_a_chain_with_fallbacks_falls_back_in_vain() -> None:
             fallen.append(1)
             ask(client)
 
-        chain = RunnableLambda(lambda _: ask(client)).with_fallbacks([RunnableLambda(other)])
+        def first(_: Any) -> None:
+            ask(client)
+
+        chain: Any = RunnableLambda(first).with_fallbacks([RunnableLambda(other)])
 
         def work(_state: State) -> State:
             for _ in range(10):
@@ -192,8 +203,12 @@ def test_the_error_handling_of_tools_does_not_keep_it_from_stopping() -> None:
 
         calling = AIMessage("", tool_calls=[{"name": "search", "args": {"query": "x"}, "id": "1"}])
         tools = ToolNode([search], handle_tool_errors=True)
+
+        def model(_state: MessagesState) -> dict[str, list[AIMessage]]:
+            return {"messages": [calling]}
+
         builder: Any = StateGraph(MessagesState)
-        builder.add_node("model", lambda _: {"messages": [calling]})
+        builder.add_node("model", model)
         builder.add_node("tools", tools)
         builder.add_edge(START, "model")
         builder.add_edge("model", "tools")
@@ -318,3 +333,50 @@ def test_tools_and_marked_actions_and_services_are_not_begun_either() -> None:
         with pytest.raises(BudgetExceeded), otel_agentperf.service("browser"):
             raise AssertionError
     telemetry.assert_sound()
+
+
+@pytest.mark.skipif(
+    not hasattr(genai.Client, "interactions"), reason=f"google-genai {genai.__version__} has no Interactions"
+)
+@pytest.mark.filterwarnings("ignore:.*[Ii]nteractions.*experimental")
+def test_interactions_are_held_too() -> None:
+    def ask_so(**more: Any) -> Any:
+        return client.interactions.create(model=MODEL, input="hello", **more)
+
+    async def ask_later() -> None:
+        try:
+            await client.aio.interactions.create(model=MODEL, input="hello")
+        finally:
+            await ways.close(client)
+
+    with observed() as telemetry, gemini() as (client, server), otel_agentperf.budget(usd=COST_USD * 2):
+        ask_so()
+        list(ask_so(stream=True))
+        for refused in (ask_so, lambda: ask_so(stream=True), lambda: asyncio.run(ask_later())):
+            with pytest.raises(BudgetExceeded):
+                refused()
+        assert len(server.requests) == 2
+    telemetry.assert_sound()
+
+
+def test_no_context_cache_is_made_beyond_the_limit_and_what_one_costs_counts() -> None:
+    with observed() as telemetry, gemini() as (client, server), otel_agentperf.budget(usd="0.0000001") as held:
+        made: Any = {"model": "gemini-2.5-flash", "config": {"contents": "x", "ttl": "3600s"}}
+        client.caches.create(**made)
+        assert held.totals.usd > 0
+        with pytest.raises(BudgetExceeded):
+            client.caches.create(**made)
+        assert len(server.requests) == 1
+    telemetry.assert_sound()
+
+
+def test_the_http_retries_of_the_sdk_do_not_try_it_again() -> None:
+    options = types.HttpRetryOptions(attempts=5, initial_delay=0.001, max_delay=0.001)
+    with observed() as telemetry, GeminiServer(FixedResponder(tokens=TOKENS)) as server:
+        client = gemini_client(server, retry_options=options)
+        with otel_agentperf.budget(usd=COST_USD):
+            ask(client)
+            with pytest.raises(BudgetExceeded):
+                ask(client)
+        assert len(server.requests) == 1
+        telemetry.assert_sound()
