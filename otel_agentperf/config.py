@@ -144,6 +144,17 @@ def _setting(kind: str, default: Any, sentence: str, parse: Callable[[str, objec
     return field(default=default, metadata={"setting": Setting(kind, default, sentence, parse, unit)})
 
 
+def _limit(sentence: str, kind: str, parse: Callable[[str, object], object], unit: str) -> Any:
+    return _setting(kind, 0, f"{sentence}; 0: no limit.", parse, unit)
+
+
+_USD = "0, or a number", _zero_or(1e-6, 1e9), "US dollars"
+_SECONDS = "0, or a number", _zero_or(1e-3, 1e9), "seconds"
+_TOKENS = "whole number", _whole(0, 10**15), "tokens"
+_STEPS = "whole number", _whole(0, 10**12), "steps"
+_ALARMS = "whole number", _whole(0, 10**6), "alarms"
+
+
 def _no_tables() -> Mapping[str, Any]:
     return {}
 
@@ -220,48 +231,16 @@ class Settings:
         "exporter. Empty: the console exporter prints.",
         _path_template,
     )
-    budget_run_usd: float = _setting(
-        "0, or a number", 0.0, "What a run may cost; 0: no limit.", _zero_or(1e-6, 1e9), "US dollars"
-    )
-    budget_run_tokens: int = _setting(
-        "whole number",
-        0,
-        "Input and output tokens that a run may use; 0: no limit.",
-        _whole(0, 10**15),
-        "tokens",
-    )
-    budget_run_time: float = _setting(
-        "0, or a number", 0.0, "How long a run may go on beginning things; 0: no limit.", _zero_or(1e-3, 1e9), "seconds"
-    )
-    budget_run_steps: int = _setting(
-        "whole number", 0, "Executions of nodes that a run may have; 0: no limit.", _whole(0, 10**12), "steps"
-    )
-    budget_run_repetition_alarms: int = _setting(
-        "whole number", 0, "Alarms of REP rules at which a run is stopped; 0: none.", _whole(0, 10**6), "alarms"
-    )
-    budget_session_usd: float = _setting(
-        "0, or a number", 0.0, "What a session may cost; 0: no limit.", _zero_or(1e-6, 1e9), "US dollars"
-    )
-    budget_session_tokens: int = _setting(
-        "whole number",
-        0,
-        "Input and output tokens that a session may use; 0: no limit.",
-        _whole(0, 10**15),
-        "tokens",
-    )
-    budget_session_time: float = _setting(
-        "0, or a number",
-        0.0,
-        "How long the runs of a session may take together; 0: no limit.",
-        _zero_or(1e-3, 1e9),
-        "seconds",
-    )
-    budget_session_steps: int = _setting(
-        "whole number", 0, "Executions of nodes that a session may have; 0: no limit.", _whole(0, 10**12), "steps"
-    )
-    budget_session_repetition_alarms: int = _setting(
-        "whole number", 0, "Alarms of REP rules at which a session is stopped; 0: none.", _whole(0, 10**6), "alarms"
-    )
+    budget_run_usd: float = _limit("What a run may cost", *_USD)
+    budget_run_tokens: int = _limit("Input and output tokens that a run may use", *_TOKENS)
+    budget_run_time: float = _limit("How long a run may go on beginning things", *_SECONDS)
+    budget_run_steps: int = _limit("Executions of nodes that a run may have", *_STEPS)
+    budget_run_repetition_alarms: int = _limit("Alarms of REP rules at which a run is stopped", *_ALARMS)
+    budget_session_usd: float = _limit("What a session may cost", *_USD)
+    budget_session_tokens: int = _limit("Input and output tokens that a session may use", *_TOKENS)
+    budget_session_time: float = _limit("How long the runs of a session may take together", *_SECONDS)
+    budget_session_steps: int = _limit("Executions of nodes that a session may have", *_STEPS)
+    budget_session_repetition_alarms: int = _limit("Alarms of REP rules at which a session is stopped", *_ALARMS)
     budget_unpriced: str = _setting(
         "ignore or stop",
         "ignore",

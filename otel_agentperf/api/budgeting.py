@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,9 +13,6 @@ from otel_agentperf.budgets import BudgetExceeded, BudgetLimits, BudgetScope, Bu
 from otel_agentperf.config import wrong
 from otel_agentperf.live import budgets, in_process
 from otel_agentperf.live.budgets import Account, blocks
-
-_logger = logging.getLogger("otel_agentperf")
-_said: set[str] = set()
 
 
 class budget(Spanned):  # noqa: N801 - reads as a statement, `with budget(usd=0.50):`
@@ -112,7 +108,7 @@ class budget(Spanned):  # noqa: N801 - reads as a statement, `with budget(usd=0.
             self._account = Account(BudgetScope.BLOCK, self._name, self._limits, self._on_exceeded)
         budgets.use()
         if in_process.current() is None:
-            _say_once("a budget is set, but nothing watches over it: call otel_agentperf.instrument() before")
+            budgets.say_once("nothing watches over it: call otel_agentperf.instrument() before")
         blocks.enter(self._account)
 
     def end(self, result: Any, error: BaseException | None) -> None:
@@ -131,12 +127,6 @@ def hold_budgets() -> None:
     """
     if budgets.in_use and (active := active_pipeline()) is not None:
         budgets.check(active)
-
-
-def _say_once(text: str) -> None:
-    if text not in _said:
-        _said.add(text)
-        _logger.warning("otel-agentperf: %s", text)
 
 
 def _number(name: str, value: object) -> Decimal | None:

@@ -48,6 +48,7 @@ from otel_agentperf.model import (
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.reading.finished import finished
+from otel_agentperf.rules.base import Group
 from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Pipeline:
         self.budgets = Configured(self.settings, self.engine.evictions)
         if self.budgets.is_any:
             budgets.use()
+            if self.budgets.counts_alarms and not any(rule.group is Group.REPETITION for rule in self.engine.rules):
+                budgets.say_once("the rules of repetition are switched off, and no repetition alarm is raised")
         self.requests = RecentRequests()
         self.outcomes = RecentOutcomes()
 

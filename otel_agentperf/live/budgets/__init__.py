@@ -11,6 +11,7 @@ an error of ours must not stop a program.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable
@@ -37,6 +38,8 @@ __all__ = ["Account", "Accounts", "OnExceeded", "charge", "check", "in_use", "jo
 in_use = False
 """Whether this process has ever had a budget. Read it as `budgets.in_use`; `use` sets it."""
 _REPETITION = "REP"
+_logger = logging.getLogger("otel_agentperf")
+_said: set[str] = set()
 _BLOCK, _ALARM = BudgetScope.BLOCK, Level.ALARM
 _lock = threading.RLock()
 
@@ -45,6 +48,21 @@ def use() -> None:
     """Have budgets checked from now on."""
     global in_use  # noqa: PLW0603 - one switch in a process
     in_use = True
+
+
+def say_once(text: str) -> None:
+    """Say what keeps a budget from holding, once."""
+    if text not in _said:
+        _said.add(text)
+        _logger.warning("otel-agentperf: a budget is set, but %s", text)
+
+
+def say_uncounted() -> None:
+    """Say that spans have no identity here, so that there is nothing by which work could be counted."""
+    say_once(
+        "there is no OpenTelemetry SDK, and what is spent is not counted: set a TracerProvider, be it one "
+        "that samples and exports nothing; until then only limits of time and steps of a block hold"
+    )
 
 
 def _after_fork_in_child() -> None:

@@ -39,6 +39,8 @@ class Configured:
         self._evictions = evictions
         self._sessions: OrderedDict[str, Account] = OrderedDict()
         self._lock = threading.RLock()
+        limits = (self._run, self._session)
+        self.counts_alarms = any(each is not None and each.repetition_alarms is not None for each in limits)
         self.is_any = self._run is not None or self._session is not None
 
     def begin(self, root: Frame, session_id: str | None) -> Accounts:

@@ -13,12 +13,16 @@ from typing import Any
 
 import pytest
 from opentelemetry import context as context_api
+from opentelemetry.trace import NoOpTracerProvider
 
 import otel_agentperf
-from otel_agentperf import BudgetExceeded, SettingsError
-from otel_agentperf.api import budgeting
+from otel_agentperf import BudgetExceeded, SettingsError, config
 from otel_agentperf.budgets import BudgetLimit, BudgetLimits, BudgetScope, BudgetTotals
 from otel_agentperf.demo.responders import FixedResponder
+from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
+from otel_agentperf.instrumentation.langgraph import LangGraphInstrumentor
+from otel_agentperf.live import budgets, in_process
+from otel_agentperf.live.pipeline import Pipeline
 from tests.instrumentation.google_genai import ways
 from tests.live.budgets.loop import COST_USD, FOR_EVER, MODEL, State, ask, ask_async, ask_on, asking, endless, gemini
 from tests.telemetry import observed
@@ -290,7 +294,7 @@ def test_coroutine_handlers_and_generator_functions_are_refused() -> None:
 def test_a_budget_that_nothing_watches_over_says_so_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budgeting, "_said", set[str]())
+    monkeypatch.setattr(budgets, "_said", set[str]())
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             with otel_agentperf.budget(usd=1):
@@ -298,6 +302,33 @@ def test_a_budget_that_nothing_watches_over_says_so_once(
     assert [record.getMessage() for record in caplog.records] == [
         "otel-agentperf: a budget is set, but nothing watches over it: call otel_agentperf.instrument() before"
     ]
+
+
+def test_without_an_sdk_it_is_said_that_nothing_is_counted_and_steps_hold(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "_said", set[str]())
+    instrumentors = (LangGraphInstrumentor(), GoogleGenAIInstrumentor())
+    in_process.use(Pipeline(config.Settings()))
+    with gemini() as (client, server), caplog.at_level(logging.WARNING):
+        for instrumentor in instrumentors:
+            instrumentor.instrument(tracer_provider=NoOpTracerProvider())
+        with otel_agentperf.budget(usd=COST_USD, steps=3), pytest.raises(BudgetExceeded) as caught:
+            asking(client).invoke({}, FOR_EVER)
+        for instrumentor in instrumentors:
+            instrumentor.uninstrument()
+        assert len(server.requests) == 3
+    in_process.use(None)
+    assert caught.value.limit is BudgetLimit.STEPS
+    assert sum("what is spent is not counted" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_alarms_that_no_rule_raises_are_said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "_said", set[str]())
+    with caplog.at_level(logging.WARNING):
+        Pipeline(config.Settings(budget_run_repetition_alarms=1, rules_ignore=("repetition",)))
+        Pipeline(config.Settings(budget_run_repetition_alarms=1))
+    assert len(caplog.records) == 1
 
 
 def test_a_run_in_a_block_ends_at_whichever_is_reached_first() -> None:
