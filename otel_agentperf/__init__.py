@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_agentperf.api import action, instrument, outcome, record_model_usage, service
+    from otel_agentperf.api import action, budget, instrument, outcome, record_model_usage, service
+    from otel_agentperf.budgets import BudgetExceeded
     from otel_agentperf.config import Settings, SettingsError
     from otel_agentperf.live.processor import AgentPerfSpanProcessor
     from otel_agentperf.report.session import SessionReport
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentPerfSpanProcessor",
+    "BudgetExceeded",
     "SessionReport",
     "Settings",
     "SettingsError",
     "UnknownSessionError",
     "action",
+    "budget",
     "instrument",
     "outcome",
     "record_model_usage",
@@ -31,11 +34,14 @@ __all__ = [
 
 _HOMES = {
     "AgentPerfSpanProcessor": "otel_agentperf.live.processor",
+    "BudgetExceeded": "otel_agentperf.budgets",
     "SessionReport": "otel_agentperf.report.session",
     "Settings": "otel_agentperf.config",
     "SettingsError": "otel_agentperf.config",
     **dict.fromkeys(("UnknownSessionError", "session"), "otel_agentperf.sessions"),
-    **dict.fromkeys(("action", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"),
+    **dict.fromkeys(
+        ("action", "budget", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"
+    ),
 }
 
 

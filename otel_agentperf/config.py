@@ -144,6 +144,17 @@ def _setting(kind: str, default: Any, sentence: str, parse: Callable[[str, objec
     return field(default=default, metadata={"setting": Setting(kind, default, sentence, parse, unit)})
 
 
+def _limit(sentence: str, kind: str, parse: Callable[[str, object], object], unit: str) -> Any:
+    return _setting(kind, 0, f"{sentence}; 0: no limit.", parse, unit)
+
+
+_USD = "0, or a number", _zero_or(1e-6, 1e9), "US dollars"
+_SECONDS = "0, or a number", _zero_or(1e-3, 1e9), "seconds"
+_TOKENS = "whole number", _whole(0, 10**15), "tokens"
+_STEPS = "whole number", _whole(0, 10**12), "steps"
+_ALARMS = "whole number", _whole(0, 10**6), "alarms"
+
+
 def _no_tables() -> Mapping[str, Any]:
     return {}
 
@@ -219,6 +230,28 @@ class Settings:
         "Folder, or file name with {run}, {trace_id} or {span_id}, for a report on each run; also without the console "
         "exporter. Empty: the console exporter prints.",
         _path_template,
+    )
+    budget_run_usd: float = _limit("What a run may cost", *_USD)
+    budget_run_tokens: int = _limit("Input and output tokens that a run may use", *_TOKENS)
+    budget_run_time: float = _limit("How long a run may go on beginning things", *_SECONDS)
+    budget_run_steps: int = _limit("Executions of nodes that a run may have", *_STEPS)
+    budget_run_repetition_alarms: int = _limit("Alarms of REP rules at which a run is stopped", *_ALARMS)
+    budget_session_usd: float = _limit("What a session may cost", *_USD)
+    budget_session_tokens: int = _limit("Input and output tokens that a session may use", *_TOKENS)
+    budget_session_time: float = _limit("How long the runs of a session may take together", *_SECONDS)
+    budget_session_steps: int = _limit("Executions of nodes that a session may have", *_STEPS)
+    budget_session_repetition_alarms: int = _limit("Alarms of REP rules at which a session is stopped", *_ALARMS)
+    budget_unpriced: str = _setting(
+        "ignore or stop",
+        "ignore",
+        "What a request without a known price does to a limit in US dollars: nothing, or it uses it up.",
+        _one_of("ignore", "stop"),
+    )
+    budget_action: str = _setting(
+        "raise or report",
+        "raise",
+        "What happens when one of these limits is reached: `BudgetExceeded` is raised, or it is told and the work goes on.",
+        _one_of("raise", "report"),
     )
     capture_content: str = _setting(
         "no_content, span_only, event_only or span_and_event",

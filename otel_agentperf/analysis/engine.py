@@ -26,7 +26,7 @@ from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
-from otel_agentperf.rules.base import Rule, Scope, View
+from otel_agentperf.rules.base import Group, Rule, Scope, View
 from otel_agentperf.rules.traits import traits_of
 
 AnyRule = Rule[Any]
@@ -277,6 +277,28 @@ class Engine:
     def _report(self, rule: AnyRule, error: Exception) -> None:
         if self._on_error is not None:
             self._on_error(f"rule.{rule.code}", error)
+
+    def so_far(self, run: Run, root: Operation, group: Group) -> list[Suggestion]:
+        """What the rules that look at the shape of a whole run would say of one that goes on, if it ended now.
+
+        Nothing of it is remembered. It takes as long as judging the end of the run.
+
+        Args:
+            run: it.
+            root: its root, as if it had ended.
+            group: the rules to ask.
+        """
+        said: list[Suggestion] = []
+        with self._lock:
+            if run.finished or run.evicted:
+                return said
+            for rule, _, scope, concludes, _ in self._concluding:
+                if scope is _RUN and concludes and rule.group is group and not rule.watches:
+                    try:
+                        said.extend(rule.conclude(rule.start(), root, run.view))
+                    except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
+                        self._report(rule, error)
+        return said
 
     def finish(self, run: Run, root: Operation) -> tuple[RunSummary, list[Suggestion]]:
         """End a run with its root.

@@ -1,4 +1,4 @@
-"""What a program may say itself: switch us on, mark actions and services, report outcomes and usage.
+"""What a program may say itself: switch us on, mark actions and services, set budgets, report outcomes and usage.
 
 Everything here works, and does nothing, when no telemetry is set up.
 """
@@ -6,9 +6,10 @@ Everything here works, and does nothing, when no telemetry is set up.
 from __future__ import annotations
 
 from otel_agentperf.api.actions import action
+from otel_agentperf.api.budgeting import budget
 from otel_agentperf.api.outcomes import outcome
 from otel_agentperf.api.services import service
 from otel_agentperf.api.switching import instrument
 from otel_agentperf.api.usage import record_model_usage
 
-__all__ = ["action", "instrument", "outcome", "record_model_usage", "service"]
+__all__ = ["action", "budget", "instrument", "outcome", "record_model_usage", "service"]

@@ -10,6 +10,7 @@ from opentelemetry import context as context_api
 from opentelemetry.context import Context
 
 from otel_agentperf import guard, semconv
+from otel_agentperf.api.budgeting import hold_budgets
 from otel_agentperf.api.spanned import Spanned, how_it_ended
 from otel_agentperf.api.switching import active_pipeline, switch
 from otel_agentperf.fingerprint import ArgumentPrints, canonical_bytes
@@ -54,6 +55,7 @@ class action(Spanned):  # noqa: N801 - reads as a statement, `with action("click
 
     def begin(self) -> None:
         """Begin one use."""
+        hold_budgets()
         try:
             self._open()
         except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program

@@ -7,6 +7,7 @@ from time import time_ns
 from typing import Any
 
 from otel_agentperf import guard
+from otel_agentperf.api.budgeting import hold_budgets
 from otel_agentperf.api.refusals import refuse, shown
 from otel_agentperf.api.spanned import Spanned
 from otel_agentperf.api.switching import active_pipeline, switch
@@ -35,6 +36,7 @@ class service(Spanned):  # noqa: N801 - reads as a statement, `with service("ste
 
     def begin(self) -> None:
         """Begin one use."""
+        hold_budgets()
         self._start_ns = time_ns()
 
     def end(self, result: Any, error: BaseException | None) -> None:

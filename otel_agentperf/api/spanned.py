@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from otel_agentperf.api.refusals import refuse
+from otel_agentperf.budgets import BudgetExceeded
 from otel_agentperf.instrumentation.patching import error_type
+from otel_agentperf.semconv import OUTCOME_BUDGET_EXCEEDED
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,7 +26,8 @@ def how_it_ended(error: BaseException | None) -> tuple[str | None, str | None]:
         return outcomes.of(error)
     if isinstance(error, asyncio.CancelledError):
         return None, "cancelled"
-    return (None if error is None else error_type(error)), None
+    outcome = OUTCOME_BUDGET_EXCEEDED if isinstance(error, BudgetExceeded) else None
+    return (None if error is None else error_type(error)), outcome
 
 
 class Spanned:

@@ -16,6 +16,8 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from otel_agentperf.budgets import ERROR_TYPE, BudgetExceeded
+
 _logger = logging.getLogger("otel_agentperf")
 
 AnyFunction = Callable[..., Any]
@@ -100,5 +102,7 @@ def installed(distribution: str, oldest: str) -> bool:
 
 def error_type(error: BaseException) -> str:
     """The `error.type` of an exception: its qualified class name, without its message."""
+    if isinstance(error, BudgetExceeded):
+        return ERROR_TYPE
     cls = type(error)
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

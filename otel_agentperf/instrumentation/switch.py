@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, Tracer, TracerProvider
 
 from otel_agentperf import semconv
 from otel_agentperf._version import VERSION
-from otel_agentperf.live import frames, in_process
+from otel_agentperf.live import budgets, frames, in_process
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.live.sdk_core import start_span
@@ -83,6 +83,8 @@ class Switch:
         """
         span = start_span(self.tracer, span_name, context, span_kind, attributes, start_ns)
         if not span.get_span_context().is_valid:
+            if budgets.in_use:
+                budgets.say_uncounted()
             return None
         try:
             return active.open(kind, name, span, start_ns, parent, session_id=session_id)

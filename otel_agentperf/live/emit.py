@@ -7,6 +7,7 @@ favour of log events (OTEP 4430), hence the setting `AGENTPERF_EMIT`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from opentelemetry import trace
@@ -14,6 +15,7 @@ from opentelemetry._logs import Logger, LogRecord, SeverityNumber
 from opentelemetry.trace import Span
 
 from otel_agentperf import semconv
+from otel_agentperf.budgets import BudgetExceeded
 from otel_agentperf.model import Level, Suggestion
 
 AttributeValue = str | bool | int | float | list[str]
@@ -43,8 +45,28 @@ def suggestion_attributes(suggestion: Suggestion) -> dict[str, AttributeValue]:
     return attributes
 
 
+def exceeded_attributes(exceeded: BudgetExceeded) -> dict[str, AttributeValue]:
+    """What is told of a budget that is used up: which, the limit, and all that was spent."""
+    totals = exceeded.totals
+    attributes: dict[str, AttributeValue] = {
+        semconv.BUDGET_LIMIT: exceeded.limit.value,
+        semconv.BUDGET_SCOPE: exceeded.scope.value,
+        semconv.BUDGET_ALLOWED: exceeded.allowed,
+        semconv.BUDGET_SPENT: exceeded.spent,
+        semconv.BUDGET_COST: float(totals.usd),
+        semconv.BUDGET_TOKENS: totals.tokens,
+        semconv.BUDGET_TIME: totals.time_s,
+        semconv.BUDGET_STEPS: totals.steps,
+        semconv.BUDGET_ALARMS: totals.repetition_alarms,
+        semconv.BUDGET_UNPRICED: totals.unpriced_calls,
+    }
+    if exceeded.name:
+        attributes[semconv.BUDGET_NAME] = exceeded.name
+    return attributes
+
+
 class Emitter:
-    """Writes suggestions onto spans and into logs.
+    """Writes suggestions, and budgets that are used up, onto spans and into logs.
 
     Args:
         mode: `span_event`, `log_event` or `both`.
@@ -69,17 +91,43 @@ class Emitter:
         attributes = suggestion_attributes(suggestion)
         if self._to_spans and span is not None:
             span.add_event(semconv.EVENT_SUGGESTION, attributes, timestamp_ns)
+        severity = SeverityNumber.WARN if suggestion.level is Level.ALARM else SeverityNumber.INFO
+        self._log(semconv.EVENT_SUGGESTION, severity, suggestion.description, attributes, span, timestamp_ns)
+
+    def emit_exceeded(self, exceeded: BudgetExceeded, spans: Sequence[Span], timestamp_ns: int) -> None:
+        """Write that a budget is used up.
+
+        Args:
+            exceeded: what to write.
+            spans: the recording spans it stands on, the innermost one first.
+            timestamp_ns: when that was found, Unix nanoseconds.
+        """
+        attributes = exceeded_attributes(exceeded)
+        if self._to_spans:
+            for span in spans:
+                span.add_event(semconv.EVENT_BUDGET_EXCEEDED, attributes, timestamp_ns)
+        span = spans[0] if spans else None
+        self._log(semconv.EVENT_BUDGET_EXCEEDED, SeverityNumber.ERROR, str(exceeded), attributes, span, timestamp_ns)
+
+    def _log(
+        self,
+        event: str,
+        severity: SeverityNumber,
+        body: str,
+        attributes: dict[str, AttributeValue],
+        span: Span | None,
+        timestamp_ns: int,
+    ) -> None:
         if self._to_logs and self._logger is not None:
-            severity = SeverityNumber.WARN if suggestion.level is Level.ALARM else SeverityNumber.INFO
             extra: dict[str, Any] = {}
             if span is not None:
                 extra["context"] = trace.set_span_in_context(span)
             self._logger.emit(
                 LogRecord(
                     timestamp=timestamp_ns,
-                    event_name=semconv.EVENT_SUGGESTION,
+                    event_name=event,
                     severity_number=severity,
-                    body=suggestion.description,
+                    body=body,
                     attributes=attributes,
                     **extra,
                 )

@@ -30,6 +30,7 @@ from otel_agentperf.model import ZERO_USD, Operation, OperationKind
 
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
+    from otel_agentperf.live.budgets.blocks import Accounts
     from otel_agentperf.live.pipeline import Pipeline
 
 FRAME_KEY = context_api.create_key("otel-agentperf-frame")
@@ -44,6 +45,7 @@ class Frame:
         "__weakref__",
         "agent",
         "answers",
+        "budgets",
         "cost_usd",
         "ended",
         "failed_attempts",
@@ -77,6 +79,7 @@ class Frame:
         self.owns_run = False
         self.agent: str = parent.agent if parent is not None else ""
         self.answers: Answers = parent.answers if parent is not None else Answers()
+        self.budgets: Accounts = parent.budgets if parent is not None else ()
         self.is_agent = False
         self.cost_usd: Decimal = ZERO_USD
         self.ended = False
@@ -92,6 +95,13 @@ class Frame:
         while frame is not None:
             yield frame
             frame = frame.parent
+
+    def root(self) -> Frame:
+        """The frame of its run, or the outermost one where that has no run yet."""
+        frame = self
+        while not frame.owns_run and frame.parent is not None:
+            frame = frame.parent
+        return frame
 
     def within_agentic(self) -> bool:
         """Whether this frame or one above it is a graph or an agent."""

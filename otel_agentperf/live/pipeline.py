@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING
 from opentelemetry import baggage
 from opentelemetry._logs import LoggerProvider, get_logger
 from opentelemetry.metrics import MeterProvider, get_meter
-from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
+from opentelemetry.trace import Span, Status, StatusCode, TracerProvider, get_current_span
 
 from otel_agentperf import config, guard, semconv
 from otel_agentperf._version import VERSION
 from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.baselines.normals import Normals
+from otel_agentperf.budgets import BudgetLimit
 from otel_agentperf.fingerprint import Fingerprinter
-from otel_agentperf.live import evaluation, loops, samples
+from otel_agentperf.live import budgets, evaluation, loops, samples
 from otel_agentperf.live.attributes import Attributes, add_operation, add_run
+from otel_agentperf.live.budgets.configured import Configured
+from otel_agentperf.live.budgets.loops import look
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import AGENTIC, Frame
 from otel_agentperf.live.learning import Learner
@@ -47,6 +50,7 @@ from otel_agentperf.model import (
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.reading.finished import finished
+from otel_agentperf.rules.base import Group
 from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
 
 if TYPE_CHECKING:
@@ -95,6 +99,11 @@ class Pipeline:
             self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine)
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
+        self.budgets = Configured(self.settings, self.engine.evictions)
+        if self.budgets.is_any:
+            budgets.use()
+            if self.budgets.counts_alarms and not any(rule.group is Group.REPETITION for rule in self.engine.rules):
+                budgets.say_once("the rules of repetition are switched off, and no repetition alarm is raised")
         self.requests = RecentRequests()
         self.outcomes = RecentOutcomes()
         chosen = self.settings
@@ -121,6 +130,7 @@ class Pipeline:
         if self.learner is not None:
             self.learner.renew()
         self.outcomes.renew()
+        self.budgets.renew()
         if self._metrics is not None:
             self._metrics.renew()
 
@@ -147,8 +157,10 @@ class Pipeline:
             session_id: the conversation id, for an outermost operation.
         """
         frame = Frame(kind, name, span, start_ns, parent)
+        begins_run = False
         if kind in AGENTIC:
             if parent is None or parent.run is None or not parent.within_agentic():
+                begins_run = True
                 frame.run = self.engine.begin(name, session_id or session_from_baggage(), start_ns)
                 frame.owns_run = True
                 self._open_roots.add(frame)
@@ -158,7 +170,20 @@ class Pipeline:
             frame.agent, frame.is_agent = name, True
         elif kind in BILLED_BY_TOKEN:
             self.requests.remember(frame, name)
+        if budgets.in_use:
+            self._join_budgets(frame, session_id, begins_run=begins_run or parent is None)
         return frame
+
+    @staticmethod
+    def session_from_baggage() -> str | None:
+        """`session.id` in the current baggage, if there is one."""
+        return session_from_baggage()
+
+    def _join_budgets(self, frame: Frame, session_id: str | None, *, begins_run: bool) -> None:
+        of_run = None
+        if begins_run and self.budgets.is_any:
+            of_run = self.budgets.begin(frame, session_id or session_from_baggage())
+        budgets.join(frame, of_run)
 
     # -- closing ---------------------------------------------------------------------------
 
@@ -237,6 +262,8 @@ class Pipeline:
     def drop(self, frame: Frame) -> None:
         """End the span of a frame that could not be closed, after an error of ours, and forget its run."""
         if frame.owns_run and frame.run is not None:
+            if frame.budgets:
+                budgets.run_ends(frame)
             self._open_roots.discard(frame)
             self.engine.forget(frame.run)
         if frame.span.is_recording():
@@ -298,11 +325,19 @@ class Pipeline:
                 while above is not None:
                     above.add(operation)
                     above = above.parent
+            if frame.budgets:
+                budgets.charge(frame.budgets, operation)
         run = frame.run
         if run is None:
             run = self._implicit_run(frame)
         if not frame.owns_run:
-            return self.engine.observe(run, operation)
+            news = self.engine.observe(run, operation)
+            if frame.budgets:
+                said = (*news, *look(self.engine, frame, run, operation))
+                budgets.note_alarms(frame.budgets, run, said)
+            return news
+        if frame.budgets:
+            budgets.run_ends(frame)
         self._open_roots.discard(frame)
         summary, news = self.engine.finish(run, operation)
         self.outcomes.add(operation.end_ns, failed=operation.outcome is None and not summary.success)
@@ -338,6 +373,20 @@ class Pipeline:
             for each in between:
                 each.run = run
         return run
+
+    def budget_reached(
+        self, account: budgets.Account, limit: BudgetLimit, frame: Frame | None, timestamp_ns: int
+    ) -> None:
+        """Tell of a limit that is reached: on the nearest span that records, on the run's, and in the metric."""
+        spans: list[Span] = []
+        if frame is not None:
+            nearest, root = frame.recording_span(), frame.root().span
+            spans = [span for span in (nearest, root) if span is not None and span.is_recording()]
+        elif (current := get_current_span()).is_recording():
+            spans = [current]
+        self._emitter.emit_exceeded(account.exceeded(limit), list(dict.fromkeys(spans)), timestamp_ns)
+        if self._metrics is not None:
+            self._metrics.budget_exceeded(limit.value, account.scope.value)
 
     def announce(self, news: Iterable[Suggestion], frame: Frame, timestamp_ns: int) -> None:
         """Emit suggestions on the span of a frame, or on the nearest one above that records."""

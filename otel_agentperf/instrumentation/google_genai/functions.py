@@ -16,10 +16,11 @@ from opentelemetry import context as context_api
 from opentelemetry.context import Context
 
 from otel_agentperf import guard, semconv
+from otel_agentperf.budgets import BudgetExceeded
 from otel_agentperf.fingerprint import ArgumentPrints, canonical_bytes
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, error_type
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import content, frames, services
+from otel_agentperf.live import budgets, content, frames, services
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Pipeline
@@ -43,6 +44,8 @@ def wrap_invoke(switch: Switch) -> MakeWrapper:
         @wraps(wrapped)
         def invoke_function_from_dict_args(args: Any, function_to_invoke: Any, *more: Any, **named: Any) -> Any:
             active = switch.active()
+            if active is not None and budgets.in_use:
+                budgets.check(active)  # the SDK tells the model that it failed, and its next request is refused
             opened = None if active is None else _open(switch, active, args, function_to_invoke)
             if active is None or opened is None:
                 return wrapped(args, function_to_invoke, *more, **named)
@@ -68,6 +71,8 @@ def wrap_ainvoke(switch: Switch) -> MakeWrapper:
             args: Any, function_to_invoke: Any, *more: Any, **named: Any
         ) -> Any:
             active = switch.active()
+            if active is not None and budgets.in_use:
+                budgets.check(active)  # the SDK tells the model that it failed, and its next request is refused
             opened = None if active is None else _open(switch, active, args, function_to_invoke)
             if active is None or opened is None:
                 return await wrapped(args, function_to_invoke, *more, **named)
@@ -133,6 +138,8 @@ def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: 
         if service is not None:
             services.bill(active, service, switch.tracer, frame, frame.start_ns, ended_ns)
         outcome = "cancelled" if cancelled else None
+        if isinstance(cause, BudgetExceeded):
+            outcome = semconv.OUTCOME_BUDGET_EXCEEDED
         active.close(frame, attributes, error_type=failed, outcome=outcome, tool=call, end_ns=ended_ns)
     except BaseException:
         active.drop(frame)

@@ -30,6 +30,7 @@ from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.instrumentation.google_genai.endpoints import interaction
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, Patches
 from otel_agentperf.instrumentation.switch import Switch
+from otel_agentperf.live import budgets
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.pricing import interaction_usage
 
@@ -79,6 +80,8 @@ def _wrap_create(switch: Switch, *, at_once: bool = False) -> MakeWrapper:
             active = switch.active()
             if active is None:
                 return wrapped(self, *args, **kwargs)
+            if budgets.in_use and calls.CURRENT.get() is None:
+                budgets.check(active)
             pending = _Pending(active)
             if at_once:
                 _begin_from_keywords(switch, pending, self, kwargs)
@@ -106,6 +109,8 @@ def _wrap_acreate(switch: Switch, *, at_once: bool = False) -> MakeWrapper:
             active = switch.active()
             if active is None:
                 return await wrapped(self, *args, **kwargs)
+            if budgets.in_use and calls.CURRENT.get() is None:
+                budgets.check(active)
             pending = _Pending(active)
             if at_once:
                 _begin_from_keywords(switch, pending, self, kwargs)

@@ -19,8 +19,10 @@ from otel_agentperf.instrumentation.google_genai import caches, opening
 from otel_agentperf.instrumentation.google_genai import call as calls
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.instrumentation.google_genai.endpoints import classify
+from otel_agentperf.instrumentation.google_genai.holding import hold
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch
+from otel_agentperf.live import budgets
 from otel_agentperf.live.pipeline import Pipeline
 
 _NO_BODY: Mapping[str, Any] = {}
@@ -78,6 +80,8 @@ def wrap_request(switch: Switch) -> MakeWrapper:
             active = switch.active()
             if active is None:
                 return wrapped(self, http_method, path, request_dict, http_options, *more, **named)
+            if budgets.in_use:
+                hold(active, http_method, path, request_dict)
             call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
                 response = wrapped(self, http_method, path, request_dict, http_options, *more, **named)
@@ -117,6 +121,8 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
             active = switch.active()
             if active is None:
                 return await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
+            if budgets.in_use:
+                hold(active, http_method, path, request_dict)
             call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
                 response = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
@@ -174,6 +180,8 @@ def _stream(
     options: Any,
     inner: Generator[Any, None, None],
 ) -> Generator[Any, None, None]:
+    if budgets.in_use:
+        hold(active, http_method, path, body)
     call = _begin(switch, active, client, http_method, path, body, options, True)  # noqa: FBT003 - streamed
     if call is None:
         yield from inner
@@ -218,6 +226,8 @@ def wrap_async_request_streamed(switch: Switch) -> MakeWrapper:
             active = switch.active()
             call = None
             if active is not None:
+                if budgets.in_use:
+                    hold(active, http_method, path, request_dict)
                 call = _begin(switch, active, self, http_method, path, request_dict, http_options, True)  # noqa: FBT003 - a stream
             if call is None:
                 return await wrapped(self, http_method, path, request_dict, http_options, *more, **named)

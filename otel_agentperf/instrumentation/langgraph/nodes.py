@@ -12,10 +12,11 @@ from opentelemetry import context as context_api
 from opentelemetry.context import Context
 
 from otel_agentperf import guard, semconv
+from otel_agentperf.budgets import BudgetExceeded
 from otel_agentperf.instrumentation.langgraph import outcomes
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, error_type
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import frames, loops, services
+from otel_agentperf.live import budgets, frames, loops, services
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import NodeStep, OperationKind
@@ -32,6 +33,8 @@ def wrap_run(switch: Switch) -> MakeWrapper:
         @wraps(wrapped)
         def run_with_retry(task: Any, *args: Any, **kwargs: Any) -> Any:
             active = switch.active()
+            if active is not None and budgets.in_use:
+                _hold(active, task)
             opened = None if active is None else _open(switch, active, task)
             if active is None or opened is None:
                 return wrapped(task, *args, **kwargs)
@@ -55,6 +58,8 @@ def wrap_arun(switch: Switch) -> MakeWrapper:
         @wraps(wrapped)
         async def arun_with_retry(task: Any, *args: Any, **kwargs: Any) -> Any:
             active = switch.active()
+            if active is not None and budgets.in_use:
+                _hold(active, task)
             opened = None if active is None else _open(switch, active, task)
             if active is None or opened is None:
                 return await wrapped(task, *args, **kwargs)
@@ -112,8 +117,10 @@ def wrap_should_retry(switch: Switch) -> MakeWrapper:
     def make(wrapped: AnyFunction) -> AnyFunction:
         @wraps(wrapped)
         def _should_retry_on(*args: Any, **kwargs: Any) -> Any:
-            answer = wrapped(*args, **kwargs)
             error = args[1] if len(args) > 1 else kwargs.get("exc")
+            if isinstance(error, BudgetExceeded):
+                return False  # whatever the policy says: it would be raised again
+            answer = wrapped(*args, **kwargs)
             if isinstance(error, Exception) and switch.active() is not None:
                 _failed_attempt(error, retryable=bool(answer))
             return answer
@@ -121,6 +128,17 @@ def wrap_should_retry(switch: Switch) -> MakeWrapper:
         return _should_retry_on
 
     return make
+
+
+def _hold(active: Pipeline, task: Any) -> None:
+    """Hold the budgets before a node runs. Outside of any guard: what this raises is meant for the program."""
+    if _is_step(task):
+        budgets.check(active, is_step=True)
+
+
+@guard.guarded("langgraph.node.hold", None, timed=False)
+def _is_step(task: Any) -> bool:
+    return not _is_hidden(task)
 
 
 def _is_hidden(task: Any) -> bool:

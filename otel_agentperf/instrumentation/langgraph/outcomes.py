@@ -8,6 +8,7 @@ import concurrent.futures
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
 from otel_agentperf import semconv
+from otel_agentperf.budgets import BudgetExceeded
 from otel_agentperf.instrumentation.patching import error_type
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.model import OperationKind
@@ -17,6 +18,7 @@ PARENT_COMMAND = "parent_command"
 CANCELLED = "cancelled"
 CACHE_HIT = semconv.OUTCOME_CACHE_HIT
 ABANDONED = "abandoned"
+BUDGET_EXCEEDED = semconv.OUTCOME_BUDGET_EXCEEDED
 DRAINED = "drained"
 
 
@@ -24,7 +26,7 @@ def of(error: BaseException | None) -> tuple[str | None, str | None]:
     """Tell an error from a way of ending that LangGraph expresses as an exception.
 
     Returns:
-        `error.type` and outcome; both `None` for a plain success.
+        `error.type` and outcome; both `None` for a plain success. What a budget has stopped has both.
     """
     if error is None:
         return None, None
@@ -38,7 +40,7 @@ def of(error: BaseException | None) -> tuple[str | None, str | None]:
         return None, CANCELLED
     if isinstance(error, GeneratorExit):
         return None, ABANDONED
-    return error_type(error), None
+    return error_type(error), BUDGET_EXCEEDED if isinstance(error, BudgetExceeded) else None
 
 
 def interrupt_run(frame: Frame | None) -> None:

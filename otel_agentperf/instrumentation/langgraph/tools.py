@@ -21,7 +21,7 @@ from otel_agentperf.fingerprint import ArgumentPrints
 from otel_agentperf.instrumentation.langgraph import outcomes, tool_prints
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch, leave
-from otel_agentperf.live import content, frames, services
+from otel_agentperf.live import budgets, content, frames, services
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.pipeline import Attributes, Pipeline
 from otel_agentperf.model import OperationKind
@@ -36,6 +36,8 @@ def wrap_run(switch: Switch) -> MakeWrapper:
         @wraps(wrapped)
         def run(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
             active = switch.active()
+            if active is not None and budgets.in_use:
+                budgets.check(active)
             opened = None if active is None else _open(switch, active, self, tool_input, kwargs)
             if active is None or opened is None:
                 return wrapped(self, tool_input, *args, **kwargs)
@@ -59,6 +61,8 @@ def wrap_arun(switch: Switch) -> MakeWrapper:
         @wraps(wrapped)
         async def arun(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
             active = switch.active()
+            if active is not None and budgets.in_use:
+                budgets.check(active)
             opened = None if active is None else _open(switch, active, self, tool_input, kwargs)
             if active is None or opened is None:
                 return await wrapped(self, tool_input, *args, **kwargs)

@@ -54,6 +54,8 @@ class Metrics:
         self._sessions = Sessions(engine)
         told = (semconv.SUGGESTION_TYPE, semconv.SUGGESTION_RULE, semconv.SUGGESTION_LEVEL)
         self._suggestions = Sums(Bounded(semconv.METRIC_SUGGESTIONS, told, names, self._capped))
+        held = (semconv.BUDGET_LIMIT, semconv.BUDGET_SCOPE)
+        self._budgets = Sums(Bounded(semconv.METRIC_BUDGET_EXCEEDED, held, names, self._capped))
         self._backlog = Backlog()
         self._waiting = self._backlog.waiting
         # Bound once: every operation passes here.
@@ -74,6 +76,12 @@ class Metrics:
             (semconv.METRIC_RUNS, "{run}", "Finished runs by outcome", self._runs.runs.observations),
             (semconv.METRIC_SUGGESTIONS, "{suggestion}", "Suggestions made", self._suggestions.observations),
             (semconv.METRIC_OVER_BUDGET, "{session}", "Sessions that went over their budget", self._over_budget),
+            (
+                semconv.METRIC_BUDGET_EXCEEDED,
+                "{budget}",
+                "Limits of budgets that were reached",
+                self._budgets.observations,
+            ),
             (semconv.METRIC_INTERNAL_TIME, "s", "Time spent inside otel-agentperf", _internal_time),
             (semconv.METRIC_INTERNAL_ERRORS, "{error}", "Errors inside otel-agentperf", _errors),
             (semconv.METRIC_EVICTIONS, "{eviction}", "State dropped to stay within bounds", self._evictions),
@@ -167,6 +175,10 @@ class Metrics:
             session.over_budget = True
             self._note(self._sessions.exceeded)
 
+    def budget_exceeded(self, limit: str, scope: str) -> None:
+        """Count a limit of a budget that was reached."""
+        self._note(self._budgets.add, (limit, scope), 1)
+
     def _note(self, function: Callable[..., None], *arguments: object) -> None:
         self._waiting.append((function, *arguments))
         if len(self._waiting) > MOST:
@@ -175,7 +187,7 @@ class Metrics:
     def renew(self) -> None:
         """Begin anew in a child process: a thread that it does not have may hold a lock, and the sums are its parent's."""
         self._backlog.renew()
-        for counted in (self._requests, self._runs, self._sessions, self._suggestions):
+        for counted in (self._requests, self._runs, self._sessions, self._suggestions, self._budgets):
             counted.renew()
         self._capped.clear()
         forked.begin_anew(self._meter)
