@@ -25,6 +25,9 @@ ENVIRONMENTS = ("2x", "oldest", "3x")
 NEWER_PYTHONS = {"3.12": "3x", "3.13": "2x", "3.14": "3x"}
 """And the environment that each is tried with: by turns, as each takes its time."""
 EVERYTHING = ("--all-extras", "--group")
+KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Nor shall they compile this package, whatever the machine's own settings are."""
+ON_EVERY_CORE = ("--numprocesses", "logical", "--dist", "worksteal")
 
 
 def _in_environment(
@@ -35,7 +38,7 @@ def _in_environment(
     session.run(
         *("uv", "run", "--quiet", "--locked", "--exact", "--python", python, *contents, *command),
         # Many tests start programs of their own: these shall not compile the libraries again each time.
-        env={"UV_PROJECT_ENVIRONMENT": str(WORK / name), "UV_COMPILE_BYTECODE": "1", **env},
+        env={"UV_PROJECT_ENVIRONMENT": str(WORK / name), "UV_COMPILE_BYTECODE": "1", **KEEP_BYTECODE, **env},
         external=True,
     )
 
@@ -66,13 +69,13 @@ def types(session: nox.Session) -> None:
 
 def _tests(session: nox.Session, environment: str, *options: str) -> None:
     COVERAGE.mkdir(parents=True, exist_ok=True)
-    for old in COVERAGE.glob(f".coverage.{environment}.*"):
+    for old in COVERAGE.glob(f".coverage.{environment}*"):
         old.unlink()
     _in_environment(
         session,
         environment,
         (*EVERYTHING, f"env-{environment}"),
-        *("coverage", "run", "-m", "pytest", *options, *session.posargs),
+        *("pytest", *ON_EVERY_CORE, "--cov", "--cov-report=", *options, *session.posargs),
         COVERAGE_FILE=str(COVERAGE / f".coverage.{environment}"),
     )
 
@@ -112,7 +115,8 @@ def tests_newer_python(session: nox.Session, python_version: str) -> None:
     if interpreter is None:
         session.skip(f"NOT RUN: Python {python_version} is not on this machine")
     environment = (*EVERYTHING, f"env-{NEWER_PYTHONS[python_version]}")
-    _in_environment(session, python_version, environment, "pytest", *session.posargs, python=interpreter)
+    command = ("pytest", *ON_EVERY_CORE, *session.posargs)
+    _in_environment(session, python_version, environment, *command, python=interpreter)
 
 
 def _interpreter(version: str) -> str | None:

@@ -33,6 +33,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILDER_CONFIG = ROOT / "collector-config" / "builder.yaml"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.158.0"
+# The compiler collects its garbage a quarter of the time, which takes a quarter less CPU; memory stays in bounds.
+COMPILER = {"CGO_ENABLED": "0", "GOGC": "400", "GOMEMLIMIT": "3GiB"}
 # Of a log, what a reader needs to see why a build failed.
 ERROR_LINES = 40
 KEPT_DAYS = 30
@@ -94,10 +96,10 @@ def build_collector(target: Path) -> None:
     """Build the Collector of collector-config/builder.yaml with the Collector's own builder."""
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        run("go", "install", BUILDER, env={"GOBIN": scratch})
+        run("go", "install", BUILDER, env={**COMPILER, "GOBIN": scratch})
         config = re.sub(r"(?m)^(\s+output_path:).*$", rf"\1 {work / 'out'}", BUILDER_CONFIG.read_text())
         (work / "builder.yaml").write_text(config)
-        run(work / "builder", "--config", work / "builder.yaml", "--ldflags", "-s -w", env={"CGO_ENABLED": "0"})
+        run(work / "builder", "--config", work / "builder.yaml", "--ldflags", "-s -w", env=COMPILER)
         shutil.move(work / "out" / "otelcol-agentperf", target / "otelcol")
 
 
@@ -118,7 +120,7 @@ def tool_builder(module: str, version: str, package: str, program: str) -> Calla
             (work / "go.mod").write_text(f"{ours}\ntool {package}\n\nrequire {module} {version}\n")
             (work / "go.sum").write_bytes((source / "go.sum").read_bytes())
             flags = ("-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", target / program)
-            run("go", "build", *flags, package, cwd=work, env={"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"})
+            run("go", "build", *flags, package, cwd=work, env={**COMPILER, "GOFLAGS": "-buildvcs=false"})
 
     return build
 
@@ -162,7 +164,7 @@ def go_installer(package: str, version: str) -> Callable[[Path], None]:
     """How to have a program that `go install` builds by itself."""
 
     def build(target: Path) -> None:
-        run("go", "install", "-trimpath", f"{package}@{version}", env={"GOBIN": str(target), "CGO_ENABLED": "0"})
+        run("go", "install", "-trimpath", f"{package}@{version}", env={**COMPILER, "GOBIN": str(target)})
 
     return build
 

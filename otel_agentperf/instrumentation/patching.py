@@ -2,7 +2,8 @@
 
 The functions we replace are partly private, so each is looked up defensively: a missing one
 is said once in the log and the rest goes on. Another library may wrap the same function after
-us; then ours stays beneath it when we uninstrument, as a plain pass-through.
+us; then ours stays beneath it when we uninstrument, as a plain pass-through. What a library
+loads only when it is needed is not loaded for us: it is patched as it is imported.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import wrapt
 from packaging.version import InvalidVersion, Version
 
+from otel_agentperf import guard
 from otel_agentperf.budgets import ERROR_TYPE, BudgetExceeded
 
 _logger = logging.getLogger("otel_agentperf")
@@ -39,6 +42,7 @@ class Patches:
     def __init__(self) -> None:
         self._replaced: list[_Replaced] = []
         self._missed: set[str] = set()
+        self._times_restored = 0
 
     def replace(self, module: str, path: str, make_wrapper: MakeWrapper, *, required: bool = True) -> bool:
         """Replace `path` (such as ``"Pregel.stream"``) in a module by a wrapper around it.
@@ -71,8 +75,25 @@ class Patches:
         self._replaced.append(_Replaced(owner, name, original, wrapper, inherited))
         return True
 
+    def once_imported(self, module: str, patch: Callable[[], object]) -> None:
+        """Make replacements in a module as soon as it has been imported: now, if it is, or in the import itself.
+
+        Args:
+            module: dotted name of the module, which need not exist.
+            patch: makes the replacements; not called where they were all put back before the import.
+        """
+        began_after = self._times_restored
+
+        @guard.guarded("patching.import", None, timed=False)
+        def imported(_module: Any) -> None:
+            if self._times_restored == began_after:
+                patch()
+
+        wrapt.register_post_import_hook(imported, module)
+
     def restore(self) -> None:
         """Put every original back, except where someone has wrapped ours since."""
+        self._times_restored += 1
         for item in reversed(self._replaced):
             if getattr(item.owner, item.name, None) is not item.wrapper:
                 continue

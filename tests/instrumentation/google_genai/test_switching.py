@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from google import genai
 
 from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
@@ -158,6 +159,53 @@ def _interactions() -> list[Any]:
         interactions.AsyncInteractions.create,
         basesdk.BaseSDK.do_request,
         basesdk.AsyncBaseSDK.do_request_async,
-        vars(utils)["retry"],
-        vars(utils)["retry_async"],
+        utils.retry,
+        utils.retry_async,
     ]
+
+
+LATE = """
+import sys
+from google import genai
+from google.genai import types
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
+import otel_agentperf
+
+what, address = sys.argv[1:]
+exporter, provider = InMemorySpanExporter(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+
+def loaded():
+    return sum(name.startswith(("google.genai._gaos", "google.genai._interactions")) for name in sys.modules)
+
+before = loaded()
+otel_agentperf.instrument()
+client = genai.Client(api_key="loopback", vertexai=False, http_options=types.HttpOptions(base_url=address))
+added = loaded() - before
+if what == "off":
+    GoogleGenAIInstrumentor().uninstrument()
+elif what == "again":
+    GoogleGenAIInstrumentor().uninstrument()
+    GoogleGenAIInstrumentor().instrument()
+client.interactions.create(model="gemini-2.5-flash", input="hello")
+print(added, ",".join(span.name for span in exporter.get_finished_spans()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(genai.Client, "interactions"), reason=f"google-genai {genai.__version__} has none")
+@pytest.mark.parametrize(("what", "names"), [("on", GEMINI), ("off", ""), ("again", GEMINI)])
+def test_interactions_are_loaded_when_the_program_asks_for_them_and_seen_from_the_first(what: str, names: str) -> None:
+    with GeminiServer() as server:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", LATE, what, server.base_url],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+    assert done.stdout.strip() == f"0 {names}".strip()
