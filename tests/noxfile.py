@@ -75,7 +75,7 @@ def _tests(session: nox.Session, environment: str, *options: str) -> None:
         session,
         environment,
         (*EVERYTHING, f"env-{environment}"),
-        *("pytest", *ON_EVERY_CORE, "--cov", "--cov-report=", *options, *session.posargs),
+        *("pytest", *ON_EVERY_CORE, "--cov", "--cov-report=", "--cov-fail-under=0", *options, *session.posargs),
         COVERAGE_FILE=str(COVERAGE / f".coverage.{environment}"),
     )
 
