@@ -51,7 +51,7 @@ def test_a_store_and_its_export_answer_alike(tmp_path: Path) -> None:
         assert one.days(subject, Measure.COST_USD) == other.days(subject, Measure.COST_USD)
 
 
-def test_what_it_says_of_itself_is_how_it_is_read(tmp_path: Path) -> None:
+def test_what_it_says_of_itself_is_how_it_is_read() -> None:
     """By the description in the module, and nothing of this package."""
     tally = made_up(3, 200)
     document = json.loads(gzip.decompress(portable.written(tally.all())))
