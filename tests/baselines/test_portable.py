@@ -67,7 +67,7 @@ def test_what_it_says_of_itself_is_how_it_is_read() -> None:
     assert max(values) == pytest.approx(known.normal(PLAN, Measure.DURATION_S).quantile(1))  # pyright: ignore[reportOptionalMemberAccess]
 
 
-DOCUMENT = {"format": portable.FORMAT, "version": 1, "relative_error": 0.01, "subjects": []}
+DOCUMENT: dict[str, object] = {"format": portable.FORMAT, "version": 1, "relative_error": 0.01, "subjects": []}
 
 
 @pytest.mark.parametrize(
