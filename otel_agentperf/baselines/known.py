@@ -11,11 +11,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from otel_agentperf.baselines.normals import Day, Measure, Outcomes
 from otel_agentperf.baselines.sketch import Sketch, key_of, value_of
-from otel_agentperf.baselines.tally import KEPT_DAYS, MEASURES, UNITS, Cell
+from otel_agentperf.baselines.tally import MEASURES, UNITS, Cell
 
 HALF_LIFE_DAYS = 14.0
 _ROUNDING = 1 - 1e-12
@@ -32,11 +32,14 @@ class Table:
 
     __slots__ = ("_keys", "_units", "_up_to", "mean", "samples", "weight")
 
-    def __init__(self, measure: Measure, days: Iterable[tuple[float, Sketch]]) -> None:
+    def __init__(self, measure: Measure, days: Iterable[tuple[float, Sketch]], past: Table | None = None) -> None:
         bins: dict[int, float] = defaultdict(float)
         self._units = UNITS[measure]
         self.samples = 0
         total = 0.0
+        if past is not None:
+            bins.update(past.bins())
+            self.samples, total = past.samples, past.mean * past.weight * self._units
         for weight, sketch in days:
             for key, count in sketch.bins.items():
                 bins[key] += weight * count
@@ -49,6 +52,13 @@ class Table:
             self.weight += bins[key]
             self._up_to.append(self.weight)
         self.mean = total / self._units / self.weight if self.weight else 0.0
+
+    def bins(self) -> Iterator[tuple[int, float]]:
+        """The keys of its bins with their weights."""
+        below = 0.0
+        for key, up_to in zip(self._keys, self._up_to, strict=True):
+            yield key, up_to - below
+            below = up_to
 
     def quantile(self, share: float) -> float:
         """The value that this share of them, 0 to 1, does not exceed, within 1 %."""
@@ -81,19 +91,19 @@ class Knowledge:
 NOTHING = Knowledge({}, None)
 
 
-def days_of(layers: Iterable[Mapping[int, Cell]], today: int, *, with_today: bool) -> dict[int, Cell]:
+def days_of(layers: Iterable[Mapping[int, Cell]], first: int, last: int | None) -> dict[int, Cell]:
     """The days of a subject from several places, put together.
 
     Args:
         layers: its days, from each place; they are left as they are.
-        today: days since 1970-01-01. What is older than `KEPT_DAYS` is left out.
-        with_today: whether this day counts too, and what a clock put after it.
+        first: the first day that counts.
+        last: the last one; all that a clock told where absent.
     """
     days: dict[int, Cell] = {}
     copied: set[int] = set()
     for layer in layers:
         for day, cell in layer.items():
-            if day <= today - KEPT_DAYS or (day >= today and not with_today):
+            if day < first or (last is not None and day > last):
                 continue
             own = days.get(day)
             if own is None:
@@ -106,23 +116,29 @@ def days_of(layers: Iterable[Mapping[int, Cell]], today: int, *, with_today: boo
     return days
 
 
-def knowledge_of(days: Mapping[int, Cell], today: int) -> Knowledge:
-    """Weigh days by their age."""
+def knowledge_of(days: Mapping[int, Cell], today: int, past: Knowledge = NOTHING) -> Knowledge:
+    """Weigh days by their age.
+
+    Args:
+        days: those that are to be weighed.
+        today: what their age is counted from.
+        past: what is known of other days, weighed on the same day.
+    """
     if not days:
-        return NOTHING
+        return past
     weighted = [(weight_of(today - day), cell) for day, cell in sorted(days.items())]
     tables = {
-        measure: Table(measure, found)
+        measure: Table(measure, found, past.tables.get(measure))
         for measure in MEASURES
         if (found := [(weight, cell.sketches[measure]) for weight, cell in weighted if measure in cell.sketches])
     }
-    ended = sum(cell.successes + cell.failures for _, cell in weighted)
+    before = past.outcomes if past.outcomes is not None else Outcomes(0.0, 0.0, 0)
     outcomes = Outcomes(
-        sum(weight * cell.successes for weight, cell in weighted),
-        sum(weight * cell.failures for weight, cell in weighted),
-        ended,
+        before.successes + sum(weight * cell.successes for weight, cell in weighted),
+        before.failures + sum(weight * cell.failures for weight, cell in weighted),
+        before.samples + sum(cell.successes + cell.failures for _, cell in weighted),
     )
-    return Knowledge(tables, outcomes if ended else None)
+    return Knowledge({**past.tables, **tables}, outcomes if outcomes.samples else None)
 
 
 def days_told(days: Mapping[int, Cell], measure: Measure) -> Sequence[Day]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from otel_agentperf.baselines.known import Knowledge, Table, days_of, days_told, knowledge_of
 from otel_agentperf.baselines.normals import Day, Measure, Outcomes, Subject
-from otel_agentperf.baselines.tally import Cell
+from otel_agentperf.baselines.tally import KEPT_DAYS, Cell
 
 MOST_LOADED = 20_000
 """Subjects. One takes about 5 kB."""
@@ -22,8 +22,8 @@ MOST_LOADED = 20_000
 class Source(Protocol):
     """Something that holds days of subjects."""
 
-    def cells(self, subject: Subject) -> Mapping[int, Cell]:
-        """The days of a subject; empty where it was never seen."""
+    def cells(self, subject: Subject, since: int = 0) -> Mapping[int, Cell]:
+        """The days of a subject from one on; empty where it was never seen."""
         ...
 
     def models_of(self, graph: str, node: str) -> Sequence[str]:
@@ -54,6 +54,8 @@ class LearnedNormals:
         self._with_today = with_today
         self._lock = lock if lock is not None else nullcontext()
         self._known: dict[Subject, Knowledge] = {}
+        self._past: dict[Subject, Knowledge] = {}
+        """Of the days before, where this day counts too: there is more to know of this one every second."""
         self._days: dict[tuple[Subject, Measure], Sequence[Day]] = {}
         self._models: dict[tuple[str, str], Sequence[str]] = {}
 
@@ -73,7 +75,8 @@ class LearnedNormals:
         found = self._days.get(key)
         if found is None:
             with self._lock:
-                found = self._days[key] = days_told(self._cells(subject), measure)
+                last = None if self._with_today else self.today - 1
+                found = self._days[key] = days_told(self._cells(subject, self._first, last), measure)
                 _bound(self._days)
         return found
 
@@ -90,13 +93,25 @@ class LearnedNormals:
 
     def _load(self, subject: Subject) -> Knowledge:
         with self._lock:
-            known = self._known[subject] = knowledge_of(self._cells(subject), self.today)
+            if not self._with_today:
+                known = knowledge_of(self._cells(subject, self._first, self.today - 1), self.today)
+            else:
+                past = self._past.get(subject)
+                if past is None:
+                    past = knowledge_of(self._cells(subject, self._first, self.today - 1), self.today)
+                    self._past[subject] = past
+                    _bound(self._past)
+                known = knowledge_of(self._cells(subject, self.today, None), self.today, past)
+            self._known[subject] = known
             _bound(self._known)
         return known
 
-    def _cells(self, subject: Subject) -> Mapping[int, Cell]:
-        layers = [source.cells(subject) for source in self._sources()]
-        return days_of(layers, self.today, with_today=self._with_today)
+    @property
+    def _first(self) -> int:
+        return self.today - KEPT_DAYS + 1
+
+    def _cells(self, subject: Subject, first: int, last: int | None) -> Mapping[int, Cell]:
+        return days_of([source.cells(subject, first) for source in self._sources()], first, last)
 
     def forget(self, subjects: AbstractSet[Subject]) -> None:
         """Load these anew when they are asked for next: there is more to know of them.

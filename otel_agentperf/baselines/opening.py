@@ -33,8 +33,8 @@ class Baseline(Protocol):
         """The last day of which anything is known."""
         ...
 
-    def cells(self, subject: Subject) -> Mapping[int, Cell]:
-        """The days of a subject."""
+    def cells(self, subject: Subject, since: int = 0) -> Mapping[int, Cell]:
+        """The days of a subject from one on."""
         ...
 
     def models_of(self, graph: str, node: str) -> Sequence[str]:

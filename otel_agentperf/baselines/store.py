@@ -33,7 +33,7 @@ MOST_SUBJECTS = 100_000
 _WAL_BYTES = 4 << 20
 _CELLS = """
 SELECT day, cell FROM days
-WHERE subject = (SELECT id FROM subjects WHERE kind = ? AND graph = ? AND node = ? AND name = ?)"""
+WHERE subject = (SELECT id FROM subjects WHERE kind = ? AND graph = ? AND node = ? AND name = ?) AND day >= ?"""
 _SUBJECT = "SELECT id FROM subjects WHERE kind = ? AND graph = ? AND node = ? AND name = ?"
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process, kept from being closed."""
@@ -81,8 +81,8 @@ class Store:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def cells(self, subject: Subject) -> Mapping[int, Cell]:
-        """The days of a subject; empty where it was never seen.
+    def cells(self, subject: Subject, since: int = 0) -> Mapping[int, Cell]:
+        """The days of a subject from one on; empty where it was never seen.
 
         Raises:
             RefusedError: the file is newer, or another program's.
@@ -90,7 +90,7 @@ class Store:
         """
 
         def read() -> dict[int, Cell]:
-            rows = self._read(_CELLS, _key(subject))
+            rows = self._read(_CELLS, (*_key(subject), since))
             return {day: unpacked(cell) for day, cell in rows}
 
         return self._mending(read)

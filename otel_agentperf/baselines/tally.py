@@ -187,9 +187,10 @@ class Tally:
 
     # -- as a source of what is known ----------------------------------------------------------
 
-    def cells(self, subject: Subject) -> Mapping[int, Cell]:
-        """The days of a subject; empty where it was never seen."""
-        return self.subjects.get(subject, {})
+    def cells(self, subject: Subject, since: int = 0) -> Mapping[int, Cell]:
+        """The days of a subject from one on; empty where it was never seen."""
+        days = self.subjects.get(subject, {})
+        return {day: cell for day, cell in days.items() if day >= since} if since else days
 
     def models_of(self, graph: str, node: str) -> list[str]:
         """The models that a node was seen to use."""

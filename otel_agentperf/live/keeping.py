@@ -157,9 +157,9 @@ class _Careful:
         self._store = store
         self._say = say
 
-    def cells(self, subject: Subject) -> Mapping[int, Cell]:
-        """The days of a subject."""
-        return self._try(lambda: self._store.cells(subject), {})
+    def cells(self, subject: Subject, since: int = 0) -> Mapping[int, Cell]:
+        """The days of a subject from one on."""
+        return self._try(lambda: self._store.cells(subject, since), {})
 
     def models_of(self, graph: str, node: str) -> Sequence[str]:
         """The models that a node was seen to use."""

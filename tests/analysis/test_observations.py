@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
@@ -33,8 +34,6 @@ from tests.analysis.programs import Writer, play
 from tests.replay.replaying import put, replayed
 from tests.replay.test_live_and_replayed import SETTINGS, encoded
 from tests.telemetry import Telemetry, observed
-
-import pytest
 
 
 def taught(telemetry: Telemetry) -> Tally:
@@ -108,7 +107,7 @@ def learned(*operations: Operation, **how: bool) -> dict[object, list[Values]]:
         usd = float(cost.total_usd) if cost is not None and cost.total_usd is not None else float("nan")
         columns.add(each, traits_of(each), usd)
         totals.unpriced_calls += cost is not None and cost.total_usd is None
-    summary = RunSummary("flow", None, 0, 1, totals, (), 100, None, True, None, (), columns=columns)  # noqa: FBT003 - it succeeded
+    summary = RunSummary("flow", None, 0, 1, totals, (), 100, None, True, None, (), columns=columns)
     found: dict[object, list[Values]] = {}
     for subject, values in observations(summary, ROOT, **how):
         found.setdefault(subject, []).append(values)

@@ -51,7 +51,7 @@ def test_a_store_and_its_export_answer_alike(tmp_path: Path) -> None:
         assert one.days(subject, Measure.COST_USD) == other.days(subject, Measure.COST_USD)
 
 
-def test_what_it_says_of_itself_is_how_it_is_read(tmp_path: Path) -> None:
+def test_what_it_says_of_itself_is_how_it_is_read() -> None:
     """By the description in the module, and nothing of this package."""
     tally = made_up(3, 200)
     document = json.loads(gzip.decompress(portable.written(tally.all())))
@@ -67,7 +67,7 @@ def test_what_it_says_of_itself_is_how_it_is_read(tmp_path: Path) -> None:
     assert max(values) == pytest.approx(known.normal(PLAN, Measure.DURATION_S).quantile(1))  # pyright: ignore[reportOptionalMemberAccess]
 
 
-DOCUMENT = {"format": portable.FORMAT, "version": 1, "relative_error": 0.01, "subjects": []}
+DOCUMENT: dict[str, object] = {"format": portable.FORMAT, "version": 1, "relative_error": 0.01, "subjects": []}
 
 
 @pytest.mark.parametrize(

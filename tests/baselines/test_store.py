@@ -16,8 +16,8 @@ from otel_agentperf.baselines.store import KnownRunsError, Store
 from otel_agentperf.baselines.tally import KEPT_DAYS, Tally
 from tests.baselines.made import MODEL_AT_PLAN, PLAN, TODAY, WRITE, made_up, once, tally_of
 
-WRITER = Path(__file__).with_name("writer.py")
-ROOT = WRITER.parents[2]
+ROOT = Path(__file__).parents[2]
+WRITER = ROOT / "tests/programs/store_writer.py"
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_newer_store_is_refused_and_left_alone(path: Path) -> None:
     writer = Store(path, steps=newer)
     writer.add(tally_of((PLAN, TODAY, once())).all(), TODAY)
     store = Store(path)
-    for ask in (lambda: store.cells(PLAN), lambda: store.add([], TODAY), lambda: store.check_writable()):
+    for ask in (lambda: store.cells(PLAN), lambda: store.add([], TODAY), store.check_writable):
         with pytest.raises(RefusedError, match="newer otel-agentperf"):
             ask()
     assert successes(writer) == 1
@@ -133,7 +133,9 @@ def test_a_damaged_file_is_set_aside_with_a_word_and_a_new_one_is_begun(how: str
     store = Store(path, say=said.append)
     store.add(made_up(2).all(), TODAY)
     assert portable.written(store.all()) == portable.written(made_up(2).all())
-    (aside,) = [each for each in path.parent.iterdir() if ".damaged-" in each.name and each.suffix not in {"-wal"}]
+    (aside,) = [
+        each for each in path.parent.iterdir() if ".damaged-" in each.name and not each.name.endswith(("-wal", "-shm"))
+    ]
     assert aside.read_bytes() == damaged
     (message,) = said
     assert aside.name in message

@@ -82,7 +82,7 @@ def fill(path: Path, subjects: int, days: int) -> list[Subject]:
         for _ in range(_EXECUTIONS):
             duration_ns = round(math.exp(random.gauss(21, 0.6)))
             tokens = round(random.uniform(500, 5_000))
-            cell.add(Values(True, duration_ns, tokens * 300_000, tokens, tokens // 8, duration_ns // 4))  # noqa: FBT003 - it succeeded
+            cell.add(Values(True, duration_ns, tokens * 300_000, tokens, tokens // 8, duration_ns // 4))
         cells.append(cell)
     named_ones = [named(SubjectKind.NODE, f"node_{number}", f"graph_{number % 100}") for number in range(subjects)]
     began = time.perf_counter()
@@ -133,14 +133,16 @@ def asking(path: Path, subjects: list[Subject]) -> None:
 
 def learning() -> None:
     """Adding up, and what a file takes."""
-    values = [Values(True, n * 1_000_003, n * 300_000, n, n // 8) for n in range(1, 10_001)]  # noqa: FBT003 - they succeeded
+    values = [Values(True, n * 1_000_003, n * 300_000, n, n // 8) for n in range(1, 10_001)]
     tally = Tally()
     subject = named(SubjectKind.NODE, "node", "graph")
     began = time.perf_counter()
     for each in values:
         tally.add(TODAY, ((subject, each),))
     data = portable.written(tally.all())
-    print(f"learning: {(time.perf_counter() - began) / len(values) * 1e6:.2f} us an execution ({len(data):,} bytes in all)")
+    print(
+        f"learning: {(time.perf_counter() - began) / len(values) * 1e6:.2f} us an execution ({len(data):,} bytes in all)"
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Writer:
 
     def __init__(self, path: Path, seconds: float) -> None:
         environment = {**os.environ, "PYTHONPATH": str(processes.ROOT)}
-        program = processes.ROOT / "tests/baselines/writer.py"
+        program = processes.ROOT / "tests/programs/store_writer.py"
         command = [sys.executable, str(program), str(path), str(seconds)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         self.said = 0
@@ -74,9 +74,7 @@ def main() -> None:
             dead.append(victim)
             running.append(Writer(path, max(0.0, until - time.monotonic())))
         said = sum(writer.ended() for writer in (*running, *dead))
-        found = {
-            subject.name: sum(cell.successes for cell in days.values()) for subject, days in Store(path).all()
-        }
+        found = {subject.name: sum(cell.successes for cell in days.values()) for subject, days in Store(path).all()}
         with sqlite3.connect(path) as connection:
             (sound,) = connection.execute("PRAGMA integrity_check").fetchone()
         connection.close()

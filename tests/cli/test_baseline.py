@@ -8,13 +8,12 @@ import pytest
 
 from otel_agentperf.baselines import portable
 from otel_agentperf.baselines.store import Store
+from otel_agentperf.cli.group import group
 from tests.baselines.made import PLAN, TODAY, made_up, once, tally_of
 from tests.cli.test_analyze import RUNNER
 from tests.replay.forms import as_lines
 from tests.replay.replaying import made_up as made_up_traces
 from tests.replay.replaying import put
-
-from otel_agentperf.cli.group import group
 
 
 @pytest.fixture

@@ -28,8 +28,9 @@ from tests.telemetry import Telemetry, observed
 QUICK = Subject(SubjectKind.GRAPH, "quick")
 
 
-def settings(**given: Any) -> config.Settings:
-    return config.Settings(fingerprint_key="test", metrics=False, **{name: str(value) for name, value in given.items()})
+def settings(*, baseline_store: object = "", baseline_from: object = "") -> config.Settings:
+    stored, started = str(baseline_store), str(baseline_from)
+    return config.Settings(fingerprint_key="test", metrics=False, baseline_store=stored, baseline_from=started)
 
 
 def learner_of(telemetry: Telemetry) -> Learner:
@@ -100,7 +101,7 @@ def test_where_it_cannot_be_written_that_is_said_once_and_nothing_is_lost(
         assert runs_kept(path) == 3
 
 
-def test_where_another_program_holds_it_it_is_written_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_another_program_holds_it_it_is_written_later(path: Path) -> None:
     with observed(settings=settings(baseline_store=path)) as telemetry:
         learner = learner_of(telemetry)
         idle("quick").invoke({"text": "x"})
@@ -180,7 +181,7 @@ def served(data: bytes) -> Generator[str]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as its base has it
             """Nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:

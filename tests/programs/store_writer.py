@@ -1,4 +1,4 @@
-"""Adds executions to a store, one at a time, for some seconds; prints after each how many are in it: `writer.py PATH SECONDS`."""
+"""Adds executions to a store, one at a time, for some seconds; prints after each how many are in it: `store_writer.py PATH SECONDS`."""
 
 from __future__ import annotations
 
