@@ -232,6 +232,8 @@ class Rule(ABC, Generic[S]):
     """Traits of which an operation has to have one for `observe` to be called, see `traits`; 0 asks for none."""
     stays_awake: ClassVar[bool] = False
     """Whether it is called for every operation that it watches, once one has had a trait that it needs."""
+    asks_normals: ClassVar[bool] = False
+    """Whether it rests on a baseline, and is not called at all where there is none."""
     complexity: ClassVar[Complexity]
     options: ClassVar[Mapping[str, Option]] = {}
 
