@@ -24,6 +24,7 @@ from otel_agentperf.model import Complexity, Operation, OperationKind, Suggestio
 from otel_agentperf.pricing.book import PriceBook
 
 if TYPE_CHECKING:
+    from otel_agentperf.rules.executions import Execution
     from otel_agentperf.rules.shape import Tree
 
 S = TypeVar("S")
@@ -177,6 +178,10 @@ class Shape(Protocol):
 
     def tree(self, root: Operation) -> Tree:
         """What lies beneath what; made once for all rules."""
+        ...
+
+    def executions(self, root: Operation) -> list[Execution]:
+        """What ran, as a baseline tells it apart; made once for all rules."""
         ...
 
 
