@@ -82,6 +82,21 @@ class ListNormals:
         return sorted({subject.name for subject, _ in self._days if subject.graph == graph and subject.node == node})
 
 
+class SameForAll(ListNormals):
+    """A baseline in which all subjects are alike.
+
+    Args:
+        values: of each measure.
+    """
+
+    def __init__(self, values: dict[Measure, Sequence[float]]) -> None:
+        super().__init__()
+        self._alike = {measure: ListNormal(each) for measure, each in values.items()}
+
+    def normal(self, subject: Subject, measure: Measure) -> ListNormal | None:
+        return self._alike.get(measure)
+
+
 def normals_of(words: Iterable[dict[str, Any]]) -> ListNormals:
     """A baseline from the plain words of a case.
 

@@ -88,7 +88,7 @@ class Engine:
         limits: how much to remember.
         on_error: told of a rule that raised, with a site name and the error.
         prices: what rules ask for the price of the same tokens elsewhere.
-        normals: what was learned of days before; a scope that begins gets what `normals` is then.
+        normals: what was learned of days before.
     """
 
     def __init__(
@@ -116,12 +116,12 @@ class Engine:
 
     @property
     def normals(self) -> Normals | None:
-        """What was learned of days before; a scope that begins gets what this is then."""
+        """What was learned of days before, for the process, and for runs and sessions that begin."""
         return self._normals
 
     @normals.setter
     def normals(self, normals: Normals | None) -> None:
-        self._normals = normals
+        self._normals = self._process.view.normals = normals
         self._choose()
 
     def _choose(self) -> None:

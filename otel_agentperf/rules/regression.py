@@ -167,13 +167,13 @@ class Regression(Rule[Today]):
             "alpha": self.alpha,
         }
         if percent is not None:
-            evidence["change_percent"] = round(percent, 1)
+            evidence["change_percent"] = round(percent)
         return Suggestion(
             rule=self.code,
             type=self.name,
             level=Level.ALARM if percent is None or percent >= self.alarm_percent else Level.NOTICE,
             description=self.describe(shift, since),
-            impact_score=round(min(1.0, 0.5 + 0.5 * ratio), 3),
+            impact_score=round(min(1.0, 0.5 + 0.5 * ratio), 2),
             complexity=self.complexity,
             confidence=round(values / (values + 5), 3),
             applies_to=(target, *around),
