@@ -15,7 +15,8 @@ budget that it needs.
 
 Limits: silent without a baseline of the graph, or with fewer than 30 finished runs. One in ten of its
 alarms may be wrong; it then says at the end that the run kept its budget. It looks when a request
-ends, so a single dear one is told after it. Usage without a price is not in it. A graph whose runs always
+ends, so a single dear one is told after it; where a run has few requests, that one may be its last, and of
+the alarms that come before the budget is spent a half to four fifths are right. Usage without a price is not in it. A graph whose runs always
 cost more than the budget is told of as soon as each run begins: its budget is wrong. The budget is
 that of a session (COST001), for a run that spends it alone; 0 switches this off.
 """
