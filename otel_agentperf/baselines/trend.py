@@ -66,7 +66,8 @@ def trend(series: Sequence[float], places: Sequence[float] | None = None) -> Tre
     if p_value > P_VALUE or middle <= 0:
         return None
     slope = median(
-        (late - early) / (after - before) for (before, early), (after, late) in combinations(zip(at, values, strict=True), 2)
+        (late - early) / (after - before)
+        for (before, early), (after, late) in combinations(zip(at, values, strict=True), 2)
         if after > before
     )
     change = slope * (at[-1] - at[0]) / middle

@@ -67,7 +67,9 @@ def executions(rows: Sequence[Row], root: Operation, *, is_whole: bool = True) -
                 above.cost_usd += place.row.cost_usd
     for place in places.values():
         place.subject = _subject(place, root)
-    return [_execution(place, place.subject, is_whole=is_whole) for place in places.values() if place.subject is not None]
+    return [
+        _execution(place, place.subject, is_whole=is_whole) for place in places.values() if place.subject is not None
+    ]
 
 
 def _above(row: Row, places: dict[int, _Place], parents: dict[int, int], root_id: int) -> list[_Place]:

@@ -19,9 +19,7 @@ from otel_agentperf.model import Complexity, Level, Suggestion
 from otel_agentperf.rules.base import Option, Rule, Scope, View
 
 OPTIONS = {
-    "confidence": Option(
-        0.9, "", "Share of runs for which the lower bound of a forecast has to hold.", 0.51, 0.999
-    ),
+    "confidence": Option(0.9, "", "Share of runs for which the lower bound of a forecast has to hold.", 0.51, 0.999),
     "min_runs": Option(MIN_SAMPLES, "runs", "Fewest finished runs of the graph in the baseline.", 1),
 }
 
@@ -53,6 +51,7 @@ class ForecastRule(Rule[Watch]):
     min_runs: int
 
     def start(self) -> Watch:
+        """Nothing was looked at yet."""
         return Watch()
 
     @property
@@ -78,7 +77,7 @@ class ForecastRule(Rule[Watch]):
         if not state.is_begun:
             state.is_begun = True
             state.next = inf if normal is None else crossing(normal, self.limit, coverage=self._coverage) - 1e-12
-        if normal is None or spent <= state.next and not is_over:
+        if normal is None or (spent <= state.next and not is_over):
             return ()
         told = forecast(normal, spent, coverage=self._coverage, min_samples=self.min_runs)
         if told is None or told.lower <= self.limit:

@@ -22,7 +22,9 @@ EXPLAINED = 0.5
 """The part of a shift that what is within has to account for, to be named instead."""
 _WITHIN = {SubjectKind.GRAPH: 0, SubjectKind.NODE: 1, SubjectKind.TOOL: 2}
 OPTIONS = {
-    "alpha": Option(ALPHA, "", "Chance of a false alarm, for each graph, node, tool and model and each day.", 1e-9, 0.25),
+    "alpha": Option(
+        ALPHA, "", "Chance of a false alarm, for each graph, node, tool and model and each day.", 1e-9, 0.25
+    ),
     "min_baseline": Option(50, "executions", "Fewest executions in the baseline.", 1),
     "min_today": Option(10, "executions", "Fewest executions today.", 1),
     "change_percent": Option(10.0, "%", "Change of the median above which a shift is told."),
@@ -78,9 +80,11 @@ class Regression(Rule[Today]):
     alarm_percent: float
 
     def start(self) -> Today:
+        """Nothing was seen yet."""
         return Today()
 
     def observe(self, state: Today, operation: Operation, view: View) -> Iterable[Suggestion]:
+        """Never called: a run is looked at when it is over."""
         return ()
 
     @abstractmethod
@@ -96,6 +100,7 @@ class Regression(Rule[Today]):
         """The numbers of this measure."""
 
     def conclude(self, state: Today, root: Operation, view: View) -> Iterable[Suggestion]:
+        """Take in what ran, and say what stands."""
         normals, shape = view.normals, view.columns
         if normals is None or shape is None:
             return ()
@@ -120,10 +125,12 @@ class Regression(Rule[Today]):
         return self.judge(state, view)
 
     def merge(self, state: Today, other: Today) -> Today:
+        """Add up two states."""
         state.subjects.merge(other.subjects)
         return state
 
     def judge(self, state: Today, view: View) -> Iterable[Suggestion]:
+        """The subjects that have shifted, but for those that others account for."""
         shifts = {key_of(shift.subject): shift for shift in self._shifts(state, view)}
         told: dict[str, list[Shift]] = {}
         for shift in shifts.values():

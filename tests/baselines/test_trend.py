@@ -43,6 +43,7 @@ def test_days_without_any_are_gaps_and_not_steps() -> None:
 def test_what_goes_up_and_down_is_called_a_trend_no_more_often_than_stated() -> None:
     random = Random(3)  # noqa: S311 - made-up series
     found = sum(
-        trend([random.lognormvariate(0, 0.5) for _ in range(random.choice((8, 15, 30)))]) is not None for _ in range(2_000)
+        trend([random.lognormvariate(0, 0.5) for _ in range(random.choice((8, 15, 30)))]) is not None
+        for _ in range(2_000)
     )
     assert found <= 0.01 * 2_000

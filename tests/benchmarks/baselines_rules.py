@@ -39,8 +39,8 @@ def main() -> None:
     histories: int = parser.parse_args().histories
     for lines in (false_alarms(histories), delays(max(100, histories // 10)), forecasts(histories), alarms(histories)):
         for line in lines:
-            print(line, flush=True)  # noqa: T201 - a benchmark prints
-        print()  # noqa: T201 - as above
+            print(line, flush=True)
+        print()
 
 
 def false_alarms(histories: int) -> Iterator[str]:
@@ -133,7 +133,9 @@ def alarms(histories: int) -> Iterator[str]:
         ahead = [right for is_ahead, right in told if is_ahead]
         counts = (crossed / histories, len(told) / histories, _share(right for _, right in told))
         cells = (*counts, len(ahead) / histories, _share(ahead))
-        yield f"{name:24}" + "".join(f"{cell:>{width}.1%}" for cell, width in zip(cells, (10, 10, 10, 12, 10), strict=True))
+        yield f"{name:24}" + "".join(
+            f"{cell:>{width}.1%}" for cell, width in zip(cells, (10, 10, 10, 12, 10), strict=True)
+        )
 
 
 def _spoken(run: Sequence[float], normal: ListNormal, limit: float) -> float | None:

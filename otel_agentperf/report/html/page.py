@@ -28,9 +28,9 @@ from otel_agentperf.report.html.names import plain
 from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
-from otel_agentperf.report.trends import in_words
 from otel_agentperf.report.spans import SpanLine
 from otel_agentperf.report.text import BASES, UNKNOWN, counted, described, money, percent, seconds, tokens
+from otel_agentperf.report.trends import in_words
 
 _MAX_ELSEWHERE = 4
 
