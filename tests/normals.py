@@ -96,15 +96,19 @@ class SameForAll(ListNormals):
     def normal(self, subject: Subject, measure: Measure) -> ListNormal | None:
         return self._alike.get(measure)
 
+    def outcomes(self, subject: Subject) -> Outcomes | None:
+        return Outcomes(1.0, 0.0, 1)
+
 
 def normals_of(words: Iterable[dict[str, Any]]) -> ListNormals:
     """A baseline from the plain words of a case.
 
     `{node: n, graph: g, of: duration_s, values: [1, 2], times: 50}`; instead of `values`,
     `spread: [1, 2, 100]` has 100 values at equal distances from 1 to 2. A `model` with a `node` is a model as
-    that node uses it.
+    that node uses it. That `graph` has run before is known.
     """
     normals = ListNormals()
+    normals.add_outcomes(Subject(SubjectKind.GRAPH, "graph"), 1, 0)
     for each in words:
         kind = next(kind for kind in ("tool", "model", "node", "graph") if kind in each)
         graph, node = (each.get(name, "") if name != kind else "" for name in ("graph", "node"))

@@ -119,11 +119,6 @@ class Engine:
         """What was learned of days before, for the process, and for runs and sessions that begin."""
         return self._normals
 
-    @normals.setter
-    def normals(self, normals: Normals | None) -> None:
-        self._normals = self._process.view.normals = normals
-        self._choose()
-
     def _choose(self) -> None:
         """Find anew which rules to ask: those that rest on a baseline are left alone where there is none."""
         self._watching: dict[OperationKind, dict[int, tuple[_Watching, ...]]] = {kind: {} for kind in OperationKind}
@@ -133,7 +128,7 @@ class Engine:
         )
 
     def _can_judge(self, rule: AnyRule) -> bool:
-        return self._normals is not None or not rule.asks_normals
+        return not rule.is_off and (self._normals is not None or not rule.asks_normals)
 
     def _new_process(self) -> ScopeState:
         view = View(Scope.PROCESS, "process", prices=self.prices, normals=self.normals)
@@ -156,7 +151,8 @@ class Engine:
         Args:
             normals: what was learned of days before.
         """
-        self.normals = self._process.view.normals = normals
+        self._normals = self._process.view.normals = normals
+        self._choose()
 
     @property
     def live_runs(self) -> int:

@@ -247,6 +247,11 @@ class Rule(ABC, Generic[S]):
         for name, option in self.options.items():
             setattr(self, name, given.get(name, option.default))
 
+    @property
+    def is_off(self) -> bool:
+        """Whether its options leave it nothing to look for, so that it is not called at all."""
+        return False
+
     @abstractmethod
     def start(self) -> S:
         """A new state for one run, session or process."""

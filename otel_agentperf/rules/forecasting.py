@@ -59,6 +59,11 @@ class ForecastRule(Rule[Watch]):
     def limit(self) -> float:
         """What a run may take; 0 is no limit."""
 
+    @property
+    def is_off(self) -> bool:
+        """Without a limit."""
+        return not self.limit
+
     @abstractmethod
     def said(self, told: Forecast, view: View, *, is_over: bool) -> str:
         """What is said of a run that is forecast to cross the limit, or has."""
@@ -90,7 +95,7 @@ class ForecastRule(Rule[Watch]):
         return 2 * self.confidence - 1
 
     def _normal(self, view: View) -> Normal | None:
-        if view.normals is None or not self.limit:
+        if view.normals is None:
             return None
         normal = view.normals.normal(Subject(SubjectKind.GRAPH, view.name), self.measure)
         return normal if normal is not None and normal.samples >= self.min_runs else None

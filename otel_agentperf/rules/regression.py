@@ -11,15 +11,16 @@ from collections.abc import Iterable, Iterator
 from math import fsum
 from typing import ClassVar, NamedTuple
 
-from otel_agentperf.baselines.normals import Measure, Normal, Subject, SubjectKind
+from otel_agentperf.baselines.normals import Measure, Normal, Normals, Subject, SubjectKind
 from otel_agentperf.baselines.shift import ALPHA, boundary
-from otel_agentperf.model import Complexity, Level, Operation, Suggestion
+from otel_agentperf.model import Complexity, Level, Operation, OperationKind, Suggestion
 from otel_agentperf.rules.base import Option, Rule, Scope, View, span_hex
 from otel_agentperf.rules.executions import Execution
 from otel_agentperf.rules.today import NS_PER_DAY, RANK_STEPS, Seen, Today, key_of
 
 EXPLAINED = 0.5
 """The part of a shift that what is within has to account for, to be named instead."""
+_GRAPHS = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 _WITHIN = {SubjectKind.GRAPH: 0, SubjectKind.NODE: 1, SubjectKind.TOOL: 2}
 OPTIONS = {
     "alpha": Option(
@@ -102,7 +103,7 @@ class Regression(Rule[Today]):
     def conclude(self, state: Today, root: Operation, view: View) -> Iterable[Suggestion]:
         """Take in what ran, and say what stands."""
         normals, shape = view.normals, view.columns
-        if normals is None or shape is None:
+        if normals is None or shape is None or _is_new(root, normals):
             return ()
         day = root.end_ns // NS_PER_DAY
         for execution in shape.executions(root):
@@ -187,6 +188,11 @@ class Regression(Rule[Today]):
             span_ids=(span_hex(shift.seen.largest[1]),),
             evidence=evidence,
         )
+
+
+def _is_new(root: Operation, normals: Normals) -> bool:
+    """Whether a graph was never seen before; most runs of a process without a past end here."""
+    return root.kind in _GRAPHS and normals.outcomes(Subject(SubjectKind.GRAPH, root.name)) is None
 
 
 def target_of(subject: Subject) -> str:

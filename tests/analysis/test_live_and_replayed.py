@@ -65,7 +65,7 @@ def live(seed: int) -> tuple[Words, list[ReadableSpan]]:
     finished: list[tuple[Run, Operation, RunSummary]] = []
     with observed(settings=SETTINGS, instrument=False) as telemetry:
         engine = telemetry.pipeline.engine
-        engine.normals = NORMALS
+        engine.tell(NORMALS)
         finish = engine.finish
 
         def finish_and_keep(run: Run, root: Operation) -> tuple[RunSummary, list[Suggestion]]:

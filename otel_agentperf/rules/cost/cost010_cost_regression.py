@@ -12,7 +12,7 @@ against 4,100 before.
 Instead: look at what changed: a longer prompt, more rounds, more thinking, a cache that no
 longer hits, another model, another price.
 
-Limits: silent without a baseline, or where it or today has too few executions. It tells medians, so a
+Limits: silent without a baseline, in a graph that it never saw, or where it or today has too few executions. It tells medians, so a
 few very dear executions are not found. Where requests of another kind come at another hour, that is a
 change too; shifts of the median below 10 % are left out for that. An execution with a part
 whose price is unknown does not count. Where something that ran within a graph, node or tool accounts for

@@ -12,7 +12,7 @@ today, against 3,200 before.
 Instead: look at what changed: a release, a longer prompt, another model or region. Where the
 model alone is slower, see its provider's status page, or move to another one.
 
-Limits: silent without a baseline, or where it or today has too few executions. It tells medians, so a
+Limits: silent without a baseline, in a graph that it never saw, or where it or today has too few executions. It tells medians, so a
 tail that alone grew is not found. Where requests of another kind come at another hour, that is a change
 too; shifts of the median below 10 % are left out for that. Executions that failed or were interrupted do
 not count. Where something that ran within a graph, node or tool accounts for half of its shift,

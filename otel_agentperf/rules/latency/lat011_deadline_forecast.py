@@ -53,8 +53,6 @@ class DeadlineForecast(ForecastRule):
         return self.deadline_s
 
     def observe(self, state: Watch, operation: Operation, view: View) -> Iterable[Suggestion]:
-        if not self.deadline_s:
-            return ()
         state.start_ns = min(state.start_ns, operation.start_ns)
         spent_s = (operation.end_ns - state.start_ns) / NS_PER_S
         if spent_s <= state.next:
