@@ -6,8 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from math import ceil
 from statistics import fmean, median
+from typing import Any
 
-from otel_agentperf.baselines.normals import Day, Measure, Outcomes, Subject
+from otel_agentperf.baselines.normals import Day, Measure, Outcomes, Subject, SubjectKind
 
 
 class ListNormal:
@@ -79,3 +80,44 @@ class ListNormals:
 
     def models_of(self, graph: str, node: str) -> Sequence[str]:
         return sorted({subject.name for subject, _ in self._days if subject.graph == graph and subject.node == node})
+
+
+class SameForAll(ListNormals):
+    """A baseline in which all subjects are alike.
+
+    Args:
+        values: of each measure.
+    """
+
+    def __init__(self, values: dict[Measure, Sequence[float]]) -> None:
+        super().__init__()
+        self._alike = {measure: ListNormal(each) for measure, each in values.items()}
+
+    def normal(self, subject: Subject, measure: Measure) -> ListNormal | None:
+        return self._alike.get(measure)
+
+    def outcomes(self, subject: Subject) -> Outcomes | None:
+        return Outcomes(1.0, 0.0, 1)
+
+
+def normals_of(words: Iterable[dict[str, Any]]) -> ListNormals:
+    """A baseline from the plain words of a case.
+
+    `{node: n, graph: g, of: duration_s, values: [1, 2], times: 50}`; instead of `values`,
+    `spread: [1, 2, 100]` has 100 values at equal distances from 1 to 2. A `model` with a `node` is a model as
+    that node uses it. That `graph` has run before is known.
+    """
+    normals = ListNormals()
+    normals.add_outcomes(Subject(SubjectKind.GRAPH, "graph"), 1, 0)
+    for each in words:
+        kind = next(kind for kind in ("tool", "model", "node", "graph") if kind in each)
+        graph, node = (each.get(name, "") if name != kind else "" for name in ("graph", "node"))
+        of_node = SubjectKind.NODE_MODEL if kind == "model" and node else SubjectKind(kind)
+        values = each["values"] * each.get("times", 1) if "values" in each else spread(*each["spread"])
+        normals.add(Subject(of_node, each[kind], graph, node), Measure(each["of"]), values)
+    return normals
+
+
+def spread(first: float, last: float, number: int) -> list[float]:
+    """Values at equal distances, to a billionth."""
+    return [round(first + (last - first) * place / (number - 1), 9) for place in range(number)]

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from otel_agentperf.model import Operation, OperationKind
 from otel_agentperf.rules.base import Prompt, Row, int_of
+from otel_agentperf.rules.executions import Execution, executions
 from otel_agentperf.rules.shape import Tree
 from otel_agentperf.rules.traits import AGENT, BILLED, FAILED, LONG, STREAMED
 
@@ -50,6 +51,7 @@ class Columns:
         "_again",
         "_agents",
         "_ended",
+        "_executions",
         "_first_chunk_ns",
         "_is_looked_at",
         "_labels",
@@ -82,6 +84,7 @@ class Columns:
         self._ended: list[Row] | None = None
         self._rows: list[Row] | None = None
         self._tree: Tree | None = None
+        self._executions: list[Execution] | None = None
         self._again: frozenset[OperationKind] | None = None
         self._used_by: dict[int, tuple[str, ...]] | None = None
 
@@ -293,6 +296,12 @@ class Columns:
         if self._tree is None:
             self._tree = Tree(self.rows(), root)
         return self._tree
+
+    def executions(self, root: Operation) -> list[Execution]:
+        """What ran, as a baseline tells it apart, until the next operation comes."""
+        if self._executions is None:
+            self._executions = executions(self.ended(), root, is_whole=not self.dropped)
+        return self._executions
 
     def clear(self) -> None:
         """Let go of everything; it counts as dropped, since what comes after is not the whole."""

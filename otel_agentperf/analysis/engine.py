@@ -88,7 +88,7 @@ class Engine:
         limits: how much to remember.
         on_error: told of a rule that raised, with a site name and the error.
         prices: what rules ask for the price of the same tokens elsewhere.
-        normals: what was learned of days before; a scope that begins gets what `normals` is then.
+        normals: what was learned of days before.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Engine:
         normals: Normals | None = None,
     ) -> None:
         self.prices = prices
-        self.normals = normals
+        self._normals = normals
         self.rules = tuple(rules)
         self.limits = limits if limits is not None else Limits()
         self.evictions: Counter[str] = Counter()
@@ -110,12 +110,25 @@ class Engine:
         self._runs: OrderedDict[int, Run] = OrderedDict()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._slots = _slots(self.rules)
-        self._watching: dict[OperationKind, dict[int, tuple[_Watching, ...]]] = {kind: {} for kind in OperationKind}
-        self._concluding = tuple(
-            slot for scope in Scope for slot in self._slots[scope] if slot.concludes or slot.judges
-        )
+        self._choose()
         self._shared = frozenset(rule.code for rule in self.rules if rule.scope is not Scope.RUN)
         self._process = self._new_process()
+
+    @property
+    def normals(self) -> Normals | None:
+        """What was learned of days before, for the process, and for runs and sessions that begin."""
+        return self._normals
+
+    def _choose(self) -> None:
+        """Find anew which rules to ask: those that rest on a baseline are left alone where there is none."""
+        self._watching: dict[OperationKind, dict[int, tuple[_Watching, ...]]] = {kind: {} for kind in OperationKind}
+        self._asked = {scope: [slot for slot in self._slots[scope] if self._can_judge(slot.rule)] for scope in Scope}
+        self._concluding = tuple(
+            slot for scope in Scope for slot in self._asked[scope] if slot.concludes or slot.judges
+        )
+
+    def _can_judge(self, rule: AnyRule) -> bool:
+        return not rule.is_off and (self._normals is not None or not rule.asks_normals)
 
     def _new_process(self) -> ScopeState:
         view = View(Scope.PROCESS, "process", prices=self.prices, normals=self.normals)
@@ -138,7 +151,8 @@ class Engine:
         Args:
             normals: what was learned of days before.
         """
-        self.normals = self._process.view.normals = normals
+        self._normals = self._process.view.normals = normals
+        self._choose()
 
     @property
     def live_runs(self) -> int:
@@ -266,7 +280,7 @@ class Engine:
 
     def _ask(self, known: dict[int, tuple[_Watching, ...]], kind: OperationKind, traits: int) -> tuple[_Watching, ...]:
         """Which rules to ask of operations of this kind with these traits, found once for all of them."""
-        found = known[traits] = tuple(_watching(kind, traits, self._slots[scope]) for scope in Scope)
+        found = known[traits] = tuple(_watching(kind, traits, self._asked[scope]) for scope in Scope)
         return found
 
     def _keep(self, run: Run, scope: ScopeState, suggestion: Suggestion, news: list[Suggestion]) -> None:

@@ -8,6 +8,11 @@ split conformal prediction (Vovk, Gammerman, Shafer, *Algorithmic Learning in a 
 2005, section 2.2), whose `k + 1` holds for weights by age too (Barber, Candes, Ramdas,
 Tibshirani, *Conformal prediction beyond exchangeability*, 2023, theorem 2).
 
+It is exact at the moment when spending passes a given amount, as that of a forecast's `crossing`. Where
+spending comes in large steps one may look only after a step, which may have been the run's last: of alarms that
+come before a limit is passed, fewer are right then than of all alarms (measured: `python tests/benchmarks
+baselines_rules`).
+
 Limits: it holds while runs are as they were. Where a regression is under way, forecasts are too
 low until the baseline has learned it. It knows nothing of the steps that the run has taken. The
 error of the baseline's sketch comes on top. It errs towards the wider interval: a bound for

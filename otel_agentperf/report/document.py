@@ -20,6 +20,7 @@ from otel_agentperf.report.heads import RunLine, line_of, moment
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.spans import SpanLine
+from otel_agentperf.report.trends import TrendLine
 
 SCHEMA = "otel-agentperf/report/1"
 GENERATOR = f"otel-agentperf {VERSION}"
@@ -69,6 +70,8 @@ class SessionDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that go on; they are in no figure yet."""
     figures: Figures
     runs: tuple[RunLine, ...]
+    trends: tuple[TrendLine, ...]
+    """What becomes slower or faster, dearer or cheaper from run to run."""
 
 
 class RunsDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +146,7 @@ def _document(report: AnyReport) -> RunDocument | SessionDocument | RunsDocument
             open_runs=report.open_runs,
             figures=report.figures,
             runs=report.runs,
+            trends=report.trends,
         )
     return RunsDocument(
         title=report.title,

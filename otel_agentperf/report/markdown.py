@@ -18,6 +18,7 @@ from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, described, money, percent, seconds, tokens
+from otel_agentperf.report.trends import in_words
 
 MAX_FINDINGS = 5
 MAX_ROWS = 10
@@ -81,7 +82,7 @@ def _session(report: SessionReport) -> Iterator[str]:
     yield f"### Session {code(report.id)}: {counted(report.figures.runs, 'run')}"
     yield ""
     still_open = [f"{counted(report.open_runs, 'run')} still open."] if report.open_runs else []
-    yield from _sums(report.figures, [*still_open, *on_sums(report.figures)])
+    yield from _sums(report.figures, [*still_open, *in_words(report.trends), *on_sums(report.figures)])
     yield from _findings(report.figures.suggestions)
     yield from _parts(report.figures)
     yield from _runs("Its last runs", report.runs[-MAX_ROWS:])

@@ -14,6 +14,7 @@ from otel_agentperf.report.layout import Layout
 from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.text import clean, counted, money, percent, seconds, tokens
+from otel_agentperf.report.trends import in_words
 
 MAX_PARTS = 10
 """Agents, models, tools or services in a table, where no number is asked for."""
@@ -27,6 +28,7 @@ def session_lines(layout: Layout, report: SessionReport) -> Iterator[Text]:
     yield Text()
     yield layout.title(f"session {clean(report.id)}", counted(figures.runs, "run"), "bold")
     notes = [f"{counted(report.open_runs, 'run')} still open, in no figure yet."] if report.open_runs else []
+    notes += in_words(report.trends)
     yield from _sums(layout, figures, notes)
     yield from advice.best(layout, figures.suggestions)
     yield from _parts(layout, figures, MAX_PARTS)

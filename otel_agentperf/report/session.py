@@ -10,6 +10,7 @@ import msgspec
 from otel_agentperf.analysis.figures import Figures
 from otel_agentperf.analysis.ledger import RunHead, SessionSummary
 from otel_agentperf.report.heads import RunLine, moment
+from otel_agentperf.report.trends import TrendLine, trends_of
 
 
 class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,8 @@ class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
             agent, model, tool and service, scores, bottlenecks and suggestions.
         runs: its last runs one by one, in the order in which they ended; at most 20 in a live
             process.
+        trends: those of its last runs that become slower or faster, dearer or cheaper, where
+            chance does not explain it; at least 8 runs of the same name.
     """
 
     id: str
@@ -35,6 +38,7 @@ class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
     open_runs: int
     figures: Figures
     runs: tuple[RunLine, ...]
+    trends: tuple[TrendLine, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain dictionaries, lists, strings and numbers: what the JSON report holds."""
@@ -56,6 +60,7 @@ def session_report(summary: SessionSummary) -> SessionReport:
         open_runs=summary.open_runs,
         figures=summary.figures,
         runs=tuple(_line(head, summary.id) for head in summary.runs),
+        trends=trends_of(summary.runs),
     )
 
 

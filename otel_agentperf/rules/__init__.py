@@ -16,6 +16,8 @@ from otel_agentperf.rules.cost.cost003_thinking_dominates import ThinkingDominat
 from otel_agentperf.rules.cost.cost004_long_context_surcharge import LongContextSurcharge
 from otel_agentperf.rules.cost.cost005_paid_for_nothing import PaidForNothing
 from otel_agentperf.rules.cost.cost006_unpriced_model import UnpricedModel
+from otel_agentperf.rules.cost.cost010_cost_regression import CostRegression
+from otel_agentperf.rules.cost.cost011_budget_forecast import BudgetForecast
 from otel_agentperf.rules.failures.err001_failing_agent import FailingAgent
 from otel_agentperf.rules.failures.err002_retry_storm import RetryStorm
 from otel_agentperf.rules.failures.err003_truncated_output import TruncatedOutput
@@ -24,6 +26,8 @@ from otel_agentperf.rules.latency.lat002_slow_first_token import SlowFirstToken
 from otel_agentperf.rules.latency.lat003_bottleneck import Bottleneck
 from otel_agentperf.rules.latency.lat004_idle_time import IdleTime
 from otel_agentperf.rules.latency.lat005_straggler import Straggler
+from otel_agentperf.rules.latency.lat010_latency_regression import LatencyRegression
+from otel_agentperf.rules.latency.lat011_deadline_forecast import DeadlineForecast
 from otel_agentperf.rules.model_choice.cost002_dear_model_for_simple_work import DearModelForSimpleWork
 from otel_agentperf.rules.parallelism.par001_serial_independent_calls import SerialIndependentCalls
 from otel_agentperf.rules.repetition.rep001_repeated_action import RepeatedAction
@@ -43,11 +47,15 @@ RULES: tuple[type[AnyRule], ...] = (
     LongContextSurcharge,
     PaidForNothing,
     UnpricedModel,
+    CostRegression,
+    BudgetForecast,
     SlowAgent,
     SlowFirstToken,
     Bottleneck,
     IdleTime,
     Straggler,
+    LatencyRegression,
+    DeadlineForecast,
     RepeatedAction,
     RepeatedPrompt,
     NodeCycle,

@@ -24,6 +24,7 @@ from otel_agentperf.model import Complexity, Operation, OperationKind, Suggestio
 from otel_agentperf.pricing.book import PriceBook
 
 if TYPE_CHECKING:
+    from otel_agentperf.rules.executions import Execution
     from otel_agentperf.rules.shape import Tree
 
 S = TypeVar("S")
@@ -179,6 +180,10 @@ class Shape(Protocol):
         """What lies beneath what; made once for all rules."""
         ...
 
+    def executions(self, root: Operation) -> list[Execution]:
+        """What ran, as a baseline tells it apart; made once for all rules."""
+        ...
+
 
 @dataclass(slots=True)
 class View:
@@ -232,6 +237,8 @@ class Rule(ABC, Generic[S]):
     """Traits of which an operation has to have one for `observe` to be called, see `traits`; 0 asks for none."""
     stays_awake: ClassVar[bool] = False
     """Whether it is called for every operation that it watches, once one has had a trait that it needs."""
+    asks_normals: ClassVar[bool] = False
+    """Whether it rests on a baseline, and is not called at all where there is none."""
     complexity: ClassVar[Complexity]
     options: ClassVar[Mapping[str, Option]] = {}
 
@@ -239,6 +246,11 @@ class Rule(ABC, Generic[S]):
         given = options or {}
         for name, option in self.options.items():
             setattr(self, name, given.get(name, option.default))
+
+    @property
+    def is_off(self) -> bool:
+        """Whether its options leave it nothing to look for, so that it is not called at all."""
+        return False
 
     @abstractmethod
     def start(self) -> S:

@@ -16,6 +16,7 @@ from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.fold import Digest, Fold, digest
 from otel_agentperf.analysis.runs import Run, ScopeState
 from otel_agentperf.analysis.summary import RunSummary
+from otel_agentperf.baselines.normals import Measure
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import Operation, Suggestion
 from otel_agentperf.plugins import chosen_rules
@@ -25,15 +26,19 @@ from otel_agentperf.reading.judge import priced
 from otel_agentperf.reading.sdk import read_span
 from otel_agentperf.rules.base import Scope
 from tests.analysis.programs import Writer, play, sampled
+from tests.normals import SameForAll
 from tests.telemetry import observed
 
 SETTINGS = config.Settings(
     fingerprint_key="test",
     metrics=False,
     rules={"COST001": {"budget_usd": 0.02}, "LAT001": {"threshold_s": 0.5}, "CACHE001": {"min_saving_usd": 0}}
+    | {"COST011": {"budget_usd": 0.02}, "LAT011": {"deadline_s": 1.0}}
+    | {code: {"alpha": 0.25, "min_today": 2} for code in ("LAT010", "COST010")}
     | {"RES002": {"min_runs": 3, "min_growth_percent": 1}, "RES004": {"min_runs": 3}},
 )
 PRICES = PriceBook()
+NORMALS = SameForAll({Measure.DURATION_S: [0.01, 0.1, 0.5, 2.0] * 50, Measure.COST_USD: [0.0, 0.001, 0.01, 0.03] * 50})
 RULES = chosen_rules(SETTINGS)
 RARELY_SPEAKING = {"COST002", "ERR001", "ERR002", "RES003"}
 SCOPES = {rule.code: rule.scope for rule in RULES}
@@ -60,6 +65,7 @@ def live(seed: int) -> tuple[Words, list[ReadableSpan]]:
     finished: list[tuple[Run, Operation, RunSummary]] = []
     with observed(settings=SETTINGS, instrument=False) as telemetry:
         engine = telemetry.pipeline.engine
+        engine.tell(NORMALS)
         finish = engine.finish
 
         def finish_and_keep(run: Run, root: Operation) -> tuple[RunSummary, list[Suggestion]]:
@@ -110,9 +116,9 @@ def replayed(spans: list[ReadableSpan], random: Random, grain_ns: int = 1) -> Wo
         traces[operation.trace_id].append(msgspec.structs.replace(operation, start_ns=start_ns, end_ns=end_ns))
     words = Words()
     sessions: dict[str, Fold] = {}
-    process = Fold(RULES, Scope.PROCESS, "process", PRICES)
+    process = Fold(RULES, Scope.PROCESS, "process", PRICES, normals=NORMALS)
     digests: list[tuple[str, str, Digest]] = []
-    engine = Engine(RULES, on_error=guard.report, prices=PRICES)
+    engine = Engine(RULES, on_error=guard.report, prices=PRICES, normals=NORMALS)
     for operations in traces.values():
         for run in runs_of(operations):
             root = run.root
@@ -126,7 +132,7 @@ def replayed(spans: list[ReadableSpan], random: Random, grain_ns: int = 1) -> Wo
             digests.append((root.session_id or root.span_id, root.session_id or root.name, pickle.loads(packed)))  # noqa: S301 - our own
     random.shuffle(digests)
     for key, name, part in digests:
-        sessions.setdefault(key, Fold(RULES, Scope.SESSION, name, PRICES)).add(part)
+        sessions.setdefault(key, Fold(RULES, Scope.SESSION, name, PRICES, normals=NORMALS)).add(part)
         process.add(part)
     for key, fold in sessions.items():
         words.add(Scope.SESSION, key, fold.judge())

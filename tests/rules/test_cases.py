@@ -9,6 +9,7 @@ import yaml
 from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.model import MAX_CLAIMS, Operation, Suggestion
 from otel_agentperf.rules import RULES, make_rules
+from tests.normals import normals_of
 from tests.rules.operations import BEGIN_NS, PRICES, SECOND_NS, Clock, root
 
 CASES = Path(__file__).parent / "cases"
@@ -33,7 +34,13 @@ def final_suggestions(code: str, case: dict[str, Any]) -> list[Suggestion]:
     errors: list[str] = []
     rules = make_rules({code: case.get("options", {})}, select=(code,))
     limits = Limits(run_operations=case.get("run_operations", 10_000))
-    engine = Engine(rules, limits, on_error=lambda site, error: errors.append(f"{site}: {error!r}"), prices=PRICES)
+    engine = Engine(
+        rules,
+        limits,
+        on_error=lambda site, error: errors.append(f"{site}: {error!r}"),
+        prices=PRICES,
+        normals=normals_of(case["normals"]) if "normals" in case else None,
+    )
     clock = Clock()
     final: dict[tuple[str, str], Suggestion] = {}
     used = case.get("used", [])

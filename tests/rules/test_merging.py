@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.fold import Fold, digest
+from otel_agentperf.baselines.normals import Measure
 from otel_agentperf.model import (
     Cost,
     CostStatus,
@@ -27,12 +28,16 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules import RULES, make_rules
 from otel_agentperf.rules.base import Scope
+from tests.normals import SameForAll
 from tests.rules.operations import BEGIN_NS, PRICES, SECOND_NS
 
 WIDE = [rule for rule in RULES if rule.scope is not Scope.RUN]
 AGENTS = ("planner", "writer", "browser")
 MODELS = ("gemini-2.5-pro", "gemini-2.5-flash", "gateway/large")
 MINUTE_NS = 60 * SECOND_NS
+NORMALS = SameForAll(
+    {Measure.DURATION_S: [1.0, 5.0, 9.0] * 100, Measure.COST_USD: [0.0001, 0.001, 0.01] * 100},
+)
 
 
 class TracedRun(NamedTuple):
@@ -48,6 +53,7 @@ def easily_moved() -> dict[str, dict[str, float | int]]:
             for name, option in rule.options.items()
             if name.startswith("min_")
         }
+        | ({"alpha": 0.25} if "alpha" in rule.options else {})
         for rule in WIDE
     }
 
@@ -162,7 +168,7 @@ def said(suggestions: list[Suggestion]) -> dict[tuple[str, str], Suggestion]:
 
 def judged_live(runs: list[TracedRun], scope: Scope) -> dict[tuple[str, str], Suggestion]:
     """All runs at once, their operations in the order in which they ended."""
-    engine = Engine(RULES_UNDER_TEST, on_error=fail, prices=PRICES)
+    engine = Engine(RULES_UNDER_TEST, on_error=fail, prices=PRICES, normals=NORMALS)
     opened = {run.root.span_id: engine.begin("graph", "s1", run.root.start_ns) for run in runs}
     ended = sorted(
         ((operation, run.root) for run in runs for operation in (*run.operations, run.root)),
@@ -187,9 +193,9 @@ def judged_live(runs: list[TracedRun], scope: Scope) -> dict[tuple[str, str], Su
 
 def judged_apart(runs: list[TracedRun], scope: Scope) -> dict[tuple[str, str], Suggestion]:
     """Each run alone, joined in the order given."""
-    fold = Fold(RULES_UNDER_TEST, scope, "s1" if scope is Scope.SESSION else "process", PRICES)
+    fold = Fold(RULES_UNDER_TEST, scope, "s1" if scope is Scope.SESSION else "process", PRICES, normals=NORMALS)
     for operations, root in runs:
-        engine = Engine(RULES_UNDER_TEST, on_error=fail, prices=PRICES)
+        engine = Engine(RULES_UNDER_TEST, on_error=fail, prices=PRICES, normals=NORMALS)
         run = engine.begin("graph", "s1", root.start_ns, alone=True)
         for operation in operations:
             engine.observe(run, operation)

@@ -30,6 +30,7 @@ from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.spans import SpanLine
 from otel_agentperf.report.text import BASES, UNKNOWN, counted, described, money, percent, seconds, tokens
+from otel_agentperf.report.trends import in_words
 
 _MAX_ELSEWHERE = 4
 
@@ -95,7 +96,11 @@ def to_html(report: AnyReport) -> str:
             report.figures,
             what="session",
             facts=_period(report.start_time, report.end_time),
-            notes=(*((_open(report.open_runs),) if report.open_runs else ()), *on_sums(report.figures)),
+            notes=(
+                *((_open(report.open_runs),) if report.open_runs else ()),
+                *in_words(report.trends),
+                *on_sums(report.figures),
+            ),
             lists=(("Its last runs", report.runs),),
         )
     by_session = report.by is By.SESSION
