@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import time_ns
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live import evaluation, loops, samples
+from otel_agentperf.live.advising.recent import RecentInferences
 from otel_agentperf.live.attributes import Attributes, add_operation, add_run
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import AGENTIC, Frame
@@ -50,6 +51,7 @@ from otel_agentperf.reading.finished import finished
 from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
 
 if TYPE_CHECKING:
+    from otel_agentperf.live.advising.advisor import Advisor
     from otel_agentperf.analysis.runs import Run
 
 __all__ = ["Attributes", "Pipeline", "session_from_baggage"]
@@ -57,7 +59,7 @@ __all__ = ["Attributes", "Pipeline", "session_from_baggage"]
 _BILLED = BILLED_BY_TOKEN | {OperationKind.SERVICE}
 _ERROR = Status(StatusCode.ERROR)
 # Members of an enum are dear to look up in Python 3.11, and every operation passes here.
-_AGENT, _NODE = OperationKind.AGENT, OperationKind.NODE
+_AGENT, _NODE, _INFERENCE = OperationKind.AGENT, OperationKind.NODE, OperationKind.INFERENCE
 
 
 class Pipeline:
@@ -92,7 +94,7 @@ class Pipeline:
         self._emitter = Emitter(self.settings.emit, logger)
         self._metrics: Metrics | None = None
         if self.settings.metrics:
-            self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine)
+            self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine, lambda: self.advice_counts)
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
         self.requests = RecentRequests()
@@ -101,6 +103,29 @@ class Pipeline:
         if self.settings.learn:
             self.learner = Learner(self.engine.evictions, self.engine.tell)
             self.engine.tell(self.learner.history)
+
+        self.inferences = RecentInferences()
+        self._advisor: Advisor | None = None
+        self._advised: Mapping[int, object] = {}
+        """Runs in which advice was given."""
+
+    @property
+    def advisor(self) -> Advisor:
+        """What advises in this process, made when it is first asked: its modules are not needed before."""
+        if self._advisor is None:
+            from otel_agentperf.live.advising.advisor import Advisor  # noqa: PLC0415 - see above
+
+            with self._lock:
+                if self._advisor is None:
+                    made = Advisor(self)
+                    self._advised = made.followed.waiting
+                    self._advisor = made
+        return self._advisor
+
+    @property
+    def advice_counts(self) -> Mapping[tuple[str, str], int]:
+        """What came of advice in this process, by kind and outcome."""
+        return self._advisor.followed.counts if self._advisor is not None else {}
 
     @property
     def learned(self) -> Normals | None:
@@ -118,6 +143,9 @@ class Pipeline:
         if self.learner is not None:
             self.learner.renew()
         self.outcomes.renew()
+        self.inferences.renew()
+        if self._advisor is not None:
+            self._advisor.renew()
         if self._metrics is not None:
             self._metrics.renew()
 
@@ -236,6 +264,8 @@ class Pipeline:
         if frame.owns_run and frame.run is not None:
             self._open_roots.discard(frame)
             self.engine.forget(frame.run)
+            if self._advised and self._advisor is not None:
+                self._advisor.followed.forget(frame.run.id)
         if frame.span.is_recording():
             frame.span.end()
 
@@ -295,6 +325,10 @@ class Pipeline:
                 while above is not None:
                     above.add(operation)
                     above = above.parent
+            if operation.kind is _INFERENCE and operation.error_type is None:
+                self.inferences.add(frame, operation)
+        if self._advised:
+            self.advisor.ended(frame, operation)
         run = frame.run
         if run is None:
             run = self._implicit_run(frame)
