@@ -9,33 +9,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_agentperf.api import action, instrument, outcome, record_model_usage, service
+    from otel_agentperf.advice.results import Advice
+    from otel_agentperf.api import (
+        action,
+        advise,
+        instrument,
+        outcome,
+        performance_monitor,
+        record_model_usage,
+        service,
+    )
     from otel_agentperf.config import Settings, SettingsError
     from otel_agentperf.live.processor import AgentPerfSpanProcessor
     from otel_agentperf.report.session import SessionReport
     from otel_agentperf.sessions import UnknownSessionError, session
 
 __all__ = [
+    "Advice",
     "AgentPerfSpanProcessor",
     "SessionReport",
     "Settings",
     "SettingsError",
     "UnknownSessionError",
     "action",
+    "advise",
     "instrument",
     "outcome",
+    "performance_monitor",
     "record_model_usage",
     "service",
     "session",
 ]
 
 _HOMES = {
+    "Advice": "otel_agentperf.advice.results",
     "AgentPerfSpanProcessor": "otel_agentperf.live.processor",
     "SessionReport": "otel_agentperf.report.session",
     "Settings": "otel_agentperf.config",
     "SettingsError": "otel_agentperf.config",
     **dict.fromkeys(("UnknownSessionError", "session"), "otel_agentperf.sessions"),
-    **dict.fromkeys(("action", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"),
+    **dict.fromkeys(
+        ("action", "advise", "instrument", "outcome", "performance_monitor", "record_model_usage", "service"),
+        "otel_agentperf.api",
+    ),
 }
 
 

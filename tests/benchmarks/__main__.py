@@ -7,6 +7,7 @@ growth        cost of a span along a run of 10,000; memory of 10,000 runs at onc
 replay        speed and memory of replaying 500,000 spans from a file, and 8 times as many
 stack         spans a second through one process and through one Collector, and our share of the CPU
 engine        CPU of an operation with every rule, along a run of 10,000 too; memory of a run; each rule's part
+advise        time of an advice with 10,000 learned nodes, tools and models, asked within a run
 
 `--help` after the name tells more. The interpreter needs ours, LangGraph and google-genai; what
 counts instructions needs Valgrind, and what compares needs uv, which fetches the peers once.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine")
+NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "advise")
 
 
 def main() -> None:
