@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_agentperf.api import action, budget, instrument, outcome, record_model_usage, service
+    from otel_agentperf.advice.results import Advice
+    from otel_agentperf.api import (
+        action,
+        advise,
+        budget,
+        instrument,
+        outcome,
+        performance_monitor,
+        record_model_usage,
+        service,
+    )
     from otel_agentperf.budgets import BudgetExceeded
     from otel_agentperf.config import Settings, SettingsError
     from otel_agentperf.live.processor import AgentPerfSpanProcessor
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
     from otel_agentperf.sessions import UnknownSessionError, session
 
 __all__ = [
+    "Advice",
     "AgentPerfSpanProcessor",
     "BudgetExceeded",
     "SessionReport",
@@ -24,15 +35,18 @@ __all__ = [
     "SettingsError",
     "UnknownSessionError",
     "action",
+    "advise",
     "budget",
     "instrument",
     "outcome",
+    "performance_monitor",
     "record_model_usage",
     "service",
     "session",
 ]
 
 _HOMES = {
+    "Advice": "otel_agentperf.advice.results",
     "AgentPerfSpanProcessor": "otel_agentperf.live.processor",
     "BudgetExceeded": "otel_agentperf.budgets",
     "SessionReport": "otel_agentperf.report.session",
@@ -40,7 +54,8 @@ _HOMES = {
     "SettingsError": "otel_agentperf.config",
     **dict.fromkeys(("UnknownSessionError", "session"), "otel_agentperf.sessions"),
     **dict.fromkeys(
-        ("action", "budget", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"
+        ("action", "advise", "budget", "instrument", "outcome", "performance_monitor", "record_model_usage", "service"),
+        "otel_agentperf.api",
     ),
 }
 

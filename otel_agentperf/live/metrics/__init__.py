@@ -12,8 +12,9 @@ what was counted before. The SDK by itself goes on from its parent's (`sdk_core.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time_ns
+from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.trace import Span
@@ -31,9 +32,17 @@ from otel_agentperf.live.metrics.sums import Sums
 from otel_agentperf.live.sdk_core import forked
 from otel_agentperf.model import Operation, Suggestion
 
+if TYPE_CHECKING:
+    from otel_agentperf.advice.calibration import Outcome
+    from otel_agentperf.advice.results import Kind
+
 __all__ = ["Metrics"]
 
 Observe = Callable[[], Sequence[Observation]]
+
+
+def _no_advice() -> Mapping[tuple[Kind, Outcome], int]:
+    return {}
 
 
 class Metrics:
@@ -42,9 +51,13 @@ class Metrics:
     Args:
         meter: where the instruments are made.
         engine: whose evictions and live runs are reported.
+        advice: tells what came of advice, by kind and outcome.
     """
 
-    def __init__(self, meter: Meter, engine: Engine) -> None:
+    def __init__(
+        self, meter: Meter, engine: Engine, advice: Callable[[], Mapping[tuple[Kind, Outcome], int]] = _no_advice
+    ) -> None:
+        self._advice = advice
         self._engine = engine
         self._meter = meter
         names = Names()
@@ -75,6 +88,7 @@ class Metrics:
             (semconv.METRIC_WASTED_COST, "USD", "Cost measured as spent to no avail", self._runs.wasted.observations),
             (semconv.METRIC_RUNS, "{run}", "Finished runs by outcome", self._runs.runs.observations),
             (semconv.METRIC_SUGGESTIONS, "{suggestion}", "Suggestions made", self._suggestions.observations),
+            (semconv.METRIC_ADVICE, "{part}", "Parts of advice by what came of them", self._advised),
             (semconv.METRIC_OVER_BUDGET, "{session}", "Sessions that went over their budget", self._over_budget),
             (
                 semconv.METRIC_BUDGET_EXCEEDED,
@@ -196,6 +210,12 @@ class Metrics:
 
     def _over_budget(self) -> Sequence[Observation]:
         return [Observation(self._sessions.over_budget)]
+
+    def _advised(self) -> Sequence[Observation]:
+        return [
+            Observation(number, {semconv.ADVICE_KIND: str(kind), semconv.ADVICE_CAME: str(outcome)})
+            for (kind, outcome), number in dict(self._advice()).items()
+        ]
 
     def _active_runs(self) -> Sequence[Observation]:
         return [Observation(self._engine.live_runs)]
