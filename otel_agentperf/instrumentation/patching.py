@@ -13,9 +13,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, cast
 
-import wrapt
+import wrapt  # pyright: ignore[reportMissingTypeStubs] - only its newest versions have types
 from packaging.version import InvalidVersion, Version
 
 from otel_agentperf import guard
@@ -25,6 +25,7 @@ _logger = logging.getLogger("otel_agentperf")
 
 AnyFunction = Callable[..., Any]
 MakeWrapper = Callable[[AnyFunction], AnyFunction]
+_register: Callable[[Callable[[Any], object], str], object] = cast("Any", wrapt).register_post_import_hook
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ class Patches:
             if self._times_restored == began_after:
                 patch()
 
-        wrapt.register_post_import_hook(imported, module)
+        _register(imported, module)
 
     def restore(self) -> None:
         """Put every original back, except where someone has wrapped ours since."""
