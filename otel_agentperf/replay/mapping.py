@@ -101,7 +101,7 @@ def _take(data: bytes, packer: Packer, reader: Reader) -> list[str]:
         return [str(error)]
     except RecursionError:
         return ["it nests too deeply"]
-    if told or data[:1] == b"[" or len(data) <= len(b"{}") or _is_known(found[0]):
+    if told or data[:1] == b"[" or _is_known(found[0]) or len(data.rstrip()) <= len(b"{}"):
         return told
     return [_NO_SPANS]
 
