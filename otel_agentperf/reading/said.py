@@ -95,6 +95,8 @@ class Said(msgspec.Struct, gc=False, kw_only=True, rename=_NAMES):
 
 
 class Workflow(Said, gc=False, kw_only=True, rename=_NAMES):
+    """A run of a graph."""
+
     workflow: _Name
     samples: object = None
     """Whether there is any says whether more is to be read of what was used."""
@@ -102,6 +104,8 @@ class Workflow(Said, gc=False, kw_only=True, rename=_NAMES):
 
 
 class Agent(Said, gc=False, kw_only=True, rename=_NAMES):
+    """A run of an agent."""
+
     agent: _Name
     samples: object = None
     blocked_s: object = None
@@ -110,6 +114,8 @@ class Agent(Said, gc=False, kw_only=True, rename=_NAMES):
 
 
 class Node(Said, gc=False, kw_only=True, rename=_NAMES):
+    """A node of a graph."""
+
     node: _Name
     step: _Whole | None = None
     state_hash: _Name | None = None
@@ -119,6 +125,8 @@ class Node(Said, gc=False, kw_only=True, rename=_NAMES):
 
 
 class Tool(Said, gc=False, kw_only=True, rename=_NAMES):
+    """A tool or an action."""
+
     tool: _Name
     agent: _Name | None = None
     arguments_hash: _Name | None = None
@@ -135,6 +143,8 @@ class Tool(Said, gc=False, kw_only=True, rename=_NAMES):
 
 
 class Request(Said, gc=False, kw_only=True, rename=_NAMES):
+    """A model request, or one for embeddings."""
+
     provider: _Name
     model: _Name
     agent: _Name | None = None

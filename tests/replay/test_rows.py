@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ from tests.reading.test_own_at_one_go import ANYWHERE, OTHERS, REQUESTS, SPANS, 
 
 TRACE, SPAN, PARENT = "5b8efff798038103d269b633813fc60c", "0123456789abcdef", "eee19b7ec3c1b174"
 USED = ("agentperf.node.resources.samples", "agentperf.run.resources.samples", "agentperf.run.resources.blocked_s")
-EVENT = {"name": "gen_ai.evaluation.result", "attributes": []}
+EVENT: dict[str, Any] = {"name": "gen_ai.evaluation.result", "attributes": []}
 READER = records.reader_with("a key")
 
 
@@ -31,9 +31,9 @@ def value_of(value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         return {"stringValue": value}
     if isinstance(value, (list, tuple)):
-        return {"arrayValue": {"values": [value_of(item) for item in value]}}
+        return {"arrayValue": {"values": [value_of(item) for item in cast("list[Any]", value)]}}
     if isinstance(value, dict):
-        return {"kvlistValue": {"values": listed(value)}}
+        return {"kvlistValue": {"values": listed(cast("dict[str, Any]", value))}}
     return {}
 
 
@@ -44,7 +44,7 @@ def listed(attributes: dict[str, Any]) -> list[dict[str, Any]]:
 
 def span_of(attributes: dict[str, Any], **more: Any) -> Span:
     """A span, decoded."""
-    given = {
+    said: dict[str, Any] = {
         "traceId": TRACE,
         "spanId": SPAN,
         "parentSpanId": PARENT,
@@ -55,7 +55,7 @@ def span_of(attributes: dict[str, Any], **more: Any) -> Span:
         "status": {},
         **more,
     }
-    return otlp_json_span.decoded(msgspec.Raw(msgspec.json.encode(given)))
+    return otlp_json_span.decoded(msgspec.Raw(msgspec.json.encode(said)))
 
 
 def both_ways(span: Span, scope: str) -> tuple[Record | None, Record]:
@@ -71,7 +71,9 @@ def unpacked(record: object) -> Any:
 
 
 @settings(deadline=None, max_examples=600)
-@given(said=written(), flags=st.sampled_from([0, 0x100, 0x301]), used=st.sampled_from([{}, *({key: 3} for key in USED)]))
+@given(
+    said=written(), flags=st.sampled_from([0, 0x100, 0x301]), used=st.sampled_from([{}, *({key: 3} for key in USED)])
+)
 def test_a_span_of_ours_is_packed_the_short_way_as_any_span_is(
     said: dict[str, Any], flags: int, used: dict[str, Any]
 ) -> None:
@@ -101,16 +103,16 @@ def test_a_span_that_is_no_agent_work_is_packed_alike(scope: str, attributes: di
     assert short == long
 
 
-@pytest.mark.parametrize(
-    "seldom",
-    [
-        {"events": [EVENT]},
-        {"status": {"code": 2}},
-        {"status": {"code": "STATUS_CODE_ERROR"}},
-        {"startTimeUnixNano": -5},
-        {"endTimeUnixNano": 2**70},
-    ],
-)
+SELDOM: list[dict[str, Any]] = [
+    {"events": [EVENT]},
+    {"status": {"code": 2}},
+    {"status": {"code": "STATUS_CODE_ERROR"}},
+    {"startTimeUnixNano": -5},
+    {"endTimeUnixNano": 2**70},
+]
+
+
+@pytest.mark.parametrize("seldom", SELDOM)
 @pytest.mark.parametrize("operation", SPANS)
 def test_what_is_seldom_goes_the_way_of_all_spans(operation: str, seldom: dict[str, Any]) -> None:
     attributes = {semconv.OPERATION_NAME: operation, **SPANS[operation][0]}
@@ -123,7 +125,8 @@ def test_ids_in_their_canonical_form_are_plain(spans: list[tuple[str, str | None
 
 
 @pytest.mark.parametrize(
-    "bad", ["0" * 16, SPAN.upper(), SPAN[1:], SPAN + "0", f"{SPAN[:8]} {SPAN[8:]}", f"{SPAN} {SPAN}", "g" * 16, "é" * 16]
+    "bad",
+    ["0" * 16, SPAN.upper(), SPAN[1:], SPAN + "0", f"{SPAN[:8]} {SPAN[8:]}", f"{SPAN} {SPAN}", "g" * 16, "é" * 16],
 )
 def test_one_id_in_another_form_sends_its_batch_the_careful_way(bad: str) -> None:
     for other in (Span(span_id=bad), Span(span_id=SPAN, parent_span_id=bad)):
