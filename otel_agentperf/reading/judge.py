@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,7 +27,10 @@ from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.reading import verdicts
 from otel_agentperf.reading.finished import Finished
 from otel_agentperf.reading.place import TracedRun, runs_of
-from otel_agentperf.reading.sdk import SpanRecord
+
+if TYPE_CHECKING:
+    # A replay judges here too, and has no need of the SDK, which takes long to import.
+    from otel_agentperf.reading.sdk import SpanRecord
 
 MISSING_ROOT_NAME = "?"
 _NO_TOOL_PRINTS = "Tool calls carry no fingerprints here: what would be found by comparing them is not."

@@ -11,12 +11,13 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -124,9 +125,7 @@ class LocalEngine:
         if self._workers == 1:
             yield _AtOnce()
             return
-        # Not `fork`: the calling program may have threads.
-        methods = multiprocessing.get_all_start_methods()
-        method = "forkserver" if "forkserver" in methods else "spawn"
+        method = _start_method()
         context = multiprocessing.get_context(method)
         if method == "forkserver":
             context.set_forkserver_preload([__name__])
@@ -135,6 +134,19 @@ class LocalEngine:
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _start_method() -> str:
+    """How to start workers: a copy of this process has all imported, but is safe only where it has one thread.
+
+    A thread that is not copied may hold a lock for ever. The system is asked, since libraries have
+    threads that Python does not know of; only Linux says it, and only there no library of the system's minds.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            if len(os.listdir("/proc/self/task")) == 1:  # noqa: PTH208 - the names are not looked at
+                return "fork"
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 def _cores() -> int:

@@ -8,11 +8,12 @@ Ids come as hex, or as base64 from writers that follow proto3's own mapping (Tem
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeAlias, TypeGuard, TypeVar
 
 import msgspec
 
+from otel_agentperf import semconv
 from otel_agentperf.replay import otlp_json_span
 from otel_agentperf.replay.otlp_json_span import Span
 from otel_agentperf.replay.packing import Packer, TraceRecords, packed_of
@@ -80,7 +81,7 @@ def documents(data: bytes) -> list[Whole] | list[Apart]:
             pass  # one span may be at fault
         else:
             return found if isinstance(found, list) else [found]
-    apart = _apart.decode(data)
+    apart = _apart.decode(data.removesuffix(b"\n"))  # of what is cut off, the end of its line is no part
     return apart if isinstance(apart, list) else [apart]
 
 
@@ -109,23 +110,37 @@ def take(document: Whole | Apart, packer: Packer, reader: Reader) -> list[str]:
 
 
 def _take(
-    spans: Iterable[Span | msgspec.Raw], traces: TraceRecords, scope: str, reader: Reader, told: list[str]
+    given: list[Span] | list[msgspec.Raw], traces: TraceRecords, scope: str, reader: Reader, told: list[str]
 ) -> int:
-    bad = 0
-    read = otlp_json_span.read
-    for given in spans:
+    bad, is_own = 0, scope in semconv.OWN_SCOPES
+    is_whole = _are_whole(given)
+    are_plain = is_whole and otlp_json_span.have_plain_ids(given)
+    row, read = otlp_json_span.row, otlp_json_span.read
+    for span in given if is_whole else _decoded(given, told):
+        trace_id = span.trace_id
+        own = traces.get(trace_id)
+        if own is None:
+            try:
+                trace_id = trace_id_of(trace_id)
+            except ValueError:
+                bad += 1
+                continue
+            own = packed_of(traces, trace_id)
         try:
-            span = given if isinstance(given, Span) else otlp_json_span.decoded(given)
-            trace_id = span.trace_id
-            own = traces.get(trace_id)
-            if own is None:
-                try:
-                    trace_id = trace_id_of(trace_id)
-                except ValueError:
-                    bad += 1
-                    continue
-                own = packed_of(traces, trace_id)
-            own.add(read(reader, span, trace_id, scope))
+            found = row(span, trace_id, is_own) if are_plain else None
+            own.add(found or read(reader, span, trace_id, scope))
         except BadSpanError as error:
             told.append(str(error))
     return bad
+
+
+def _are_whole(spans: list[Span] | list[msgspec.Raw]) -> TypeGuard[list[Span]]:
+    return isinstance(spans[0], Span)
+
+
+def _decoded(spans: Iterable[Span | msgspec.Raw], told: list[str]) -> Iterator[Span]:
+    for span in spans:
+        try:
+            yield span if isinstance(span, Span) else otlp_json_span.decoded(span)
+        except BadSpanError as error:
+            told.append(str(error))

@@ -15,6 +15,7 @@ from zlib import crc32
 import msgspec
 
 from otel_agentperf.replay.records import BadSpanError, Process, Record
+from otel_agentperf.replay.rows import Row
 
 _ARRAY = b"\xdd"
 """How MessagePack begins an array whose length follows in four bytes."""
@@ -29,8 +30,11 @@ class Packed:
         self.data = bytearray()
         self.spans = 0
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | Row) -> None:
         """Take one in.
+
+        Args:
+            record: the record, or a row in the order of its fields.
 
         Raises:
             BadSpanError: it holds a number that is too large to be carried; nothing of it is kept.
@@ -41,7 +45,8 @@ class Packed:
             _encode_into(record, data, -1)
         except (OverflowError, msgspec.MsgspecError) as error:
             del data[before:]
-            raise BadSpanError(f"span {record.operation.span_id}: {error}") from error
+            span_id = record.operation.span_id if isinstance(record, Record) else "of ours"
+            raise BadSpanError(f"span {span_id}: {error}") from error
         self.spans += 1
 
 

@@ -231,6 +231,8 @@ def messages_in(data: bytes) -> Iterator[tuple[int, bytes]]:
 def lines_in(piece: Piece) -> Iterator[tuple[int, bytes]]:
     """The lines that begin in a piece, each with where it begins; empty ones are left out.
 
+    A line may end with what parts it from the next.
+
     Raises:
         OSError: the range cannot be read any more.
         UnknownFormError: a line is too long.
@@ -269,5 +271,5 @@ def _lines_of_range(piece: Piece) -> Iterator[tuple[int, bytes]]:
             if not line:
                 return
             if not line.isspace():
-                yield at, line.removesuffix(b"\n")
+                yield at, line
             at += len(line)

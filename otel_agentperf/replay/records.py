@@ -20,7 +20,7 @@ from otel_agentperf.reading.verdicts import RecordedRun, recorded_run
 
 _HEX = re.compile(r"[0-9a-f]{16}\Z")
 _TOO_MANY_REQUESTS = 429
-_KNOWS_REMOTE, _IS_REMOTE = 0x100, 0x200
+KNOWS_REMOTE, IS_REMOTE = 0x100, 0x200
 """Bits of a span's flags in OTLP."""
 LATEST_NS = 2**63 - 1
 _PASS = frozenset({"pass", "passed", "success", "succeeded", "correct", "true", "relevant"})
@@ -132,7 +132,7 @@ def time_of(value: object) -> int:
 
 def near(flags: int) -> bool | None:
     """Whether a span's parent is of its own process, as its flags say; `None` where they do not."""
-    return not flags & _IS_REMOTE if flags & _KNOWS_REMOTE else None
+    return not flags & IS_REMOTE if flags & KNOWS_REMOTE else None
 
 
 class Reader(msgspec.Struct, frozen=True):
