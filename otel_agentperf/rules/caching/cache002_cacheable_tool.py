@@ -114,7 +114,7 @@ class CacheableTool(Rule[Calls]):
     def _of(self, name: str, pairs: dict[int, Pair]) -> Iterable[Suggestion]:
         repeated = [pair for pair in pairs.values() if isinstance(pair, Repeated)]
         same = [pair for pair in repeated if len(pair.runs) >= self.min_runs]
-        if not same or any(pair.varies for pair in repeated) or _verb(name) in CHANGING:
+        if not same or any(pair.varies for pair in repeated) or verb_of(name) in CHANGING:
             return ()
         repeats = sum(pair.calls - 1 for pair in same)
         first = [unpacked(pair.first) for pair in same]
@@ -140,7 +140,7 @@ class CacheableTool(Rule[Calls]):
                 ),
                 impact_score=round(0.7 * min(1.0, max(average_s / REFERENCE_S, average_usd / REFERENCE_USD)), 3),
                 complexity=self.complexity,
-                confidence=0.7 if _verb(name) in READING else 0.5,
+                confidence=0.7 if verb_of(name) in READING else 0.5,
                 applies_to=(f"tool:{name}",),
                 span_ids=tuple(span_hex(call.span_id) for call in named[:16]),
                 evidence={
@@ -159,6 +159,7 @@ class CacheableTool(Rule[Calls]):
         )
 
 
-def _verb(name: str) -> str | None:
+def verb_of(name: str) -> str | None:
+    """What the name of a tool says first of what it does, `None` where it says neither."""
     words = (word.lower() for word in _WORDS.findall(name))
     return next((word for word in words if word in READING or word in CHANGING), None)

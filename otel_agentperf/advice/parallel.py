@@ -1,0 +1,89 @@
+"""Which of the steps that are pending may run at once.
+
+What a step needs is what the caller says of it (`pending={"report": ["search", "read"]}`) and what
+was seen: a step of which a request used an answer of another one needs that one. Steps are put
+into batches, each of which needs only earlier ones; those in a circle come last, one by one.
+
+Of names alone, two steps are called independent only where each was seen at least `MIN_RUNS`
+times without using the other's answer; else it abstains. The improvement is the sum of the average
+durations of the first batch less the longest of them (estimated: as if none slowed another
+down). Confidence is 0.9 where the caller said what each step needs, else 0.7, since what passes
+between steps by other ways than an answer is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from otel_agentperf.advice.results import Batches, Improvement, Part, abstain
+from otel_agentperf.model import SavingBasis
+
+MIN_RUNS = 3
+MOST_STEPS = 100
+SAID_CONFIDENCE, SEEN_CONFIDENCE = 0.9, 0.7
+
+
+class Links(NamedTuple):
+    """What was seen of steps in this process."""
+
+    runs: Mapping[str, int]
+    """How often each step ran."""
+    uses: Mapping[str, AbstractSet[str]]
+    """The steps whose answers each one used."""
+
+
+def decide(
+    pending: Mapping[str, Sequence[str] | None], links: Links, average_s: Callable[[str], float | None]
+) -> Part[Batches]:
+    """Sort pending steps into batches.
+
+    Args:
+        pending: the steps, with the names that each one needs; `None` where the caller did not say.
+        links: what was seen.
+        average_s: how long a step takes, `None` where that is not known.
+    """
+    if not pending:
+        return abstain("no pending steps were named")
+    steps = list(pending)[:MOST_STEPS]
+    if len(steps) == 1:
+        return abstain("only one step is pending")
+    unsaid = [step for step in steps if pending[step] is None]
+    thin = [step for step in unsaid if links.runs.get(step, 0) < MIN_RUNS]
+    if thin:
+        fewest = min(links.runs.get(step, 0) for step in thin)
+        return abstain(
+            f"not enough data: {len(thin)} of {len(steps)} steps ran fewer than {MIN_RUNS} times, and what they need "
+            "was not said",
+            {"steps": len(steps), "unknown_steps": len(thin), "samples": fewest, "needed_samples": MIN_RUNS},
+        )
+    needs = {
+        step: {name for name in (*(pending[step] or ()), *links.uses.get(step, ())) if name in pending and name != step}
+        for step in steps
+    }
+    batches = _batches(needs)
+    first = batches[0]
+    times = [seconds for step in first if (seconds := average_s(step)) is not None]
+    saved_s = sum(times) - max(times) if len(times) == len(first) > 1 else None
+    return Part(
+        batches,
+        SEEN_CONFIDENCE if unsaid else SAID_CONFIDENCE,
+        f"{', '.join(first)} need nothing of one another and may run at once."
+        if len(first) > 1
+        else f"The others wait for {first[0]}, directly or not.",
+        {"steps": len(steps), "at_once": len(first), "batches": len(batches), "steps_seen": len(unsaid)},
+        Improvement(SavingBasis.ESTIMATED, round(saved_s, 6)) if saved_s else None,
+        source="seen" if unsaid else "said",
+    )
+
+
+def _batches(needs: Mapping[str, set[str]]) -> Batches:
+    waiting = dict(needs)
+    found: list[tuple[str, ...]] = []
+    while waiting:
+        ready = tuple(step for step, needed in waiting.items() if not needed & waiting.keys())
+        for step in ready or (next(iter(waiting)),):
+            del waiting[step]
+        found.append(ready or (next(iter(set(needs) - set(waiting) - {name for batch in found for name in batch})),))
+    return tuple(found)
