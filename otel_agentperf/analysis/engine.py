@@ -357,6 +357,11 @@ class Engine:
             is not None
         }
 
+    def process_state(self, code: str) -> Any:
+        """The state of a rule over the process, by its code; `None` where it has none. Read it under no other lock."""
+        place = next((slot.place for slot in self._slots[Scope.PROCESS] if slot.rule.code == code), None)
+        return None if place is None else self._process.rule_states[place]
+
     def forget(self, run: Run) -> None:
         """Let go of a run that will never be finished."""
         with self._lock:

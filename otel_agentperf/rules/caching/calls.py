@@ -118,6 +118,14 @@ class Calls(msgspec.Struct, gc=False):
             return
         self.changed.add(name)
 
+    def find(self, name: str, arguments_hash: str) -> Repeated | None:
+        """What is known of a tool with these arguments; `None` where it was called once at most."""
+        try:
+            found = self.tools.get(name, {}).get(int(arguments_hash, 16) ^ _salt(name))
+        except ValueError:  # no fingerprint of ours
+            return None
+        return None if found is None or isinstance(found, bytes) else found
+
     def _add(self, name: str, pair: int, found: Pair) -> None:
         if pair > self.largest:
             return

@@ -1,0 +1,1 @@
+"""Advice in the running process: gathers the facts, asks `advice`, and sees what came of it."""

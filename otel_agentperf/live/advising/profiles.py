@@ -1,0 +1,140 @@
+"""What the past says of a node, kept for some seconds: asking a baseline takes longer than an advice may.
+
+A profile is made when advice for its node is asked for, and made anew once it is `FRESH_NS` old. What
+depends on the run, on the arguments or on the pace of the process is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from otel_agentperf.advice import caching, models, timeouts
+from otel_agentperf.advice.facts import Models, Past, Place
+from otel_agentperf.advice.results import CacheUse, Part
+from otel_agentperf.baselines.normals import Measure, Normal, Normals, Subject, SubjectKind
+from otel_agentperf.live.advising.prompting import prompting_of
+from otel_agentperf.live.advising.recent import RecentInferences
+from otel_agentperf.pricing.book import PriceBook
+
+FRESH_NS = 10 * 1_000_000_000
+MAX_PROFILES = 16_384
+_Key = tuple[str, str, tuple[str, ...]]
+
+
+class Profile(NamedTuple):
+    """What is known of one node, with one list of allowed models."""
+
+    until_ns: int
+    """Fresh until then, by the clock that was given."""
+    models: Models
+    chosen: models.Chosen
+    timeout: Part[float] | None
+    samples: int
+    """Finished steps of the node."""
+    average_s: float | None
+    slow_s: float | None
+    """The 95th percentile of its durations."""
+    average_usd: float | None
+    prompts: Part[CacheUse]
+    run_time: Normal | None
+    """Of the graph."""
+    run_cost: Normal | None
+
+
+class Profiles:
+    """The profiles of this process.
+
+    Args:
+        learned: gives what was learned, `None` where nothing was.
+        requests: the last ones.
+        prices: what is asked for prices.
+        known_models: names of which prices are known, without loading anything.
+        clock: nanoseconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        learned: Callable[[], Normals | None],
+        requests: RecentInferences,
+        prices: PriceBook,
+        known_models: Callable[[], Sequence[str]],
+        clock: Callable[[], int],
+    ) -> None:
+        self._learned = learned
+        self._requests = requests
+        self._prices = prices
+        self._known = known_models
+        self._clock = clock
+        self._made: dict[_Key, Profile] = {}
+        self._request_limits: dict[tuple[str, str, str], tuple[int, Part[float] | None]] = {}
+
+    def of(self, graph: str, node: str, allowed: tuple[str, ...]) -> Profile:
+        """The profile of a node."""
+        key = (graph, node, allowed)
+        found = self._made.get(key)
+        now_ns = self._clock()
+        if found is None or found.until_ns < now_ns:
+            if len(self._made) >= MAX_PROFILES:
+                self._made.clear()
+            found = self._made[key] = self._make(graph, node, allowed, now_ns + FRESH_NS)
+        return found
+
+    def request_limit(self, graph: str, node: str, model: str) -> Part[float] | None:
+        """How long to wait for one request of a model at a node, from its past; `None` where that is too short."""
+        key = (graph, node, model)
+        now_ns = self._clock()
+        until_ns, part = self._request_limits.get(key, (-1, None))
+        if until_ns < now_ns:
+            normals = self._learned()
+            subject = Subject(SubjectKind.NODE_MODEL, model, graph, node)
+            part = None if normals is None else timeouts.learned(normals.normal(subject, Measure.DURATION_S))
+            if len(self._request_limits) >= MAX_PROFILES:
+                self._request_limits.clear()
+            self._request_limits[key] = (now_ns + FRESH_NS, part)
+        return part
+
+    def forget(self) -> None:
+        """Make all anew when they are asked for next."""
+        self._made = {}
+        self._request_limits = {}
+
+    def average_s(self, graph: str, step: str) -> float | None:
+        """How long a step takes on average: a node of this graph, else a tool."""
+        normals = self._learned()
+        if normals is None:
+            return None
+        for subject in (Subject(SubjectKind.NODE, step, graph), Subject(SubjectKind.TOOL, step)):
+            found = normals.normal(subject, Measure.DURATION_S)
+            if found is not None:
+                return found.mean
+        return None
+
+    def _make(self, graph: str, node: str, allowed: tuple[str, ...], until_ns: int) -> Profile:
+        normals = self._learned()
+        usual = self._requests.usual_model(graph, node)
+        choice = Models(allowed, usual, tuple(self._known()))
+        duration = cost = run_time = run_cost = None
+        if normals is not None:
+            if node:
+                subject = Subject(SubjectKind.NODE, node, graph)
+                duration = normals.normal(subject, Measure.DURATION_S)
+                cost = normals.normal(subject, Measure.COST_USD)
+            if graph:
+                run = Subject(SubjectKind.GRAPH, graph)
+                run_time, run_cost = normals.normal(run, Measure.DURATION_S), normals.normal(run, Measure.COST_USD)
+        requests = self._requests.of(graph, node)
+        prompting = prompting_of(requests, self._prices) if requests else None
+        return Profile(
+            until_ns,
+            choice,
+            models.learned(Past(normals, Place(graph, node)), choice),
+            timeouts.learned(duration),
+            duration.samples if duration is not None else 0,
+            duration.mean if duration is not None else None,
+            duration.quantile(0.95) if duration is not None else None,
+            cost.mean if cost is not None else None,
+            caching.prompts(node, prompting),
+            run_time,
+            run_cost,
+        )
