@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import time_ns
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.budgets import BudgetLimit
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live import budgets, evaluation, loops, samples
+from otel_agentperf.live.advising.recent import RecentInferences
 from otel_agentperf.live.attributes import Attributes, add_operation, add_run
 from otel_agentperf.live.budgets.configured import Configured
 from otel_agentperf.live.budgets.loops import look
@@ -54,6 +55,7 @@ from otel_agentperf.rules.base import Group
 from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
 
 if TYPE_CHECKING:
+    from otel_agentperf.live.advising.advisor import Advisor
     from otel_agentperf.analysis.runs import Run
 
 __all__ = ["Attributes", "Pipeline", "session_from_baggage"]
@@ -61,7 +63,7 @@ __all__ = ["Attributes", "Pipeline", "session_from_baggage"]
 _BILLED = BILLED_BY_TOKEN | {OperationKind.SERVICE}
 _ERROR = Status(StatusCode.ERROR)
 # Members of an enum are dear to look up in Python 3.11, and every operation passes here.
-_AGENT, _NODE = OperationKind.AGENT, OperationKind.NODE
+_AGENT, _NODE, _INFERENCE = OperationKind.AGENT, OperationKind.NODE, OperationKind.INFERENCE
 
 
 class Pipeline:
@@ -96,7 +98,7 @@ class Pipeline:
         self._emitter = Emitter(self.settings.emit, logger)
         self._metrics: Metrics | None = None
         if self.settings.metrics:
-            self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine)
+            self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine, lambda: self.advice_counts)
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
         self.budgets = Configured(self.settings, self.engine.evictions)
@@ -113,6 +115,29 @@ class Pipeline:
                 self.engine.evictions, self.engine.tell, store=chosen.baseline_store, base=chosen.baseline_from
             )
         self._learn = self.learner.note if self.learner is not None and chosen.learn else None
+
+        self.inferences = RecentInferences()
+        self._advisor: Advisor | None = None
+        self._advised: Mapping[int, object] = {}
+        """Runs in which advice was given."""
+
+    @property
+    def advisor(self) -> Advisor:
+        """What advises in this process, made when it is first asked: its modules are not needed before."""
+        if self._advisor is None:
+            from otel_agentperf.live.advising.advisor import Advisor  # noqa: PLC0415 - see above
+
+            with self._lock:
+                if self._advisor is None:
+                    made = Advisor(self)
+                    self._advised = made.followed.waiting
+                    self._advisor = made
+        return self._advisor
+
+    @property
+    def advice_counts(self) -> Mapping[tuple[str, str], int]:
+        """What came of advice in this process, by kind and outcome."""
+        return self._advisor.followed.counts if self._advisor is not None else {}
 
     @property
     def learned(self) -> Normals | None:
@@ -131,6 +156,9 @@ class Pipeline:
             self.learner.renew()
         self.outcomes.renew()
         self.budgets.renew()
+        self.inferences.renew()
+        if self._advisor is not None:
+            self._advisor.renew()
         if self._metrics is not None:
             self._metrics.renew()
 
@@ -266,6 +294,8 @@ class Pipeline:
                 budgets.run_ends(frame)
             self._open_roots.discard(frame)
             self.engine.forget(frame.run)
+            if self._advised and self._advisor is not None:
+                self._advisor.followed.forget(frame.run.id)
         if frame.span.is_recording():
             frame.span.end()
 
@@ -327,6 +357,10 @@ class Pipeline:
                     above = above.parent
             if frame.budgets:
                 budgets.charge(frame.budgets, operation)
+            if operation.kind is _INFERENCE and operation.error_type is None:
+                self.inferences.add(frame, operation)
+        if self._advised:
+            self.advisor.ended(frame, operation)
         run = frame.run
         if run is None:
             run = self._implicit_run(frame)

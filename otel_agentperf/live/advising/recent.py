@@ -97,9 +97,7 @@ def node_of(frame: Frame | None) -> Frame | None:
 def place_of(frame: Frame | None) -> Place:
     """The graph and the node that a frame runs in; of work in no node, the graph alone."""
     node = node_of(frame)
-    if node is not None:
-        above = node.parent
-        return Place(above.name if above is not None else "", node.name)
-    while frame is not None and frame.kind not in AGENTIC:
-        frame = frame.parent
-    return Place(frame.name if frame is not None else "", "")
+    above = node if node is not None else frame
+    while above is not None and above.kind not in AGENTIC:
+        above = above.parent
+    return Place(above.name if above is not None else "", node.name if node is not None else "")

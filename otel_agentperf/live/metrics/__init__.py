@@ -12,7 +12,7 @@ what was counted before. The SDK by itself goes on from its parent's (`sdk_core.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time_ns
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -36,15 +36,23 @@ __all__ = ["Metrics"]
 Observe = Callable[[], Sequence[Observation]]
 
 
+def _no_advice() -> Mapping[tuple[str, str], int]:
+    return {}
+
+
 class Metrics:
     """Records what the pipeline sees.
 
     Args:
         meter: where the instruments are made.
         engine: whose evictions and live runs are reported.
+        advice: tells what came of advice, by kind and outcome.
     """
 
-    def __init__(self, meter: Meter, engine: Engine) -> None:
+    def __init__(
+        self, meter: Meter, engine: Engine, advice: Callable[[], Mapping[tuple[str, str], int]] = _no_advice
+    ) -> None:
+        self._advice = advice
         self._engine = engine
         self._meter = meter
         names = Names()
@@ -75,6 +83,7 @@ class Metrics:
             (semconv.METRIC_WASTED_COST, "USD", "Cost measured as spent to no avail", self._runs.wasted.observations),
             (semconv.METRIC_RUNS, "{run}", "Finished runs by outcome", self._runs.runs.observations),
             (semconv.METRIC_SUGGESTIONS, "{suggestion}", "Suggestions made", self._suggestions.observations),
+            (semconv.METRIC_ADVICE, "{part}", "Parts of advice by what came of them", self._advised),
             (semconv.METRIC_OVER_BUDGET, "{session}", "Sessions that went over their budget", self._over_budget),
             (
                 semconv.METRIC_BUDGET_EXCEEDED,
@@ -196,6 +205,12 @@ class Metrics:
 
     def _over_budget(self) -> Sequence[Observation]:
         return [Observation(self._sessions.over_budget)]
+
+    def _advised(self) -> Sequence[Observation]:
+        return [
+            Observation(number, {semconv.ADVICE_KIND: kind, semconv.ADVICE_CAME: outcome})
+            for (kind, outcome), number in dict(self._advice()).items()
+        ]
 
     def _active_runs(self) -> Sequence[Observation]:
         return [Observation(self._engine.live_runs)]

@@ -1,0 +1,108 @@
+"""What came of a piece of advice, once the step or the run that it was for has ended.
+
+- A model was right where every request of the step asked it, the step did not fail, and it took no longer
+  than 95 % of such steps did; wrong where it was asked and one of these does not hold; ignored where
+  another one was asked. What it saved is the average cost and duration of such steps before, less
+  those of this one.
+- A time limit was right where the step succeeded within it, wrong where it succeeded later: it
+  would have been cut off. A step that failed tells nothing.
+- A cached beginning was right where the step's requests read from the cache.
+- A forecast was right where the run's time lies within its interval; where that has none, its cost.
+
+What tells nothing is unseen. Whether steps ran at once, whether a result was reused, and what holding back
+spared, is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from otel_agentperf.advice.calibration import Outcome
+from otel_agentperf.advice.results import CacheUse, Improvement, Interval, Part, Remaining
+from otel_agentperf.advice.sizes import same
+from otel_agentperf.model import SavingBasis
+
+
+class Step(NamedTuple):
+    """What a step was like."""
+
+    models: Collection[str]
+    """Those that its requests asked for."""
+    duration_s: float
+    cost_usd: float
+    cached_tokens: int
+    failed: bool
+    whole: bool
+    """False where it was interrupted, cancelled or taken from a cache: then it tells nothing."""
+
+
+class Usual(NamedTuple):
+    """What such steps were like when the advice was given; `None` is not known."""
+
+    average_s: float | None
+    slow_s: float | None
+    average_usd: float | None
+
+
+def model(part: Part[str], step: Step, usual: Usual) -> Outcome:
+    """What came of the advised model."""
+    if part.value is None:
+        return Outcome.ABSTAINED
+    if not step.models or not step.whole:
+        return Outcome.UNSEEN
+    if any(same(asked, (part.value,)) is None for asked in step.models):
+        return Outcome.IGNORED
+    slow = usual.slow_s is not None and step.duration_s > usual.slow_s
+    return Outcome.WRONG if step.failed or slow else Outcome.RIGHT
+
+
+def realised(step: Step, usual: Usual) -> Improvement:
+    """What a step saved against those before it."""
+    return Improvement(
+        SavingBasis.MEASURED,
+        None if usual.average_s is None else usual.average_s - step.duration_s,
+        None if usual.average_usd is None else usual.average_usd - step.cost_usd,
+    )
+
+
+def timeout(part: Part[float], step: Step) -> Outcome:
+    """What came of the time limit."""
+    if part.value is None:
+        return Outcome.ABSTAINED
+    if step.failed or not step.whole:
+        return Outcome.UNSEEN
+    return Outcome.RIGHT if step.duration_s <= part.value else Outcome.WRONG
+
+
+def cache(part: Part[CacheUse], step: Step) -> Outcome:
+    """What came of the advice on caching."""
+    if part.value is None:
+        return Outcome.ABSTAINED
+    if part.value not in (CacheUse.PREFIX, CacheUse.CONTEXT) or not step.models or step.failed or not step.whole:
+        return Outcome.UNSEEN
+    return Outcome.RIGHT if step.cached_tokens else Outcome.IGNORED
+
+
+def forecast(part: Part[Remaining], further_s: float, further_usd: float, *, whole: bool) -> Outcome:
+    """Whether the run ended within its forecast.
+
+    Args:
+        part: the forecast.
+        further_s: what the run took after it.
+        further_usd: the same.
+        whole: False where the run failed, or did not come to its end.
+    """
+    if part.value is None:
+        return Outcome.ABSTAINED
+    if not whole:
+        return Outcome.UNSEEN
+    for interval, further in ((part.value.time_s, further_s), (part.value.cost_usd, further_usd)):
+        if interval is not None:
+            return Outcome.RIGHT if _within(interval, further) else Outcome.WRONG
+    return Outcome.UNSEEN
+
+
+def _within(interval: Interval, value: float) -> bool:
+    return interval.lower <= value and (interval.upper is None or value <= interval.upper)
+

@@ -1,0 +1,237 @@
+"""Sees what came of advice: keeps what was given until its step and its run have ended, then judges it.
+
+Bounded: of a run the last `MAX_GIVEN` pieces of advice, of the process the last `MAX_RUNS` runs in which any
+was given; what falls out counts as unseen. A process in which nobody asks for advice has nothing here,
+and each operation costs it one look at an empty dictionary.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict, deque
+
+from otel_agentperf.advice import judging
+from otel_agentperf.advice.calibration import Calibration, Outcome
+from otel_agentperf.advice.judging import Step, Usual
+from otel_agentperf.advice.results import Advice, Kind, Part
+from otel_agentperf.live.advising.recent import node_of
+from otel_agentperf.live.frames import Frame
+from otel_agentperf.model import Operation, OperationKind
+
+MAX_RUNS = 1_000
+MAX_GIVEN = 64
+_INFERENCE, _NODE = OperationKind.INFERENCE, OperationKind.NODE
+
+
+class Given:
+    """One advice, and what was seen of its step since."""
+
+    __slots__ = ("action", "advice", "at_ns", "cached_tokens", "cost_usd", "frame", "models", "node", "usual")
+
+    def __init__(self, advice: Advice, action: str, node: str, frame: Frame | None, at_ns: int, usual: Usual) -> None:
+        self.advice = advice
+        self.action = action
+        self.node = node
+        """The node that it was for; empty where it was for the run alone."""
+        self.frame = frame
+        """The frame of the node, where that had begun already."""
+        self.at_ns = at_ns
+        self.usual = usual
+        self.models: set[str] = set()
+        self.cached_tokens = 0
+        self.cost_usd = 0.0
+
+
+class _RunGiven:
+    __slots__ = ("cost_usd", "forecasts", "steps")
+
+    def __init__(self) -> None:
+        self.steps: deque[Given] = deque()
+        """Those whose step has not ended."""
+        self.forecasts: deque[tuple[Part[object], int, float]] = deque()
+        """With when they were made, and what the run had cost by then."""
+
+
+class Followed:
+    """What was advised in this process, and what came of it."""
+
+    def __init__(self) -> None:
+        self.calibration = Calibration()
+        self._lock = threading.RLock()
+        self.waiting: OrderedDict[int, _RunGiven] = OrderedDict()
+        """By the run's number; empty where nobody asks for advice."""
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """By kind and outcome, of this process alone."""
+
+    def renew(self) -> None:
+        """Begin anew, in a child process: what was given is the parent's."""
+        self._lock = threading.RLock()
+        self.waiting.clear()  # the same object: the pipeline looks at it
+        self.counts = Counter()
+
+    def note(self, kind: Kind, part: Part[object], outcome: Outcome) -> None:
+        """Count what came of a part."""
+        if outcome is not Outcome.ABSTAINED:
+            self.calibration.note(kind, part.source, outcome)
+        self.counts[kind.value, outcome.value] += 1
+
+    def give(self, given: Given, run_id: int | None, run_usd: float) -> None:
+        """Remember an advice.
+
+        Args:
+            given: it.
+            run_id: the run that it was given in, if any.
+            run_usd: what that had cost by then.
+        """
+        with self._lock:
+            advice = given.advice
+            for kind, part in advice.parts.items():
+                if part.value is None:
+                    self.counts[kind.value, Outcome.ABSTAINED.value] += 1
+                elif kind is Kind.PARALLEL or kind is Kind.RESOURCES or run_id is None:
+                    self.note(kind, part, Outcome.UNSEEN)
+            if run_id is None:
+                return
+            kept = self.waiting.get(run_id)
+            if kept is None:
+                kept = self.waiting[run_id] = _RunGiven()
+                if len(self.waiting) > MAX_RUNS:
+                    self._let_go(self.waiting.popitem(last=False)[1])
+            if given.node:
+                kept.steps.append(given)
+                if len(kept.steps) > MAX_GIVEN:
+                    self._unseen(kept.steps.popleft())
+            else:
+                self._unseen(given)
+            if advice.forecast.value is not None:
+                kept.forecasts.append((advice.forecast, given.at_ns, run_usd))
+                if len(kept.forecasts) > MAX_GIVEN:
+                    self.note(Kind.FORECAST, kept.forecasts.popleft()[0], Outcome.UNSEEN)
+
+    def forget(self, run_id: int) -> None:
+        """Let go of a run that will never end."""
+        with self._lock:
+            kept = self.waiting.pop(run_id, None)
+            if kept is not None:
+                self._let_go(kept)
+
+    def _let_go(self, kept: _RunGiven) -> None:
+        for given in kept.steps:
+            self._unseen(given)
+        for part, *_ in kept.forecasts:
+            self.note(Kind.FORECAST, part, Outcome.UNSEEN)
+
+    def _unseen(self, given: Given) -> None:
+        advice = given.advice
+        parts: tuple[tuple[Kind, Part[object]], ...] = (
+            (Kind.MODEL, advice.model),
+            (Kind.TIMEOUT, advice.timeout_s),
+            (Kind.CACHE, advice.cache),
+        )
+        for kind, part in parts:
+            if part.value is not None:
+                self.note(kind, part, Outcome.UNSEEN)
+
+    # -- what ends -------------------------------------------------------------------------
+
+    def ended(self, frame: Frame, operation: Operation) -> list[tuple[Given, dict[Kind, Outcome]]]:
+        """Take in an operation that ended in a run with advice.
+
+        Args:
+            frame: its frame.
+            operation: it.
+
+        Returns:
+            The advice whose step this was, with what came of it.
+        """
+        run = frame.run
+        if run is None:
+            return []
+        with self._lock:
+            kept = self.waiting.get(run.id)
+            if kept is None:
+                return []
+            judged: list[tuple[Given, dict[Kind, Outcome]]] = []
+            if frame.kind is _INFERENCE:
+                self._asked(kept, frame, operation)
+            elif frame.kind is _NODE and kept.steps:
+                judged = self._step_ended(kept, frame, operation)
+            if frame.owns_run:
+                del self.waiting[run.id]
+                self._run_ended(kept, frame, operation)
+            return judged
+
+    def _asked(self, kept: _RunGiven, frame: Frame, operation: Operation) -> None:
+        node = node_of(frame)
+        inference = operation.inference
+        if node is None or inference is None:
+            return
+        for given in kept.steps:
+            if given.frame is node or (given.frame is None and given.node == node.name):
+                given.frame = node
+                given.models.add(inference.request_model)
+                if operation.usage is not None:
+                    given.cached_tokens += operation.usage.cache_read_tokens
+
+    def _step_ended(
+        self, kept: _RunGiven, frame: Frame, operation: Operation
+    ) -> list[tuple[Given, dict[Kind, Outcome]]]:
+        own = [
+            given
+            for given in kept.steps
+            if given.frame is frame or (given.frame is None and given.node == frame.name)
+        ]
+        if not own:
+            return []
+        kept.steps = deque(given for given in kept.steps if given not in own)
+        return [(given, self._judge(given, frame, operation)) for given in own]
+
+    def _judge(self, given: Given, frame: Frame, operation: Operation) -> dict[Kind, Outcome]:
+        advice = given.advice
+        step = Step(
+            given.models,
+            operation.duration_ns / 1e9,
+            float(frame.cost_usd),
+            given.cached_tokens,
+            failed=operation.error_type is not None,
+            whole=operation.outcome is None,
+        )
+        came: dict[Kind, Outcome] = {
+            Kind.MODEL: judging.model(advice.model, step, given.usual),
+            Kind.TIMEOUT: judging.timeout(advice.timeout_s, step),
+            Kind.CACHE: judging.cache(advice.cache, step),
+        }
+        parts: dict[Kind, Part[object]] = advice.parts
+        for kind, outcome in came.items():
+            if outcome is not Outcome.ABSTAINED:
+                self.note(kind, parts[kind], outcome)
+        claimed = advice.model.improvement
+        if claimed is not None and came[Kind.MODEL] in {Outcome.RIGHT, Outcome.WRONG}:
+            self.calibration.compare(
+                Kind.MODEL, advice.model.source, claimed, judging.realised(step, given.usual)
+            )
+        return came
+
+    def _run_ended(self, kept: _RunGiven, frame: Frame, operation: Operation) -> None:
+        for given in kept.steps:
+            self._unseen(given)
+        cost_usd = float(frame.run.view.totals.cost_usd) if frame.run is not None else 0.0
+        whole = operation.error_type is None and operation.outcome is None
+        for part, at_ns, before_usd in kept.forecasts:
+            outcome = judging.forecast(
+                part,  # pyright: ignore[reportArgumentType] - forecasts are all that is kept there
+                (operation.end_ns - at_ns) / 1e9,
+                cost_usd - before_usd,
+                whole=whole,
+            )
+            self.note(Kind.FORECAST, part, outcome)
+
+    def exported(self) -> dict[str, dict[str, float]]:
+        """The counts in plain types, for a store."""
+        with self._lock:
+            return self.calibration.to_dict()
+
+    def take_in(self, calibration: Calibration) -> None:
+        """Add counts that a store kept."""
+        with self._lock:
+            self.calibration.merge(calibration)
