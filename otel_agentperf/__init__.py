@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from otel_agentperf.api import action, budget, instrument, outcome, record_model_usage, service
     from otel_agentperf.budgets import BudgetExceeded
+    from otel_agentperf.advice.results import Advice
+    from otel_agentperf.api import (
+        action,
+        advise,
+        instrument,
+        outcome,
+        performance_monitor,
+        record_model_usage,
+        service,
+    )
     from otel_agentperf.config import Settings, SettingsError
     from otel_agentperf.live.processor import AgentPerfSpanProcessor
     from otel_agentperf.report.session import SessionReport
     from otel_agentperf.sessions import UnknownSessionError, session
 
 __all__ = [
+    "Advice",
     "AgentPerfSpanProcessor",
     "BudgetExceeded",
     "SessionReport",
@@ -25,14 +36,17 @@ __all__ = [
     "UnknownSessionError",
     "action",
     "budget",
+    "advise",
     "instrument",
     "outcome",
+    "performance_monitor",
     "record_model_usage",
     "service",
     "session",
 ]
 
 _HOMES = {
+    "Advice": "otel_agentperf.advice.results",
     "AgentPerfSpanProcessor": "otel_agentperf.live.processor",
     "BudgetExceeded": "otel_agentperf.budgets",
     "SessionReport": "otel_agentperf.report.session",
@@ -41,6 +55,8 @@ _HOMES = {
     **dict.fromkeys(("UnknownSessionError", "session"), "otel_agentperf.sessions"),
     **dict.fromkeys(
         ("action", "budget", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"
+        ("action", "advise", "instrument", "outcome", "performance_monitor", "record_model_usage", "service"),
+        "otel_agentperf.api",
     ),
 }
 

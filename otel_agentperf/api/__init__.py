@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from otel_agentperf.api.actions import action
 from otel_agentperf.api.budgeting import budget
+from otel_agentperf.api.advise import advise
+from otel_agentperf.api.monitor import PerformanceMonitor, performance_monitor
 from otel_agentperf.api.outcomes import outcome
 from otel_agentperf.api.services import service
 from otel_agentperf.api.switching import instrument
 from otel_agentperf.api.usage import record_model_usage
 
 __all__ = ["action", "budget", "instrument", "outcome", "record_model_usage", "service"]
+__all__ = [
+    "PerformanceMonitor",
+    "action",
+    "advise",
+    "instrument",
+    "outcome",
+    "performance_monitor",
+    "record_model_usage",
+    "service",
+]

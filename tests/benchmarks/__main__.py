@@ -10,6 +10,7 @@ engine        CPU of an operation with every rule, along a run of 10,000 too; me
 baselines     errors and sizes of sketches; asking, starting and learning with 10,000 subjects
 store         16 processes write one store for a minute, some are killed: what is lost or damaged
 baselines_rules  false alarms, detection delay and coverage of forecasts of the rules on baselines
+advise        time of an advice with 10,000 learned nodes, tools and models, asked within a run
 
 `--help` after the name tells more. The interpreter needs ours, LangGraph and google-genai; what
 counts instructions needs Valgrind, and what compares needs uv, which fetches the peers once.
@@ -21,6 +22,7 @@ import importlib
 import sys
 
 NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "baselines", "store", "baselines_rules")
+NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "advise")
 
 
 def main() -> None:
