@@ -53,8 +53,6 @@ class Tally:
     right: int = 0
     wrong: int = 0
     ignored: int = 0
-    unseen: int = 0
-    abstained: int = 0
     time_claims: int = 0
     """Savings of time that were claimed and could be compared."""
     time_ratios: float = 0.0
@@ -81,16 +79,18 @@ class Calibration:
 
     def tally(self, kind: Kind | str, source: str) -> Tally:
         """The counts of one kind and source; those beyond the bound share one."""
-        key = (str(kind), source)
+        key = (kind, source)
         found = self._tallies.get(key)
         if found is None:
             if len(self._tallies) >= MAX_TALLIES:
-                key = (str(kind), "other")
+                key = (kind, "other")
             found = self._tallies.setdefault(key, Tally())
         return found
 
     def note(self, kind: Kind, source: str, outcome: Outcome) -> None:
-        """Count what came of a piece of advice."""
+        """Count what came of a piece of advice; what was not seen teaches nothing, and is not counted here."""
+        if outcome is Outcome.UNSEEN or outcome is Outcome.ABSTAINED:
+            return
         tally = self.tally(kind, source)
         setattr(tally, outcome.value, getattr(tally, outcome.value) + 1)
 
@@ -111,7 +111,8 @@ class Calibration:
             kind: which part it is.
             part: as it was decided.
         """
-        tally = self._tallies.get((str(kind), part.source))
+        tallies = self._tallies
+        tally = tallies.get((kind, part.source)) if tallies else None
         if tally is None or part.value is None:
             return part
         tried = tally.right + tally.wrong

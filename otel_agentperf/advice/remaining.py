@@ -30,7 +30,7 @@ def decide(progress: Progress | None, time_s: Normal | None, cost_usd: Normal | 
     rest = Remaining(_interval(of_time), _interval(of_cost), COVERAGE)
     evidence: dict[str, float | int] = {
         "finished_runs": samples,
-        "elapsed_s": round(progress.elapsed_s, 3),
+        "elapsed_s": progress.elapsed_s,
         "cost_usd": progress.cost_usd,
     }
     if of_time is not None:
@@ -43,19 +43,15 @@ def decide(progress: Progress | None, time_s: Normal | None, cost_usd: Normal | 
 def _interval(found: Forecast | None) -> Interval | None:
     if found is None:
         return None
-    upper = found.remaining_upper
-    median = found.remaining_median
-    return Interval(
-        round(found.remaining_lower, 9),
-        None if median is None else round(median, 9),
-        None if upper is None else round(upper, 9),
-    )
+    return Interval(found.remaining_lower, found.remaining_median, found.remaining_upper)
 
 
 def _said(rest: Remaining, samples: int) -> str:
-    told: list[str] = []
-    for interval, shown in ((rest.time_s, "{:.3g} s"), (rest.cost_usd, "${:.3g}")):
-        if interval is not None:
-            upper = "any amount" if interval.upper is None else shown.format(interval.upper)
-            told.append(f"{shown.format(interval.lower)} to {upper}")
-    return f"By {samples} finished runs, {' and '.join(told)} are still to come."
+    time_s, cost_usd = rest.time_s, rest.cost_usd
+    seconds = "" if time_s is None else f"{time_s.lower:.3g} to {_most(time_s)} s"
+    dollars = "" if cost_usd is None else f"{cost_usd.lower:.3g} to {_most(cost_usd)} US dollars"
+    return f"By {samples} finished runs, {seconds}{' and ' if seconds and dollars else ''}{dollars} are still to come."
+
+
+def _most(interval: Interval) -> str:
+    return "any number of" if interval.upper is None else f"{interval.upper:.3g}"

@@ -34,6 +34,9 @@ class Kind(StrEnum):
     FORECAST = "forecast"
 
 
+KINDS = tuple(Kind)
+
+
 class CacheUse(StrEnum):
     """What to do about caching."""
 
@@ -158,14 +161,8 @@ class Advice:
     @property
     def parts(self) -> dict[Kind, Part[object]]:
         """The six parts by kind."""
-        return {
-            Kind.MODEL: self.model,
-            Kind.TIMEOUT: self.timeout_s,
-            Kind.PARALLEL: self.parallel,
-            Kind.CACHE: self.cache,
-            Kind.RESOURCES: self.resources,
-            Kind.FORECAST: self.forecast,
-        }
+        parts = (self.model, self.timeout_s, self.parallel, self.cache, self.resources, self.forecast)
+        return dict(zip(KINDS, parts, strict=True))
 
     @property
     def abstains(self) -> bool:

@@ -32,6 +32,8 @@ from otel_agentperf.rules.caching.cache002_cacheable_tool import CacheableTool
 if TYPE_CHECKING:
     from otel_agentperf.live.pipeline import Pipeline
 
+# Members of an enum are dear to look up in Python 3.11.
+_MODEL, _TIMEOUT, _PARALLEL, _CACHE, _RESOURCES, _FORECAST = Kind
 _CATALOG = "otel_agentperf.pricing.catalog"
 Pending = Mapping[str, Sequence[str] | None]
 
@@ -72,7 +74,7 @@ class Advisor:
     def __init__(self, pipeline: Pipeline, clock: Callable[[], int] = monotonic_ns) -> None:
         self._pipeline = pipeline
         self.requests = pipeline.inferences
-        self.followed = Followed()
+        self.followed = Followed(shown.show)
         self.profiles = Profiles(self._learned, self.requests, pipeline.prices, self._known_models, clock)
         self._machine = Machine()
         self._links = StepLinks()
@@ -118,20 +120,20 @@ class Advisor:
         progress = None if run is None else Progress(run.name, max(0, now_ns - run.start_ns) / 1e9, run_usd)
         run_profile = profile if run is None or run.name == graph else self.profiles.of(run.name, "", ())
         advice = whole.combine(
-            corrected(Kind.MODEL, _model(profile, question.action, pace)),
-            corrected(Kind.TIMEOUT, profile.timeout or timeouts.by_pace(pace, profile.samples)),
-            corrected(Kind.PARALLEL, self._parallel(question, graph, frame)),
-            corrected(Kind.CACHE, self._cache(question, profile)),
+            corrected(_MODEL, _model(profile, question.action, pace)),
+            corrected(_TIMEOUT, profile.timeout or timeouts.by_pace(pace, profile.samples)),
+            corrected(_PARALLEL, self._parallel(question, graph, frame)),
+            corrected(_CACHE, self._cache(question, profile)),
             self._machine.part(now_ns),
-            corrected(Kind.FORECAST, remaining.decide(progress, run_profile.run_time, run_profile.run_cost)),
+            corrected(_FORECAST, remaining.decide(progress, run_profile.run_time, run_profile.run_cost)),
         )
         usual = Usual(profile.average_s, profile.slow_s, profile.average_usd)
         # The current node has begun; another one will.
         own = node_of(frame) if question.node is None or question.node == node else None
-        given = Given(advice, question.action, asked_node, own, now_ns, usual)
+        given = Given(advice, question.action, asked_node, own, now_ns, usual, frame)
         self.followed.give(given, run.id if run is not None else None, run_usd)
-        if frame is not None:
-            shown.show(given, frame.recording_span())
+        if run is None:
+            shown.show(given)
         return advice
 
     def for_request(self, frame: Frame | None, *, allowed: tuple[str, ...] = (), action: str = "") -> RequestAdvice:
@@ -148,10 +150,10 @@ class Advisor:
         profile = self.profiles.of(graph, node, allowed)
         pace = self.requests.pace()
         corrected = self.followed.calibration.corrected
-        model = corrected(Kind.MODEL, _model(profile, action or node, pace))
+        model = corrected(_MODEL, _model(profile, action or node, pace))
         limit = self.profiles.request_limit(graph, node, model.value or profile.models.usual)
         timeout = limit or timeouts.by_pace(pace)
-        return RequestAdvice(model, corrected(Kind.TIMEOUT, timeout), profile.chosen.untried, profile.chosen.samples)
+        return RequestAdvice(model, corrected(_TIMEOUT, timeout), profile.chosen.untried, profile.chosen.samples)
 
     def _parallel(self, question: Question, graph: str, frame: Frame | None) -> Part[parallel.Batches]:
         if not question.pending:

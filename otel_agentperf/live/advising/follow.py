@@ -1,7 +1,8 @@
 """Sees what came of advice: keeps what was given until its step and its run have ended, then judges it.
 
 Bounded: of a run the last `MAX_GIVEN` pieces of advice, of the process the last `MAX_RUNS` runs in which any
-was given; what falls out counts as unseen. A process in which nobody asks for advice has nothing here,
+was given; what falls out counts as unseen. At most `MAX_GIVEN` of those asked for in open spans of a run wait to
+be shown there; more are not shown. A process in which nobody asks for advice has nothing here,
 and each operation costs it one look at an empty dictionary.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 
 from otel_agentperf.advice import judging
 from otel_agentperf.advice.calibration import Calibration, Outcome
@@ -20,15 +22,27 @@ from otel_agentperf.model import Operation, OperationKind
 
 MAX_RUNS = 1_000
 MAX_GIVEN = 64
+# Members of an enum are dear to look up in Python 3.11.
 _INFERENCE, _NODE = OperationKind.INFERENCE, OperationKind.NODE
+_MODEL, _TIMEOUT, _PARALLEL, _CACHE, _RESOURCES, _FORECAST = Kind
+_UNSEEN, _ABSTAINED = Outcome.UNSEEN, Outcome.ABSTAINED
 
 
 class Given:
     """One advice, and what was seen of its step since."""
 
-    __slots__ = ("action", "advice", "at_ns", "cached_tokens", "cost_usd", "frame", "models", "node", "usual")
+    __slots__ = ("action", "advice", "asked", "at_ns", "cached_tokens", "frame", "models", "node", "usual")
 
-    def __init__(self, advice: Advice, action: str, node: str, frame: Frame | None, at_ns: int, usual: Usual) -> None:
+    def __init__(
+        self,
+        advice: Advice,
+        action: str,
+        node: str,
+        frame: Frame | None,
+        at_ns: int,
+        usual: Usual,
+        asked: Frame | None = None,
+    ) -> None:
         self.advice = advice
         self.action = action
         self.node = node
@@ -39,13 +53,16 @@ class Given:
         self.usual = usual
         self.models: set[str] = set()
         self.cached_tokens = 0
-        self.cost_usd = 0.0
+        self.asked = asked
+        """The frame in which it was asked for, whose span shows it."""
 
 
 class _RunGiven:
-    __slots__ = ("cost_usd", "forecasts", "steps")
+    __slots__ = ("forecasts", "steps", "unshown")
 
     def __init__(self) -> None:
+        self.unshown: deque[Given] = deque()
+        """Those whose event is not yet on a span: writing it takes a third of the time of an advice."""
         self.steps: deque[Given] = deque()
         """Those whose step has not ended."""
         self.forecasts: deque[tuple[Part[object], int, float]] = deque()
@@ -53,14 +70,19 @@ class _RunGiven:
 
 
 class Followed:
-    """What was advised in this process, and what came of it."""
+    """What was advised in this process, and what came of it.
 
-    def __init__(self) -> None:
+    Args:
+        show: writes an advice onto the span of the frame that asked for it.
+    """
+
+    def __init__(self, show: Callable[[Given], None]) -> None:
+        self._show = show
         self.calibration = Calibration()
         self._lock = threading.RLock()
         self.waiting: OrderedDict[int, _RunGiven] = OrderedDict()
         """By the run's number; empty where nobody asks for advice."""
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts: Counter[tuple[Kind, Outcome]] = Counter()
         """By kind and outcome, of this process alone."""
 
     def renew(self) -> None:
@@ -71,9 +93,8 @@ class Followed:
 
     def note(self, kind: Kind, part: Part[object], outcome: Outcome) -> None:
         """Count what came of a part."""
-        if outcome is not Outcome.ABSTAINED:
-            self.calibration.note(kind, part.source, outcome)
-        self.counts[kind.value, outcome.value] += 1
+        self.calibration.note(kind, part.source, outcome)
+        self.counts[kind, outcome] += 1
 
     def give(self, given: Given, run_id: int | None, run_usd: float) -> None:
         """Remember an advice.
@@ -83,30 +104,35 @@ class Followed:
             run_id: the run that it was given in, if any.
             run_usd: what that had cost by then.
         """
+        advice, counts = given.advice, self.counts
         with self._lock:
-            advice = given.advice
-            for kind, part in advice.parts.items():
-                if part.value is None:
-                    self.counts[kind.value, Outcome.ABSTAINED.value] += 1
-                elif kind is Kind.PARALLEL or kind is Kind.RESOURCES or run_id is None:
-                    self.note(kind, part, Outcome.UNSEEN)
             if run_id is None:
+                for kind, part in advice.parts.items():
+                    counts[kind, _ABSTAINED if part.value is None else _UNSEEN] += 1
                 return
+            # What comes of these is not seen.
+            counts[_PARALLEL, _ABSTAINED if advice.parallel.value is None else _UNSEEN] += 1
+            counts[_RESOURCES, _ABSTAINED if advice.resources.value is None else _UNSEEN] += 1
             kept = self.waiting.get(run_id)
             if kept is None:
                 kept = self.waiting[run_id] = _RunGiven()
                 if len(self.waiting) > MAX_RUNS:
                     self._let_go(self.waiting.popitem(last=False)[1])
+            if len(kept.unshown) < MAX_GIVEN:
+                kept.unshown.append(given)
             if given.node:
                 kept.steps.append(given)
                 if len(kept.steps) > MAX_GIVEN:
                     self._unseen(kept.steps.popleft())
             else:
                 self._unseen(given)
-            if advice.forecast.value is not None:
+            if advice.forecast.value is None:
+                counts[_FORECAST, _ABSTAINED] += 1
+            else:
                 kept.forecasts.append((advice.forecast, given.at_ns, run_usd))
                 if len(kept.forecasts) > MAX_GIVEN:
-                    self.note(Kind.FORECAST, kept.forecasts.popleft()[0], Outcome.UNSEEN)
+                    kept.forecasts.popleft()
+                    counts[_FORECAST, _UNSEEN] += 1
 
     def forget(self, run_id: int) -> None:
         """Let go of a run that will never end."""
@@ -116,21 +142,17 @@ class Followed:
                 self._let_go(kept)
 
     def _let_go(self, kept: _RunGiven) -> None:
+        for given in kept.unshown:
+            self._show(given)
         for given in kept.steps:
             self._unseen(given)
-        for part, *_ in kept.forecasts:
-            self.note(Kind.FORECAST, part, Outcome.UNSEEN)
+        self.counts[_FORECAST, _UNSEEN] += len(kept.forecasts)
 
     def _unseen(self, given: Given) -> None:
-        advice = given.advice
-        parts: tuple[tuple[Kind, Part[object]], ...] = (
-            (Kind.MODEL, advice.model),
-            (Kind.TIMEOUT, advice.timeout_s),
-            (Kind.CACHE, advice.cache),
-        )
-        for kind, part in parts:
-            if part.value is not None:
-                self.note(kind, part, Outcome.UNSEEN)
+        advice, counts = given.advice, self.counts
+        counts[_MODEL, _ABSTAINED if advice.model.value is None else _UNSEEN] += 1
+        counts[_TIMEOUT, _ABSTAINED if advice.timeout_s.value is None else _UNSEEN] += 1
+        counts[_CACHE, _ABSTAINED if advice.cache.value is None else _UNSEEN] += 1
 
     # -- what ends -------------------------------------------------------------------------
 
@@ -152,6 +174,7 @@ class Followed:
             if kept is None:
                 return []
             judged: list[tuple[Given, dict[Kind, Outcome]]] = []
+            self._show_those_of(kept, frame)
             if frame.kind is _INFERENCE:
                 self._asked(kept, frame, operation)
             elif frame.kind is _NODE and kept.steps:
@@ -160,6 +183,18 @@ class Followed:
                 del self.waiting[run.id]
                 self._run_ended(kept, frame, operation)
             return judged
+
+    def _show_those_of(self, kept: _RunGiven, frame: Frame) -> None:
+        """Write what was asked for in a frame that ends, in the run's last one all that is left, onto spans."""
+        if not kept.unshown:
+            return
+        left: deque[Given] = deque()
+        for given in kept.unshown:
+            if given.asked is frame or frame.owns_run:
+                self._show(given)
+            else:
+                left.append(given)
+        kept.unshown = left
 
     def _asked(self, kept: _RunGiven, frame: Frame, operation: Operation) -> None:
         node = node_of(frame)
@@ -201,10 +236,9 @@ class Followed:
             Kind.TIMEOUT: judging.timeout(advice.timeout_s, step),
             Kind.CACHE: judging.cache(advice.cache, step),
         }
-        parts: dict[Kind, Part[object]] = advice.parts
+        parts = advice.parts
         for kind, outcome in came.items():
-            if outcome is not Outcome.ABSTAINED:
-                self.note(kind, parts[kind], outcome)
+            self.note(kind, parts[kind], outcome)
         claimed = advice.model.improvement
         if claimed is not None and came[Kind.MODEL] in {Outcome.RIGHT, Outcome.WRONG}:
             self.calibration.compare(
@@ -224,7 +258,7 @@ class Followed:
                 cost_usd - before_usd,
                 whole=whole,
             )
-            self.note(Kind.FORECAST, part, outcome)
+            self.note(_FORECAST, part, outcome)
 
     def exported(self) -> dict[str, dict[str, float]]:
         """The counts in plain types, for a store."""

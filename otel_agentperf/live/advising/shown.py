@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opentelemetry.trace import Span
-
 from otel_agentperf import semconv
 from otel_agentperf.advice.actions import name_for_telemetry
 from otel_agentperf.advice.calibration import Outcome
@@ -17,13 +15,9 @@ MAX_STEPS_SHOWN = 16
 AttributeValue = str | bool | int | float | list[str]
 
 
-def show(given: Given, span: Span | None) -> None:
-    """Write an advice onto the span that it was asked for in.
-
-    Args:
-        given: it.
-        span: one that records; of an unsampled run there is none.
-    """
+def show(given: Given) -> None:
+    """Write an advice onto the span that it was asked for in, or the nearest one above that records."""
+    span = given.asked.recording_span() if given.asked is not None else None
     if span is not None:
         span.add_event(semconv.EVENT_ADVICE, attributes_of(given), given.at_ns)
 

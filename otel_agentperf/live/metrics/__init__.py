@@ -208,7 +208,7 @@ class Metrics:
 
     def _advised(self) -> Sequence[Observation]:
         return [
-            Observation(number, {semconv.ADVICE_KIND: kind, semconv.ADVICE_CAME: outcome})
+            Observation(number, {semconv.ADVICE_KIND: str(kind), semconv.ADVICE_CAME: str(outcome)})
             for (kind, outcome), number in dict(self._advice()).items()
         ]
 
