@@ -84,7 +84,9 @@ def prompts(node: str, prompting: Prompting | None) -> Part[CacheUse]:
         why = f"Prompts of {node or 'this step'} do not begin alike at a length that is cached."
         return Part(CacheUse.NONE, _NONE_CONFIDENCE, why, evidence, source="none")
     if cached >= SERVED_SHARE * shared:
-        why = f"{cached:,.0f} of {shared:,.0f} shared tokens come from the cache already: keep what stays the same first."
+        why = (
+            f"{cached:,.0f} of {shared:,.0f} shared tokens come from the cache already: keep what stays the same first."
+        )
         return Part(CacheUse.PREFIX, _PREFIX_CONFIDENCE, why, evidence, source="prefix")
     return _context(prompting, evidence) or _prefix(prompting, evidence)
 

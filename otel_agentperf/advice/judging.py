@@ -2,8 +2,8 @@
 
 - A model was right where every request of the step asked it, the step did not fail, and it took no longer
   than 95 % of such steps did; wrong where it was asked and one of these does not hold; ignored where
-  another one was asked. What it saved is the average cost and duration of such steps before, less
-  those of this one.
+  another one was asked. What it saved is what a request of the model that was usual here cost and took on
+  average, less what the requests of this step did: what was claimed is of one request too.
 - A time limit was right where the step succeeded within it, wrong where it succeeded later: it
   would have been cut off. A step that failed tells nothing.
 - A cached beginning was right where the step's requests read from the cache.
@@ -30,7 +30,10 @@ class Step(NamedTuple):
     models: Collection[str]
     """Those that its requests asked for."""
     duration_s: float
-    cost_usd: float
+    request_s: float | None
+    """Average duration of its requests."""
+    request_usd: float | None
+    """Average cost of its requests, where all of them have a price."""
     cached_tokens: int
     failed: bool
     whole: bool
@@ -40,9 +43,8 @@ class Step(NamedTuple):
 class Usual(NamedTuple):
     """What such steps were like when the advice was given; `None` is not known."""
 
-    average_s: float | None
     slow_s: float | None
-    average_usd: float | None
+    """95 % of them took no longer."""
 
 
 def model(part: Part[str], step: Step, usual: Usual) -> Outcome:
@@ -57,12 +59,13 @@ def model(part: Part[str], step: Step, usual: Usual) -> Outcome:
     return Outcome.WRONG if step.failed or slow else Outcome.RIGHT
 
 
-def realised(step: Step, usual: Usual) -> Improvement:
-    """What a step saved against those before it."""
+def realised(part: Part[str], step: Step) -> Improvement:
+    """What a request of a step saved against those of the usual model."""
+    usual_s, usual_usd = part.evidence.get("usual_average_s"), part.evidence.get("usual_average_usd")
     return Improvement(
         SavingBasis.MEASURED,
-        None if usual.average_s is None else usual.average_s - step.duration_s,
-        None if usual.average_usd is None else usual.average_usd - step.cost_usd,
+        None if usual_s is None or step.request_s is None else usual_s - step.request_s,
+        None if usual_usd is None or step.request_usd is None else usual_usd - step.request_usd,
     )
 
 
@@ -105,4 +108,3 @@ def forecast(part: Part[Remaining], further_s: float, further_usd: float, *, who
 
 def _within(interval: Interval, value: float) -> bool:
     return interval.lower <= value and (interval.upper is None or value <= interval.upper)
-

@@ -34,7 +34,7 @@ from otel_agentperf.advice.results import Improvement, Part, abstain
 from otel_agentperf.advice.sizes import concrete, same
 from otel_agentperf.baselines.normals import Measure, Normals, Outcomes, Subject, SubjectKind
 from otel_agentperf.model import SavingBasis
-from otel_agentperf.pricing.families import Size
+from otel_agentperf.pricing.families import Size, rank
 
 MIN_SAMPLES = 20
 """Fewest requests of a model at a node: with 20 successes of 20, the lower bound is 0.88."""
@@ -171,8 +171,6 @@ def _part(best: Record, usual: Record, records: list[Record], models: Models) ->
 
 
 def _untried(best: Record, records: Iterable[Record], allowed: tuple[str, ...]) -> str | None:
-    from otel_agentperf.pricing.families import rank  # noqa: PLC0415 - beside its only use
-
     own = rank(best.model)
     judged = tuple(record.model for record in records)
     smaller = [

@@ -64,10 +64,10 @@ def decide(
     }
     batches = _batches(needs)
     first = batches[0]
-    times = [seconds for step in first if (seconds := average_s(step)) is not None]
+    times = [each for each in map(average_s, first) if each is not None]
     saved_s = sum(times) - max(times) if len(times) == len(first) > 1 else None
     return Part(
-        batches,
+        tuple(batches),
         SEEN_CONFIDENCE if unsaid else SAID_CONFIDENCE,
         f"{', '.join(first)} need nothing of one another and may run at once."
         if len(first) > 1
@@ -78,12 +78,13 @@ def decide(
     )
 
 
-def _batches(needs: Mapping[str, set[str]]) -> Batches:
+def _batches(needs: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
     waiting = dict(needs)
     found: list[tuple[str, ...]] = []
     while waiting:
         ready = tuple(step for step, needed in waiting.items() if not needed & waiting.keys())
-        for step in ready or (next(iter(waiting)),):
+        batch = ready or (next(iter(waiting)),)  # a circle: one of them has to be first
+        for step in batch:
             del waiting[step]
-        found.append(ready or (next(iter(set(needs) - set(waiting) - {name for batch in found for name in batch})),))
-    return tuple(found)
+        found.append(batch)
+    return found

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from otel_agentperf.model import SavingBasis
 
@@ -186,5 +186,5 @@ def plain(value: object) -> Json:
     if isinstance(value, Remaining):
         return value.as_dict()
     if isinstance(value, tuple):
-        return [plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType] - batches of names
+        return [plain(each) for each in cast("tuple[object, ...]", value)]
     return value if isinstance(value, (str, float, int)) else None

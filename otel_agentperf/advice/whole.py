@@ -42,9 +42,7 @@ def combine(
     confidence = round(sureness / told, 4) if told else 0.0
     evidence = {"parts": told}
     reasoning = f"{told} of 6 parts have something to say." if told else "There is not enough data for any advice."
-    return Advice(
-        model, timeout_s, parallel, cache, resources, forecast, confidence, improvement, reasoning, evidence
-    )
+    return Advice(model, timeout_s, parallel, cache, resources, forecast, confidence, improvement, reasoning, evidence)
 
 
 def nothing(reason: str) -> Advice:

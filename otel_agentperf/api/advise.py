@@ -100,7 +100,11 @@ def _pending(pending: object) -> Pending:
         found = {name: None for name in names if isinstance(name, str)}
         if all(isinstance(name, str) for name in names):
             return found
-    refuse("advise", f"pending={shown(pending)}", "names of steps, or names with the names that each one needs")
+    refuse(
+        "advise",
+        f"pending={shown(cast('object', pending))}",
+        "names of steps, or names with the names that each one needs",
+    )
     return found
 
 

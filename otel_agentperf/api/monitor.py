@@ -97,7 +97,7 @@ class PerformanceMonitor:
             _tell("ask", f"a function given to performance_monitor raised {type(error).__name__}; it is left out")
             return None
 
-    def wrap(self, node: F | None = None, *, action: Said = None, key: str | None = None) -> Any:
+    def wrap(self, node: Callable[..., Any] | None = None, *, action: Said = None, key: str | None = None) -> Any:
         """Make a node that finds advice for itself in its state, and gives it with its update.
 
         The function keeps its name, signature and colour. A state that cannot take the key (a
@@ -152,9 +152,10 @@ class PerformanceMonitor:
         return told, args, kwargs
 
     def _after(self, result: Any, told: dict[str, Any] | None) -> Any:
-        if told is None or type(result) is not dict or self._key in result:
+        if told is None or type(result) is not dict:
             return result
-        return {**result, self._key: told}
+        update = cast("dict[str, Any]", result)
+        return update if self._key in update else {**update, self._key: told}
 
 
 def _is_function(node: object) -> bool:
@@ -171,10 +172,10 @@ def _with(state: Any, key: str, told: dict[str, Any]) -> Any:
     if type(state) is dict:
         return {**cast("dict[str, Any]", state), key: told}
     if isinstance(state, dict):
-        mapping = cast("dict[str, Any]", copy(state))
+        mapping = copy(cast("dict[str, Any]", state))
         mapping[key] = told
         return mapping
-    fields: object = getattr(type(state), "model_fields", None)
+    fields: object = getattr(cast("type[object]", type(state)), "model_fields", None)
     if dataclasses.is_dataclass(state) and not isinstance(state, type):
         known = any(each.name == key for each in dataclasses.fields(state))
     else:

@@ -55,8 +55,10 @@ from otel_agentperf.rules.base import Group
 from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
 
 if TYPE_CHECKING:
-    from otel_agentperf.live.advising.advisor import Advisor
+    from otel_agentperf.advice.calibration import Outcome
+    from otel_agentperf.advice.results import Kind
     from otel_agentperf.analysis.runs import Run
+    from otel_agentperf.live.advising.advisor import Advisor
 
 __all__ = ["Attributes", "Pipeline", "session_from_baggage"]
 
@@ -98,7 +100,9 @@ class Pipeline:
         self._emitter = Emitter(self.settings.emit, logger)
         self._metrics: Metrics | None = None
         if self.settings.metrics:
-            self._metrics = Metrics(get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine, lambda: self.advice_counts)
+            self._metrics = Metrics(
+                get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine, lambda: self.advice_counts
+            )
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
         self.budgets = Configured(self.settings, self.engine.evictions)
@@ -135,7 +139,7 @@ class Pipeline:
         return self._advisor
 
     @property
-    def advice_counts(self) -> Mapping[tuple[str, str], int]:
+    def advice_counts(self) -> Mapping[tuple[Kind, Outcome], int]:
         """What came of advice in this process, by kind and outcome."""
         return self._advisor.followed.counts if self._advisor is not None else {}
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from time import perf_counter_ns, time_ns
@@ -56,16 +56,16 @@ def learn(pipeline: Pipeline, keys: int) -> list[str]:
         subjects.append(named(SubjectKind.TOOL, f"tool_of_{node}"))
     today = time_ns() // 86_400_000_000_000
     chance = random.Random(1)  # noqa: S311 - reproducible durations, no secrets
-    tally = pipeline.learner._tally  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - filling it by runs takes minutes
+    tally = pipeline.learner._tally  # pyright: ignore[reportPrivateUsage] - filling it by runs takes minutes
     for day in range(today - DAYS, today + 1):
         for subject in subjects:
-            tally.add(day, [Seen(subject, True, chance.lognormvariate(0, 0.5), 0.001) for _ in range(EACH_DAY)])  # noqa: FBT003 - a field in its place
+            tally.add(day, [Seen(subject, True, chance.lognormvariate(0, 0.5), 0.001) for _ in range(EACH_DAY)])
     assert len(tally) == len(subjects)
     return nodes
 
 
 @contextmanager
-def running(pipeline: Pipeline, provider: TracerProvider) -> Iterator[None]:
+def running(pipeline: Pipeline, provider: TracerProvider) -> Generator[None]:
     """Within a run and a node of it, after 20 model requests and 5 tool calls."""
     tracer = provider.get_tracer("benchmark")
     run = pipeline.open(OperationKind.WORKFLOW, GRAPH, tracer.start_span("run"), time_ns(), None)
@@ -122,7 +122,9 @@ def measure(sampler: Sampler, keys: int, calls: int, names: tuple[str, ...]) -> 
         return otel_agentperf.advise("plan", node=node)
 
     def with_pending(node: str) -> object:
-        return otel_agentperf.advise("plan", node=node, pending={"a": (), "b": (), "c": ("a",), "d": ("a", "b"), "e": ()})
+        return otel_agentperf.advise(
+            "plan", node=node, pending={"a": (), "b": (), "c": ("a",), "d": ("a", "b"), "e": ()}
+        )
 
     def with_arguments(node: str) -> object:
         return otel_agentperf.advise("look_up", node=node, arguments={"city": "Rome"})

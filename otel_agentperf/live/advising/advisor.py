@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic_ns, time_ns
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from otel_agentperf import guard
@@ -26,8 +27,8 @@ from otel_agentperf.live.advising.profiles import Profile, Profiles
 from otel_agentperf.live.advising.recent import node_of, place_of
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.model import Operation
-from otel_agentperf.rules.caching.calls import Calls
 from otel_agentperf.rules.caching.cache002_cacheable_tool import CacheableTool
+from otel_agentperf.rules.caching.calls import Calls
 
 if TYPE_CHECKING:
     from otel_agentperf.live.pipeline import Pipeline
@@ -46,7 +47,7 @@ class Question(NamedTuple):
     """The node that the step is, or will be; `None` is the current one."""
     graph: str | None = None
     arguments: Any = None
-    pending: Pending = {}
+    pending: Pending = MappingProxyType({})
     models: tuple[str, ...] = ()
     """Those allowed; empty allows any."""
 
@@ -127,7 +128,7 @@ class Advisor:
             self._machine.part(now_ns),
             corrected(_FORECAST, remaining.decide(progress, run_profile.run_time, run_profile.run_cost)),
         )
-        usual = Usual(profile.average_s, profile.slow_s, profile.average_usd)
+        usual = Usual(profile.slow_s)
         # The current node has begun; another one will.
         own = node_of(frame) if question.node is None or question.node == node else None
         given = Given(advice, question.action, asked_node, own, now_ns, usual, frame)
@@ -183,8 +184,8 @@ class Advisor:
     @guard.guarded("advising.ended", None, timed=False)
     def ended(self, frame: Frame, operation: Operation) -> None:
         """See what came of advice, now that an operation of a run with advice has ended."""
-        for given, came in self.followed.ended(frame, operation):
-            shown.show_outcome(given, came, frame)
+        for came in self.followed.ended(frame, operation):
+            shown.show_outcome(came, frame)
 
 
 def _model(profile: Profile, action: str, pace: Pace) -> Part[str]:

@@ -31,7 +31,7 @@ _UNSEEN, _ABSTAINED = Outcome.UNSEEN, Outcome.ABSTAINED
 class Given:
     """One advice, and what was seen of its step since."""
 
-    __slots__ = ("action", "advice", "asked", "at_ns", "cached_tokens", "frame", "models", "node", "usual")
+    __slots__ = ("action", "advice", "asked", "at_ns", "cached_tokens", "frame", "models", "node", "requests", "requests_ns", "requests_usd", "usual")
 
     def __init__(
         self,
@@ -53,6 +53,9 @@ class Given:
         self.usual = usual
         self.models: set[str] = set()
         self.cached_tokens = 0
+        self.requests = 0
+        self.requests_ns = 0
+        self.requests_usd: float | None = 0.0
         self.asked = asked
         """The frame in which it was asked for, whose span shows it."""
 
@@ -156,7 +159,7 @@ class Followed:
 
     # -- what ends -------------------------------------------------------------------------
 
-    def ended(self, frame: Frame, operation: Operation) -> list[tuple[Given, dict[Kind, Outcome]]]:
+    def ended(self, frame: Frame, operation: Operation) -> list[dict[Kind, Outcome]]:
         """Take in an operation that ended in a run with advice.
 
         Args:
@@ -164,7 +167,7 @@ class Followed:
             operation: it.
 
         Returns:
-            The advice whose step this was, with what came of it.
+            What came of each advice whose step this was.
         """
         run = frame.run
         if run is None:
@@ -173,7 +176,7 @@ class Followed:
             kept = self.waiting.get(run.id)
             if kept is None:
                 return []
-            judged: list[tuple[Given, dict[Kind, Outcome]]] = []
+            judged: list[dict[Kind, Outcome]] = []
             self._show_those_of(kept, frame)
             if frame.kind is _INFERENCE:
                 self._asked(kept, frame, operation)
@@ -205,28 +208,30 @@ class Followed:
             if given.frame is node or (given.frame is None and given.node == node.name):
                 given.frame = node
                 given.models.add(inference.request_model)
+                given.requests += 1
+                given.requests_ns += operation.duration_ns
+                cost_usd = operation.cost.total_usd if operation.cost is not None else None
+                before_usd = given.requests_usd
+                given.requests_usd = None if cost_usd is None or before_usd is None else before_usd + float(cost_usd)
                 if operation.usage is not None:
                     given.cached_tokens += operation.usage.cache_read_tokens
 
-    def _step_ended(
-        self, kept: _RunGiven, frame: Frame, operation: Operation
-    ) -> list[tuple[Given, dict[Kind, Outcome]]]:
+    def _step_ended(self, kept: _RunGiven, frame: Frame, operation: Operation) -> list[dict[Kind, Outcome]]:
         own = [
-            given
-            for given in kept.steps
-            if given.frame is frame or (given.frame is None and given.node == frame.name)
+            given for given in kept.steps if given.frame is frame or (given.frame is None and given.node == frame.name)
         ]
         if not own:
             return []
         kept.steps = deque(given for given in kept.steps if given not in own)
-        return [(given, self._judge(given, frame, operation)) for given in own]
+        return [self._judge(given, operation) for given in own]
 
-    def _judge(self, given: Given, frame: Frame, operation: Operation) -> dict[Kind, Outcome]:
+    def _judge(self, given: Given, operation: Operation) -> dict[Kind, Outcome]:
         advice = given.advice
         step = Step(
             given.models,
             operation.duration_ns / 1e9,
-            float(frame.cost_usd),
+            given.requests_ns / 1e9 / given.requests if given.requests else None,
+            given.requests_usd / given.requests if given.requests and given.requests_usd is not None else None,
             given.cached_tokens,
             failed=operation.error_type is not None,
             whole=operation.outcome is None,
@@ -241,9 +246,7 @@ class Followed:
             self.note(kind, parts[kind], outcome)
         claimed = advice.model.improvement
         if claimed is not None and came[Kind.MODEL] in {Outcome.RIGHT, Outcome.WRONG}:
-            self.calibration.compare(
-                Kind.MODEL, advice.model.source, claimed, judging.realised(step, given.usual)
-            )
+            self.calibration.compare(Kind.MODEL, advice.model.source, claimed, judging.realised(advice.model, step))
         return came
 
     def _run_ended(self, kept: _RunGiven, frame: Frame, operation: Operation) -> None:

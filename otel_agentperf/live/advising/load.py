@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from otel_agentperf.advice import machine
 from otel_agentperf.advice.facts import Load
 from otel_agentperf.advice.results import Part, Pressure
-from otel_agentperf.advice import machine
 from otel_agentperf.live import samples
 
 WINDOW_NS = 60 * 1_000_000_000

@@ -32,10 +32,8 @@ class Profile(NamedTuple):
     timeout: Part[float] | None
     samples: int
     """Finished steps of the node."""
-    average_s: float | None
     slow_s: float | None
     """The 95th percentile of its durations."""
-    average_usd: float | None
     prompts: Part[CacheUse]
     run_time: Normal | None
     """Of the graph."""
@@ -114,12 +112,10 @@ class Profiles:
         normals = self._learned()
         usual = self._requests.usual_model(graph, node)
         choice = Models(allowed, usual, tuple(self._known()))
-        duration = cost = run_time = run_cost = None
+        duration = run_time = run_cost = None
         if normals is not None:
             if node:
-                subject = Subject(SubjectKind.NODE, node, graph)
-                duration = normals.normal(subject, Measure.DURATION_S)
-                cost = normals.normal(subject, Measure.COST_USD)
+                duration = normals.normal(Subject(SubjectKind.NODE, node, graph), Measure.DURATION_S)
             if graph:
                 run = Subject(SubjectKind.GRAPH, graph)
                 run_time, run_cost = normals.normal(run, Measure.DURATION_S), normals.normal(run, Measure.COST_USD)
@@ -131,9 +127,7 @@ class Profiles:
             models.learned(Past(normals, Place(graph, node)), choice),
             timeouts.learned(duration),
             duration.samples if duration is not None else 0,
-            duration.mean if duration is not None else None,
             duration.quantile(0.95) if duration is not None else None,
-            cost.mean if cost is not None else None,
             caching.prompts(node, prompting),
             run_time,
             run_cost,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from otel_agentperf.advice.facts import Prompting
 from otel_agentperf.model import Operation, ServiceTier, Usage
@@ -30,7 +31,7 @@ def prompting_of(requests: Sequence[Operation], prices: PriceBook) -> Prompting 
     minimum = prices.cache_minimum(provider, model, when_ns=last.start_ns)
     comparable = repeated = 0
     shared = cached = 0.0
-    for before, after in zip(same, same[1:], strict=False):
+    for before, after in pairwise(same):
         if after.usage is None or not 0 <= after.start_ns - before.start_ns <= LIFE_NS:
             continue
         comparable += 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from otel_agentperf import semconv
 from otel_agentperf.advice.actions import name_for_telemetry
 from otel_agentperf.advice.calibration import Outcome
-from otel_agentperf.advice.results import Kind
+from otel_agentperf.advice.results import Improvement, Kind, Remaining
 from otel_agentperf.live.advising.follow import Given
 from otel_agentperf.live.frames import Frame
 
@@ -42,27 +42,38 @@ def attributes_of(given: Given) -> dict[str, AttributeValue]:
         told[semconv.ADVICE_CACHE] = advice.cache.value.value
     if advice.resources.value is not None:
         told[semconv.ADVICE_RESOURCES] = advice.resources.value.value
-    rest = advice.forecast.value
-    if rest is not None:
-        for interval, least, most in (
-            (rest.time_s, semconv.ADVICE_REMAINING_LEAST_S, semconv.ADVICE_REMAINING_MOST_S),
-            (rest.cost_usd, semconv.ADVICE_REMAINING_LEAST_USD, semconv.ADVICE_REMAINING_MOST_USD),
-        ):
-            if interval is not None:
-                told[least] = interval.lower
-                if interval.upper is not None:
-                    told[most] = interval.upper
-    saved = advice.improvement
-    if saved is not None:
-        told[semconv.ADVICE_SAVINGS_BASIS] = saved.basis.value
-        if saved.time_s is not None:
-            told[semconv.ADVICE_SAVINGS_TIME] = saved.time_s
-        if saved.cost_usd is not None:
-            told[semconv.ADVICE_SAVINGS_COST] = saved.cost_usd
+    told.update(_rest(advice.forecast.value))
+    told.update(_savings(advice.improvement))
     return told
 
 
-def show_outcome(given: Given, came: Mapping[Kind, Outcome], frame: Frame) -> None:
+def _rest(rest: Remaining | None) -> dict[str, AttributeValue]:
+    told: dict[str, AttributeValue] = {}
+    if rest is None:
+        return told
+    for interval, least, most in (
+        (rest.time_s, semconv.ADVICE_REMAINING_LEAST_S, semconv.ADVICE_REMAINING_MOST_S),
+        (rest.cost_usd, semconv.ADVICE_REMAINING_LEAST_USD, semconv.ADVICE_REMAINING_MOST_USD),
+    ):
+        if interval is not None:
+            told[least] = interval.lower
+            if interval.upper is not None:
+                told[most] = interval.upper
+    return told
+
+
+def _savings(saved: Improvement | None) -> dict[str, AttributeValue]:
+    if saved is None:
+        return {}
+    told: dict[str, AttributeValue] = {semconv.ADVICE_SAVINGS_BASIS: saved.basis.value}
+    if saved.time_s is not None:
+        told[semconv.ADVICE_SAVINGS_TIME] = saved.time_s
+    if saved.cost_usd is not None:
+        told[semconv.ADVICE_SAVINGS_COST] = saved.cost_usd
+    return told
+
+
+def show_outcome(came: Mapping[Kind, Outcome], frame: Frame) -> None:
     """Write what came of an advice onto the span of the step, while that still records."""
     span = frame.span
     if not span.is_recording():

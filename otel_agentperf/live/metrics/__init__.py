@@ -19,6 +19,8 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.trace import Span
 
 from otel_agentperf import guard, semconv
+from otel_agentperf.advice.calibration import Outcome
+from otel_agentperf.advice.results import Kind
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.runs import Run
 from otel_agentperf.analysis.summary import RunSummary
@@ -36,7 +38,7 @@ __all__ = ["Metrics"]
 Observe = Callable[[], Sequence[Observation]]
 
 
-def _no_advice() -> Mapping[tuple[str, str], int]:
+def _no_advice() -> Mapping[tuple[Kind, Outcome], int]:
     return {}
 
 
@@ -50,7 +52,7 @@ class Metrics:
     """
 
     def __init__(
-        self, meter: Meter, engine: Engine, advice: Callable[[], Mapping[tuple[str, str], int]] = _no_advice
+        self, meter: Meter, engine: Engine, advice: Callable[[], Mapping[tuple[Kind, Outcome], int]] = _no_advice
     ) -> None:
         self._advice = advice
         self._engine = engine
