@@ -71,7 +71,7 @@ def decide(
         SEEN_CONFIDENCE if unsaid else SAID_CONFIDENCE,
         f"{', '.join(first)} need nothing of one another and may run at once."
         if len(first) > 1
-        else f"The others wait for {first[0]}, directly or not.",
+        else f"The others wait for {next(iter(first))}, directly or not.",
         {"steps": len(steps), "at_once": len(first), "batches": len(batches), "steps_seen": len(unsaid)},
         Improvement(SavingBasis.ESTIMATED, round(saved_s, 6)) if saved_s else None,
         source="seen" if unsaid else "said",

@@ -7,14 +7,17 @@ import otel_agentperf
 
 def test_the_public_names_are_these_and_no_others() -> None:
     assert otel_agentperf.__all__ == [
+        "Advice",
         "AgentPerfSpanProcessor",
         "SessionReport",
         "Settings",
         "SettingsError",
         "UnknownSessionError",
         "action",
+        "advise",
         "instrument",
         "outcome",
+        "performance_monitor",
         "record_model_usage",
         "service",
         "session",

@@ -31,7 +31,20 @@ _UNSEEN, _ABSTAINED = Outcome.UNSEEN, Outcome.ABSTAINED
 class Given:
     """One advice, and what was seen of its step since."""
 
-    __slots__ = ("action", "advice", "asked", "at_ns", "cached_tokens", "frame", "models", "node", "requests", "requests_ns", "requests_usd", "usual")
+    __slots__ = (
+        "action",
+        "advice",
+        "asked",
+        "at_ns",
+        "cached_tokens",
+        "frame",
+        "models",
+        "node",
+        "requests",
+        "requests_ns",
+        "requests_usd",
+        "usual",
+    )
 
     def __init__(
         self,
@@ -82,6 +95,8 @@ class Followed:
     def __init__(self, show: Callable[[Given], None]) -> None:
         self._show = show
         self.calibration = Calibration()
+        """All that is known of earlier advice, here and before."""
+        self._fresh = Calibration()
         self._lock = threading.RLock()
         self.waiting: OrderedDict[int, _RunGiven] = OrderedDict()
         """By the run's number; empty where nobody asks for advice."""
@@ -93,10 +108,12 @@ class Followed:
         self._lock = threading.RLock()
         self.waiting.clear()  # the same object: the pipeline looks at it
         self.counts = Counter()
+        self._fresh = Calibration()
 
     def note(self, kind: Kind, part: Part[object], outcome: Outcome) -> None:
         """Count what came of a part."""
         self.calibration.note(kind, part.source, outcome)
+        self._fresh.note(kind, part.source, outcome)
         self.counts[kind, outcome] += 1
 
     def give(self, given: Given, run_id: int | None, run_usd: float) -> None:
@@ -245,8 +262,10 @@ class Followed:
         for kind, outcome in came.items():
             self.note(kind, parts[kind], outcome)
         claimed = advice.model.improvement
-        if claimed is not None and came[Kind.MODEL] in {Outcome.RIGHT, Outcome.WRONG}:
-            self.calibration.compare(Kind.MODEL, advice.model.source, claimed, judging.realised(advice.model, step))
+        if claimed is not None and came[_MODEL] in {Outcome.RIGHT, Outcome.WRONG}:
+            saved = judging.realised(advice.model, step)
+            for kept in (self.calibration, self._fresh):
+                kept.compare(_MODEL, advice.model.source, claimed, saved)
         return came
 
     def _run_ended(self, kept: _RunGiven, frame: Frame, operation: Operation) -> None:
@@ -264,11 +283,17 @@ class Followed:
             self.note(_FORECAST, part, outcome)
 
     def exported(self) -> dict[str, dict[str, float]]:
-        """The counts in plain types, for a store."""
+        """All counts in plain types, to be shown."""
         with self._lock:
             return self.calibration.to_dict()
 
+    def drain(self) -> Calibration:
+        """What was counted here since this was last called, for a store to add to what it has."""
+        with self._lock:
+            fresh, self._fresh = self._fresh, Calibration()
+            return fresh
+
     def take_in(self, calibration: Calibration) -> None:
-        """Add counts that a store kept."""
+        """Add counts of other processes, or of earlier ones, as a store gives them."""
         with self._lock:
             self.calibration.merge(calibration)

@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time_ns
+from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.trace import Span
 
 from otel_agentperf import guard, semconv
-from otel_agentperf.advice.calibration import Outcome
-from otel_agentperf.advice.results import Kind
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.runs import Run
 from otel_agentperf.analysis.summary import RunSummary
@@ -32,6 +31,10 @@ from otel_agentperf.live.metrics.sessions import Sessions
 from otel_agentperf.live.metrics.sums import Sums
 from otel_agentperf.live.sdk_core import forked
 from otel_agentperf.model import Operation, Suggestion
+
+if TYPE_CHECKING:
+    from otel_agentperf.advice.calibration import Outcome
+    from otel_agentperf.advice.results import Kind
 
 __all__ = ["Metrics"]
 
