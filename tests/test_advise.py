@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import Callable
@@ -15,13 +16,17 @@ from otel_agentperf import Advice, config, guard, semconv
 from otel_agentperf.advice.results import CacheUse, Kind
 from otel_agentperf.api import refusals as refused_calls
 from otel_agentperf.baselines.normals import Measure, Subject, SubjectKind
+from otel_agentperf.demo.responders import FixedResponder
+from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.live import frames
+from tests.instrumentation.google_genai import ways
 from tests.instrumentation.langgraph import graphs
 from tests.normals import ListNormals
 from tests.telemetry import Telemetry, observed
 
 PRO, FLASH = "gemini-2.5-pro", "gemini-2.5-flash"
 NS_PER_S = 1_000_000_000
+ANSWER = "The ferry from Reykjavik leaves at seven and takes forty passengers along the northern coast."
 
 
 def ask_model(model: str, seconds: float = 0.5) -> None:
@@ -264,6 +269,60 @@ def test_advice_is_learned_from_the_runs_of_this_process() -> None:
     assert (said[-1].model.value, said[-1].model.source) == (FLASH, "learned")
     assert said[-1].timeout_s.source == "learned"
     assert said[-1].forecast.value is not None
+
+
+def test_steps_of_which_none_used_anothers_answer_in_three_runs_may_run_at_once() -> None:
+    said: list[Advice] = []
+
+    def ask(state: graphs.State) -> None:
+        del state
+        said.append(otel_agentperf.advise(pending=("search", "read")))
+
+    builder = graphs.new()
+    for before, name in itertools.pairwise((graphs.START, "search", "read", "write")):
+        builder.add_node(name, graphs.node(name))
+        builder.add_edge(before, name)
+    builder.add_node("ask", ask)
+    builder.add_edge("write", "ask")
+    graph = builder.compile(name="trip")
+    with observed():
+        for _ in range(3):
+            graph.invoke({"seen": []})
+    assert [advice.parallel.value for advice in said] == [None, None, (("search", "read"),)]
+
+
+def test_a_step_whose_request_used_an_answer_waits_for_the_step_that_asked_for_it() -> None:
+    said: list[Advice] = []
+
+    def ask(state: graphs.State) -> None:
+        del state
+        said.append(otel_agentperf.advise(pending=("search", "write", "draw")))
+
+    def called(name: str, client: Any, messages: list[Any]) -> Callable[[graphs.State], graphs.State]:
+        def node(state: graphs.State) -> graphs.State:
+            del state
+            answer = client.models.generate_content(model=FLASH, contents=list(messages))
+            messages.append(answer.candidates[0].content)
+            return {"seen": [name]}
+
+        return node
+
+    with GeminiServer(FixedResponder((ANSWER,))) as server, observed():
+        client = ways.client_of(server)
+        for _ in range(3):
+            thread: list[Any] = [{"role": "user", "parts": [{"text": "find"}]}]
+            builder = graphs.new()
+            nodes = (
+                ("search", called("search", client, thread)),
+                ("write", called("write", client, thread)),
+                ("draw", called("draw", client, [{"role": "user", "parts": [{"text": "a cat"}]}])),
+                ("ask", ask),
+            )
+            for before, (name, node) in zip((graphs.START, "search", "write", "draw"), nodes, strict=True):
+                builder.add_node(name, node)
+                builder.add_edge(before, name)
+            builder.compile(name="trip").invoke({"seen": []})
+    assert said[-1].parallel.value == (("search", "draw"), ("write",))
 
 
 def test_the_seam_is_told_model_and_time_limit_of_the_node_of_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from typing import Any, cast
 from otel_agentperf.model import Operation, OperationKind
 from otel_agentperf.rules.base import Prompt, Row, int_of
 from otel_agentperf.rules.executions import Execution, executions
+from otel_agentperf.rules.base import Prompt, Row, int_of, span_hex
 from otel_agentperf.rules.shape import Tree
 from otel_agentperf.rules.traits import AGENT, BILLED, FAILED, LONG, STREAMED
 
@@ -190,6 +191,14 @@ class Columns:
             self._is_looked_at = True
             self._ended = list(self._made(_FORMAT.iter_unpack(self._packed)))
         return self._ended
+
+    def added_since(self, count: int) -> list[Row]:
+        """The operations beyond the first so many that were added; may be asked while others are added."""
+        return list(self._made(_FORMAT.iter_unpack(bytes(self._packed[count * _SIZE :]))))
+
+    def uses_of(self, span_id: int) -> tuple[str, ...]:
+        """As `used_by`, of a request of this process; may be asked while operations are added."""
+        return self._used.get(span_hex(span_id), ())
 
     def agents(self) -> list[Row]:
         """The invocations of agents, in the order in which they were added."""

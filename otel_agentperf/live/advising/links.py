@@ -7,7 +7,7 @@ done as operations end.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from otel_agentperf.advice.parallel import Links
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
 
 MAX_GRAPHS = 256
+MAX_RUNS = 256
 MAX_STEPS = 1_000
 MAX_ROWS = 2_000
 """Operations of a run that are looked at, the latest ones."""
@@ -32,6 +33,17 @@ class _Graph:
         self.uses: dict[str, set[str]] = {}
 
 
+class _Reading:
+    """How far a run has been read."""
+
+    __slots__ = ("owners", "rows")
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.owners: dict[int, str] = {}
+        """The step that each request was made by."""
+
+
 class StepLinks:
     """What was seen of steps, by graph."""
 
@@ -42,8 +54,8 @@ class StepLinks:
         """Begin anew, in a child process."""
         self._lock = threading.RLock()
         self._graphs: dict[str, _Graph] = {}
-        self._read: tuple[int, int] = (0, 0)
-        """The run that was read last, and how far."""
+        self._readings: OrderedDict[int, _Reading] = OrderedDict()
+        """By the run's number, the one that was read last at the end."""
 
     def of(self, graph: str, run: Run | None) -> Links:
         """What was seen of the steps of a graph, the run that goes on among it."""
@@ -58,20 +70,27 @@ class StepLinks:
             return Links(dict(found.runs), {step: frozenset(used) for step, used in found.uses.items()})
 
     def _take(self, graph: _Graph, run: Run) -> None:
-        columns = run.columns
+        reading = self._readings.get(run.id)
+        if reading is None:
+            reading = self._readings[run.id] = _Reading()
+            if len(self._readings) > MAX_RUNS:
+                self._readings.popitem(last=False)
+        else:
+            self._readings.move_to_end(run.id)
+        columns, owners = run.columns, reading.owners
         length = len(columns)
-        read = self._read[1] if self._read[0] == run.id else 0
-        self._read = (run.id, length)
-        if length <= read:
+        if length <= reading.rows:
             return
-        rows = columns.ended()[-MAX_ROWS:]
-        fresh = rows[max(0, len(rows) - (length - read)) :]
-        owners = {row.span_id: row.agent or row.name for row in rows}
-        for row in fresh:
+        rows = columns.added_since(max(reading.rows, length - MAX_ROWS))
+        reading.rows = length
+        for row in rows:
             if row.kind in _STEPS and len(graph.runs) < MAX_STEPS:
                 graph.runs[row.name] += 1
             if row.kind is OperationKind.INFERENCE:
-                for used in columns.used_by(row.span_id):
+                owners[row.span_id] = row.agent
+                for used in columns.uses_of(row.span_id):
                     other = owners.get(int_of(used))
-                    if other is not None and other != row.agent:
+                    if other and other != row.agent:
                         graph.uses.setdefault(row.agent, set()).add(other)
+        while len(owners) > MAX_ROWS:
+            del owners[next(iter(owners))]
