@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_agentperf.api import action, budget, instrument, outcome, record_model_usage, service
-    from otel_agentperf.budgets import BudgetExceeded
     from otel_agentperf.advice.results import Advice
     from otel_agentperf.api import (
         action,
         advise,
+        budget,
         instrument,
         outcome,
         performance_monitor,
         record_model_usage,
         service,
     )
+    from otel_agentperf.budgets import BudgetExceeded
     from otel_agentperf.config import Settings, SettingsError
     from otel_agentperf.live.processor import AgentPerfSpanProcessor
     from otel_agentperf.report.session import SessionReport
@@ -35,8 +35,8 @@ __all__ = [
     "SettingsError",
     "UnknownSessionError",
     "action",
-    "budget",
     "advise",
+    "budget",
     "instrument",
     "outcome",
     "performance_monitor",
@@ -54,8 +54,7 @@ _HOMES = {
     "SettingsError": "otel_agentperf.config",
     **dict.fromkeys(("UnknownSessionError", "session"), "otel_agentperf.sessions"),
     **dict.fromkeys(
-        ("action", "budget", "instrument", "outcome", "record_model_usage", "service"), "otel_agentperf.api"
-        ("action", "advise", "instrument", "outcome", "performance_monitor", "record_model_usage", "service"),
+        ("action", "advise", "budget", "instrument", "outcome", "performance_monitor", "record_model_usage", "service"),
         "otel_agentperf.api",
     ),
 }

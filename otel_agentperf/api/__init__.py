@@ -14,11 +14,11 @@ from otel_agentperf.api.services import service
 from otel_agentperf.api.switching import instrument
 from otel_agentperf.api.usage import record_model_usage
 
-__all__ = ["action", "budget", "instrument", "outcome", "record_model_usage", "service"]
 __all__ = [
     "PerformanceMonitor",
     "action",
     "advise",
+    "budget",
     "instrument",
     "outcome",
     "performance_monitor",

@@ -21,8 +21,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "baselines", "store", "baselines_rules")
-NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "advise")
+NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "baselines", "store", "baselines_rules", "advise")
 
 
 def main() -> None:
