@@ -330,11 +330,14 @@ def test_a_past_that_has_become_old_is_made_anew_beside_the_program(monkeypatch:
     makers: list[threading.Thread] = []
     with observed() as telemetry:
         profiles = telemetry.pipeline.advisor.profiles
-        make = profiles._make  # pyright: ignore[reportPrivateUsage]
+        make: Callable[..., Any] = profiles._make  # pyright: ignore[reportPrivateUsage]
+
+        def spy(*given: Any) -> Any:
+            makers.append(threading.current_thread())
+            return make(*given)
+
         monkeypatch.setattr(profiles, "_clock", lambda: now[0])
-        monkeypatch.setattr(
-            profiles, "_make", lambda *given: makers.append(threading.current_thread()) or make(*given)
-        )
+        monkeypatch.setattr(profiles, "_make", spy)
         said = [otel_agentperf.advise(node="plan", graph="trip")]
         know(telemetry, monkeypatch)
         now[0] = 11 * NS_PER_S

@@ -67,7 +67,7 @@ def _said(
         told.append(f"wait {timeout_s.value:g} s at most")
     if parallel.value is not None and len(parallel.value[0]) > 1:
         told.append(f"run {len(parallel.value[0])} steps at once")
-    if cache.value in _CACHED:
+    if cache.value is not None and cache.value in _CACHED:
         told.append(_CACHED[cache.value])
     if resources.value is Pressure.HOLD_BACK:
         told.append("start no more at once")

@@ -13,8 +13,8 @@ from struct import Struct, error
 from typing import Any, cast
 
 from otel_agentperf.model import Operation, OperationKind
-from otel_agentperf.rules.executions import Execution, executions
 from otel_agentperf.rules.base import Prompt, Row, int_of, span_hex
+from otel_agentperf.rules.executions import Execution, executions
 from otel_agentperf.rules.shape import Tree
 from otel_agentperf.rules.traits import AGENT, BILLED, FAILED, LONG, STREAMED
 

@@ -6,8 +6,8 @@ Everything here works, and does nothing, when no telemetry is set up.
 from __future__ import annotations
 
 from otel_agentperf.api.actions import action
-from otel_agentperf.api.budgeting import budget
 from otel_agentperf.api.advise import advise
+from otel_agentperf.api.budgeting import budget
 from otel_agentperf.api.monitor import PerformanceMonitor, performance_monitor
 from otel_agentperf.api.outcomes import outcome
 from otel_agentperf.api.services import service

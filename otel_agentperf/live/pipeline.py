@@ -354,15 +354,7 @@ class Pipeline:
             The suggestions that are news.
         """
         if operation.cost is not None or operation.usage is not None:
-            with self._lock:
-                above = frame.parent
-                while above is not None:
-                    above.add(operation)
-                    above = above.parent
-            if frame.budgets:
-                budgets.charge(frame.budgets, operation)
-            if operation.kind is _INFERENCE and operation.error_type is None:
-                self.inferences.add(frame, operation)
+            self._count_billed(frame, operation)
         if self._advised:
             self.advisor.ended(frame, operation)
         run = frame.run
@@ -391,6 +383,17 @@ class Pipeline:
             outcome = operation.outcome or ("success" if summary.success else "failure")
             self._metrics.run(run, summary, outcome, frame.span)
         return news
+
+    def _count_billed(self, frame: Frame, operation: Operation) -> None:
+        with self._lock:
+            above = frame.parent
+            while above is not None:
+                above.add(operation)
+                above = above.parent
+        if frame.budgets:
+            budgets.charge(frame.budgets, operation)
+        if operation.kind is _INFERENCE and operation.error_type is None:
+            self.inferences.add(frame, operation)
 
     def _implicit_run(self, frame: Frame) -> Run:
         """The run of work outside any graph or agent: its local root's, which may be itself."""

@@ -21,7 +21,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "baselines", "store", "baselines_rules", "advise")
+NAMES = (
+    "instructions",
+    "cpu",
+    "startup",
+    "growth",
+    "replay",
+    "stack",
+    "engine",
+    "baselines",
+    "store",
+    "baselines_rules",
+    "advise",
+)
 
 
 def main() -> None:

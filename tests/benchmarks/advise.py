@@ -64,7 +64,7 @@ def fill(path: Path, keys: int) -> list[str]:
     for _ in range(KINDS):
         cell = Cell()
         for _ in range(EACH_DAY):
-            cell.add(Values(True, round(chance.lognormvariate(0, 0.5) * 1e9), 1_000_000_000, 5_000, 100))  # noqa: FBT003 - a field in its place
+            cell.add(Values(True, round(chance.lognormvariate(0, 0.5) * 1e9), 1_000_000_000, 5_000, 100))
         cells.append(cell)
     Store(path).add(
         (

@@ -14,8 +14,8 @@ from otel_agentperf.advice.facts import Models, Past, Place
 from otel_agentperf.advice.results import CacheUse, Part
 from otel_agentperf.baselines.normals import Measure, Normal, Normals, Subject, SubjectKind
 from otel_agentperf.live.advising.prompting import prompting_of
-from otel_agentperf.live.advising.refreshing import Refresher
 from otel_agentperf.live.advising.recent import RecentInferences
+from otel_agentperf.live.advising.refreshing import Refresher
 from otel_agentperf.pricing.book import PriceBook
 
 FRESH_NS = 10 * 1_000_000_000

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 
 from otel_agentperf import guard
 
-_Job = tuple[Hashable, Callable[[], None]]
+_Job = tuple[Hashable, Callable[[], object]]
 
 
 class Refresher:
@@ -28,7 +28,7 @@ class Refresher:
         self._waiting: set[Hashable] = set()
         self._thread: threading.Thread | None = None
 
-    def ask(self, key: Hashable, job: Callable[[], None]) -> None:
+    def ask(self, key: Hashable, job: Callable[[], object]) -> None:
         """Have a job done soon.
 
         Args:
