@@ -325,6 +325,29 @@ def test_a_step_whose_request_used_an_answer_waits_for_the_step_that_asked_for_i
     assert said[-1].parallel.value == (("search", "draw"), ("write",))
 
 
+def test_a_past_that_has_become_old_is_made_anew_beside_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0]
+    makers: list[threading.Thread] = []
+    with observed() as telemetry:
+        profiles = telemetry.pipeline.advisor.profiles
+        make: Callable[..., Any] = profiles._make  # pyright: ignore[reportPrivateUsage]
+
+        def spy(*given: Any) -> Any:
+            makers.append(threading.current_thread())
+            return make(*given)
+
+        monkeypatch.setattr(profiles, "_clock", lambda: now[0])
+        monkeypatch.setattr(profiles, "_make", spy)
+        said = [otel_agentperf.advise(node="plan", graph="trip")]
+        know(telemetry, monkeypatch)
+        now[0] = 11 * NS_PER_S
+        said.append(otel_agentperf.advise(node="plan", graph="trip"))
+        profiles.refresher.settle()
+        said.append(otel_agentperf.advise(node="plan", graph="trip"))
+    assert [advice.model.source for advice in said] == ["otherwise", "otherwise", "learned"]
+    assert [thread is threading.current_thread() for thread in makers] == [True, False]
+
+
 def test_the_seam_is_told_model_and_time_limit_of_the_node_of_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[Any] = []
     with observed() as telemetry:

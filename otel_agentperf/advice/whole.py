@@ -41,8 +41,40 @@ def combine(
     improvement = None if time_s is None and cost_usd is None else Improvement(basis, time_s, cost_usd)
     confidence = round(sureness / told, 4) if told else 0.0
     evidence = {"parts": told}
-    reasoning = f"{told} of 6 parts have something to say." if told else "There is not enough data for any advice."
+    reasoning = _said(model, timeout_s, parallel, cache, resources)
     return Advice(model, timeout_s, parallel, cache, resources, forecast, confidence, improvement, reasoning, evidence)
+
+
+_CACHED = {
+    CacheUse.REUSE: "reuse the result",
+    CacheUse.PREFIX: "keep what stays the same at the beginning of the prompt",
+    CacheUse.CONTEXT: "make a context cache of the beginning",
+}
+
+
+def _said(
+    model: Part[str],
+    timeout_s: Part[float],
+    parallel: Part[Batches],
+    cache: Part[CacheUse],
+    resources: Part[Pressure],
+) -> str:
+    """What to do, in one sentence; why, each part says."""
+    told: list[str] = []
+    if model.value is not None:
+        told.append(f"take {model.value}")
+    if timeout_s.value is not None:
+        told.append(f"wait {timeout_s.value:g} s at most")
+    if parallel.value is not None and len(parallel.value[0]) > 1:
+        told.append(f"run {len(parallel.value[0])} steps at once")
+    if cache.value is not None and cache.value in _CACHED:
+        told.append(_CACHED[cache.value])
+    if resources.value is Pressure.HOLD_BACK:
+        told.append("start no more at once")
+    if not told:
+        return "There is not enough data for any advice."
+    said = ", ".join(told)
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def nothing(reason: str) -> Advice:

@@ -332,6 +332,7 @@ def test_the_whole_is_as_sure_as_its_parts_on_average_and_claims_no_saving_twice
     assert advice.improvement.time_s == pytest.approx(2.0)
     assert advice.improvement.cost_usd == pytest.approx(0.009)
     assert advice.improvement.basis == "estimated"
+    assert advice.reasoning == "Take gemini-2.5-flash, run 2 steps at once."
 
 
 def test_an_advice_is_plain_json() -> None:

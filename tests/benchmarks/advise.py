@@ -2,12 +2,12 @@
 
     python tests/benchmarks advise
 
-A baseline of 10,000 subjects (graphs, nodes, tools, models at nodes), each with 30 days of 5 executions, is
-learned into the process. Within an open run and node, `otel_agentperf.advise` is then asked
+The process has a store of 10,000 subjects (a graph, nodes, tools, models at nodes), each with 30 days of 20
+executions. Within an open run and node, `otel_agentperf.advise` is then asked
 
 - `usual`  for 50 nodes in turn, as a program does that has so many;
 - `rotating`  for every learned node in turn, each known from before;
-- `cold`  for every learned node in turn, each for the first time: its past is put together;
+- `cold`  for every learned node in turn, each for the first time: its past is read and put together;
 - `pending`, `arguments`, `unsampled`  as `usual`, with 5 pending steps, with arguments that are looked up, with
   a span that does not record.
 
@@ -23,6 +23,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from math import nan
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter_ns, thread_time_ns, time_ns
 
 from opentelemetry import context as context_api
@@ -32,7 +34,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 import otel_agentperf
 from otel_agentperf import config
 from otel_agentperf.baselines.normals import SubjectKind
-from otel_agentperf.baselines.tally import Seen, named
+from otel_agentperf.baselines.store import Store
+from otel_agentperf.baselines.tally import Cell, Values, named
 from otel_agentperf.live import frames, in_process
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
@@ -42,13 +45,13 @@ from otel_agentperf.pricing import catalog
 GRAPH = "graph"
 MODELS = ("gemini-2.5-pro", "gemini-2.5-flash")
 DAYS = 30
-EACH_DAY = 5
+EACH_DAY = 20
+KINDS = 16
 BAR_US = 50.0
 
 
-def learn(pipeline: Pipeline, keys: int) -> list[str]:
-    """Teach the process that many subjects, and name its nodes."""
-    assert pipeline.learner is not None
+def fill(path: Path, keys: int) -> list[str]:
+    """A store of that many subjects; the names of its nodes."""
     nodes = [f"node_{number}" for number in range(keys // 4)]
     subjects = [named(SubjectKind.GRAPH, GRAPH)]
     for node in nodes:
@@ -57,11 +60,19 @@ def learn(pipeline: Pipeline, keys: int) -> list[str]:
         subjects.append(named(SubjectKind.TOOL, f"tool_of_{node}"))
     today = time_ns() // 86_400_000_000_000
     chance = random.Random(1)  # noqa: S311 - reproducible durations, no secrets
-    tally = pipeline.learner._tally  # pyright: ignore[reportPrivateUsage] - filling it by runs takes minutes
-    for day in range(today - DAYS, today + 1):
-        for subject in subjects:
-            tally.add(day, [Seen(subject, True, chance.lognormvariate(0, 0.5), 0.001) for _ in range(EACH_DAY)])
-    assert len(tally) == len(subjects)
+    cells: list[Cell] = []
+    for _ in range(KINDS):
+        cell = Cell()
+        for _ in range(EACH_DAY):
+            cell.add(Values(True, round(chance.lognormvariate(0, 0.5) * 1e9), 1_000_000_000, 5_000, 100))
+        cells.append(cell)
+    Store(path).add(
+        (
+            (subject, {today - day: cells[(number + day) % KINDS] for day in range(DAYS)})
+            for number, subject in enumerate(subjects)
+        ),
+        today,
+    )
     return nodes
 
 
@@ -114,13 +125,12 @@ def timed(
     return statistics.median(taken) / 1e3, taken[int(len(taken) * 0.99)] / 1e3
 
 
-def measure(sampler: Sampler, keys: int, calls: int, names: tuple[str, ...]) -> None:
+def measure(sampler: Sampler, store: Path, nodes: list[str], calls: int, names: tuple[str, ...]) -> None:
     """Print what the ways of asking take."""
-    pipeline = Pipeline(config.Settings(fingerprint_key="benchmark"))
+    pipeline = Pipeline(config.Settings(fingerprint_key="benchmark", baseline_store=str(store)))
     in_process.use(pipeline)
     provider = TracerProvider(sampler=sampler)
     provider.add_span_processor(AgentPerfSpanProcessor(tracer_provider=provider))
-    nodes = learn(pipeline, keys)
 
     def plain(node: str) -> object:
         return otel_agentperf.advise("plan", node=node)
@@ -161,8 +171,11 @@ def main() -> None:
     given = parser.parse_args()
     catalog.current_models()  # as a process has it once its price list is loaded
     print(f"{given.keys:,} learned keys\n{'us':12}{'median':>10}{'p99':>10}{'CPU':>10}{'CPU p99':>10}{'calls':>10}")
-    measure(ALWAYS_ON, given.keys, given.calls, ("cold", "rotating", "usual", "pending", "arguments"))
-    measure(ALWAYS_OFF, given.keys, given.calls, ("unsampled",))
+    with TemporaryDirectory() as folder:
+        store = Path(folder, "baseline.sqlite")
+        nodes = fill(store, given.keys)
+        measure(ALWAYS_ON, store, nodes, given.calls, ("cold", "rotating", "usual", "pending", "arguments"))
+        measure(ALWAYS_OFF, store, nodes, given.calls, ("unsampled",))
 
 
 if __name__ == "__main__":

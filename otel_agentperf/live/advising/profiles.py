@@ -1,7 +1,7 @@
 """What the past says of a node, kept for some seconds: asking a baseline takes longer than an advice may.
 
-A profile is made when advice for its node is asked for, and made anew once it is `FRESH_NS` old. What
-depends on the run, on the arguments or on the pace of the process is not in it.
+A profile is made when advice for its node is first asked for, and made anew, in a thread of its own, when it
+is asked for and `FRESH_NS` old. What depends on the run, on the arguments or on the pace of the process is not in it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from otel_agentperf.advice.results import CacheUse, Part
 from otel_agentperf.baselines.normals import Measure, Normal, Normals, Subject, SubjectKind
 from otel_agentperf.live.advising.prompting import prompting_of
 from otel_agentperf.live.advising.recent import RecentInferences
+from otel_agentperf.live.advising.refreshing import Refresher
 from otel_agentperf.pricing.book import PriceBook
 
 FRESH_NS = 10 * 1_000_000_000
@@ -64,6 +65,7 @@ class Profiles:
         self._prices = prices
         self._known = known_models
         self._clock = clock
+        self.refresher = Refresher()
         self._made: dict[_Key, Profile] = {}
         self._request_limits: dict[tuple[str, str, str], tuple[int, Part[float] | None]] = {}
 
@@ -72,28 +74,43 @@ class Profiles:
         key = (graph, node, allowed)
         found = self._made.get(key)
         now_ns = self._clock()
-        if found is None or found.until_ns < now_ns:
-            if len(self._made) >= MAX_PROFILES:
-                self._made.clear()
-            found = self._made[key] = self._make(graph, node, allowed, now_ns + FRESH_NS)
+        if found is None:
+            return self._make_anew(key)
+        if found.until_ns < now_ns:
+            self.refresher.ask(key, lambda: self._make_anew(key))
         return found
+
+    def _make_anew(self, key: _Key) -> Profile:
+        made = self._make(*key, self._clock() + FRESH_NS)
+        if len(self._made) >= MAX_PROFILES:
+            self._made.clear()
+        self._made[key] = made
+        return made
 
     def request_limit(self, graph: str, node: str, model: str) -> Part[float] | None:
         """How long to wait for one request of a model at a node, from its past; `None` where that is too short."""
         key = (graph, node, model)
-        now_ns = self._clock()
-        until_ns, part = self._request_limits.get(key, (-1, None))
-        if until_ns < now_ns:
-            normals = self._learned()
-            subject = Subject(SubjectKind.NODE_MODEL, model, graph, node)
-            part = None if normals is None else timeouts.learned(normals.normal(subject, Measure.DURATION_S))
-            if len(self._request_limits) >= MAX_PROFILES:
-                self._request_limits.clear()
-            self._request_limits[key] = (now_ns + FRESH_NS, part)
+        found = self._request_limits.get(key)
+        if found is None:
+            return self._limit_anew(key)
+        until_ns, part = found
+        if until_ns < self._clock():
+            self.refresher.ask(("limit", *key), lambda: self._limit_anew(key))
+        return part
+
+    def _limit_anew(self, key: tuple[str, str, str]) -> Part[float] | None:
+        graph, node, model = key
+        normals = self._learned()
+        subject = Subject(SubjectKind.NODE_MODEL, model, graph, node)
+        part = None if normals is None else timeouts.learned(normals.normal(subject, Measure.DURATION_S))
+        if len(self._request_limits) >= MAX_PROFILES:
+            self._request_limits.clear()
+        self._request_limits[key] = (self._clock() + FRESH_NS, part)
         return part
 
     def forget(self) -> None:
-        """Make all anew when they are asked for next."""
+        """Make all anew when they are asked for next; in a child process too."""
+        self.refresher.renew()
         self._made = {}
         self._request_limits = {}
 
