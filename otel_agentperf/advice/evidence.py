@@ -16,7 +16,7 @@ on average at least `N` units until it reaches `N`, at any time, without a size 
 
 from __future__ import annotations
 
-ODDS = (1.5, 2.0, 4.0, 8.0)
+ODDS = (1.5, 2.0, 4.0, 8.0, 32.0)
 _KEPT = 0.99
 """What a unit's weight in `c` is multiplied by with each further one: it forgets within some hundred."""
 _PRIOR_BAD, _PRIOR = 0.2, 2.0

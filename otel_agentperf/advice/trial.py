@@ -10,7 +10,7 @@ further time, at most a week, and then begins anew at the first share.
 A step up doubles the share, after `STEP_UNITS` units with the change and `STEP_CONTROLS` without
 since the last step, if: Wilson's lower bound (90 %, one-sided) of its success is at most 0.10
 below the others' success; of its units at most 0.10 more than of the others are slow, and dear;
-and, where it shall save money, they cost less on average.
+and, where it shall save money, they cost at least 5 % less on average.
 
 Pure: the time comes in. Limits: it knows only its own process, and a new one begins at the
 first share; what is worse by less than about a tenth takes thousands of runs to be seen.
@@ -27,11 +27,12 @@ from typing import NamedTuple
 
 from otel_agentperf.advice.evidence import Evidence
 
-TAKE_BACK_AT = 2_000.0
+TAKE_BACK_AT = 4_000.0
 """Evidence. By theory a harmless change goes on for at least this many runs on average for each thing watched."""
 STEP_UNITS = 30
 STEP_CONTROLS = 10
 STEP_FACTOR = 2.0
+SAVES_AT = 0.95
 TOLERATED = 0.10
 LATENCY_TOLERANCE = 1.1
 REFUSALS = 3
@@ -255,7 +256,7 @@ class Trial:
             return not self._saves
         if treated.dear / treated.priced > others.dear / others.priced + TOLERATED:
             return False
-        return not self._saves or treated.cost_usd / treated.priced < others.cost_usd / others.priced
+        return not self._saves or treated.cost_usd / treated.priced < SAVES_AT * others.cost_usd / others.priced
 
     def _take_back(self, watched: Watched, evidence: float, now_s: float) -> TakenBack:
         rest_s = min(_FIRST_REST_S * 2.0 ** min(self._rests, 10), _LONGEST_REST_S)
