@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 from otel_agentperf.config import wrong
 from otel_agentperf.pricing.families import member
@@ -48,31 +48,6 @@ class Advised(NamedTuple):
 
     model: str | None = None
     timeout_s: float | None = None
-    confidence: float = 0.0
-
-
-class Advisor(Protocol):
-    """Who is asked before a request; it answers from what was learned, and in microseconds."""
-
-    def for_call(self, graph: str, node: str, model_asked: str, allowed: tuple[str, ...]) -> Advised | None:
-        """What to do; `None` where there is not enough data."""
-        ...
-
-    def seen(self, graph: str, node: str, model: str) -> int:
-        """How many requests of this model the node was seen to make."""
-        ...
-
-
-class NoAdvice:
-    """Knows nothing: only what is explored is tried."""
-
-    def for_call(self, graph: str, node: str, model_asked: str, allowed: tuple[str, ...]) -> Advised | None:
-        """Nothing."""
-        return None
-
-    def seen(self, graph: str, node: str, model: str) -> int:
-        """None."""
-        return 0
 
 
 def choose_model(
