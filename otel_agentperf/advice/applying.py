@@ -108,7 +108,7 @@ def _models(key: str, value: object) -> tuple[str, ...]:
     allowed = 'a list of general Gemini models from generation 2 on, such as ["gemini-2.5-flash"]'
     names = cast("list[object]", value) if isinstance(value, list) else []
     if not names:
-        raise wrong(key, value, allowed)
+        raise wrong(key, cast("object", value), allowed)
     for name in names:
         read = member(name) if isinstance(name, str) else None
         if read is None or read.generation < _OLDEST_GENERATION or "/" in str(name) or str(name) != str(name).lower():

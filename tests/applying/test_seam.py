@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -28,20 +27,15 @@ def the_lot_falls_on_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(applying, "lot", lambda *_: 0.0)
 
 
-def _ways() -> Iterator[Any]:
-    for name, ask in ways.ALL.items():
-        yield pytest.param(ask, id=name)
-
-
-@pytest.mark.parametrize("ask", _ways())
+@pytest.mark.parametrize("way", ways.ALL)
 def test_each_way_of_asking_goes_to_the_advised_model_and_says_so(
-    ask: Callable[[Any], object], monkeypatch: pytest.MonkeyPatch
+    way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ways, "MODEL", DEAR)
     with GeminiServer(ByModel()) as server, observed(settings=settings()) as telemetry:
         advised_by(telemetry, Says(CHEAP))
         client = ways.client_of(server)
-        thinks(lambda: ask(client)).invoke({"text": ""})
+        thinks(lambda: ways.ALL[way](client)).invoke({"text": ""})
         telemetry.assert_sound()
         span = telemetry.one(NAME)
         asked = [request.model for request in server.requests]
@@ -207,18 +201,17 @@ def _refuses(request: GeminiRequest) -> Reply:
     return replies.error(404, f"{request.model} is not to be had here")
 
 
-@pytest.mark.parametrize("ask", _ways())
+@pytest.mark.parametrize("way", ways.ALL)
 def test_what_the_tried_model_refuses_is_asked_again_as_the_program_asked_it(
-    ask: Callable[[Any], object], monkeypatch: pytest.MonkeyPatch
+    way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ways, "MODEL", DEAR)
     with GeminiServer(ByModel(gemini_2_5_flash=_refuses)) as server, observed(settings=settings()) as telemetry:
         advised_by(telemetry, Says(CHEAP))
-        client = ways.client_of(server)
 
         def twice() -> None:
-            ask(client)
-            ask(client)
+            for client in (ways.client_of(server), ways.client_of(server)):
+                ways.ALL[way](client)
 
         thinks(twice).invoke({"text": ""})
         telemetry.assert_sound()

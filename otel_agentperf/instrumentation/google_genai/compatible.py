@@ -15,7 +15,7 @@ refuse a conversation that ends with a turn of the model.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -81,33 +81,45 @@ def why_not(body: Mapping[str, Any], asked: str, model: str, own: Iterable[str] 
     source, target = general(asked), general(model)
     if source is None or target is None:
         return "model"
-    for key, value in body.items():
-        if key[:1] != "_" and key not in _BODY and value is not None:
+    given = _given(body)
+    for key in given:
+        if key[:1] != "_" and key not in _BODY:
             return "cached_content" if key == "cachedContent" else "body"
     return (
-        _generation(body.get("generationConfig"), source, target)
-        or _tools(body.get("tools"), body.get("toolConfig"))
-        or _contents(body.get("contents"), own)
+        _generation(given.get("generationConfig"), source, target)
+        or _tools(given.get("tools"), given.get("toolConfig"))
+        or _contents(given.get("contents"), own)
     )
 
 
+def _given(mapping: Any) -> dict[str, Any]:
+    """What a mapping holds, in the spelling of the API; the SDK leaves some of it in that of Python."""
+    if not isinstance(mapping, Mapping):
+        return {"": mapping}
+    items = cast("Mapping[str, Any]", mapping).items()
+    return {_camel(key): value for key, value in items if value is not None}
+
+
+@lru_cache(maxsize=1_024)
+def _camel(key: str) -> str:
+    first, *rest = key.split("_")
+    return key if key[:1] == "_" else first + "".join(word.capitalize() for word in rest)
+
+
 def _generation(config: Any, source: Member, target: Member) -> str | None:
-    if not isinstance(config, Mapping):
-        return None if config is None else "generation_config"
-    for key, value in cast("Mapping[str, Any]", config).items():
-        if value is None or key in _GENERATION:
+    if config is None:
+        return None
+    for key, value in _given(config).items():
+        if key in _GENERATION:
             if key == "maxOutputTokens" and not _fits(value, target):
                 return "output_limit"
         elif key == "thinkingConfig":
-            if not _thinks_alike(value, source, target):
+            if not _thinks_alike(_given(value), source, target):
                 return "thinking"
-        elif key == "candidateCount":
-            if value != 1:
-                return "generation_config"
         elif key == "responseModalities":
             if [str(getattr(one, "value", one)).upper() for one in value] != ["TEXT"]:
                 return "modality"
-        else:
+        elif key != "candidateCount" or value != 1:
             return "generation_config"
     return None
 
@@ -116,10 +128,7 @@ def _fits(tokens: Any, target: Member) -> bool:
     return not isinstance(tokens, int) or (target.generation, target.release) >= (2, 5) or tokens <= _OLD_MAX_OUTPUT
 
 
-def _thinks_alike(config: Any, source: Member, target: Member) -> bool:
-    if not isinstance(config, Mapping):
-        return config is None
-    given = {key: value for key, value in cast("Mapping[str, Any]", config).items() if value is not None}
+def _thinks_alike(given: dict[str, Any], source: Member, target: Member) -> bool:
     if (source.generation, source.release) != (2, 5) or (target.generation, target.release) != (2, 5):
         return not given
     budget = given.pop("thinkingBudget", -1)
@@ -129,40 +138,31 @@ def _thinks_alike(config: Any, source: Member, target: Member) -> bool:
 
 
 def _tools(tools: Any, config: Any) -> str | None:
-    for tool in tools or ():
-        if not isinstance(tool, Mapping) or any(
-            value is not None and key != "functionDeclarations" for key, value in cast("Mapping[str, Any]", tool).items()
-        ):
-            return "tools"
-    if config and (not isinstance(config, Mapping) or set(cast("Mapping[str, Any]", config)) - {"functionCallingConfig"}):
+    if any(_given(tool).keys() - {"functionDeclarations"} for tool in tools or ()):
         return "tools"
-    return None
+    return "tools" if config is not None and _given(config).keys() - {"functionCallingConfig"} else None
 
 
 def _contents(contents: Any, own: Iterable[str] | None) -> str | None:
     if not isinstance(contents, list) or not contents:
         return "contents"
-    turns = cast("list[Any]", contents)
-    if isinstance(turns[-1], Mapping) and cast("Mapping[str, Any]", turns[-1]).get("role") == "model":
+    turns = [_given(turn) for turn in cast("list[Any]", contents)]
+    if turns[-1].get("role") == "model":
         return "ends_with_model"
     known = None if own is None else frozenset(own)
-    for part in _parts(turns):
-        if part is None or any(value is not None and key not in _PARTS for key, value in part.items()):
-            return "contents"
-        signature = part.get("thoughtSignature")
-        if signature is not None and (known is None or _plain(signature) not in known):
-            return "signature"
-        if part.get("functionCall") is not None and known is None:
-            return "history"
+    for turn in turns:
+        parts = turn.get("parts")
+        for part in cast("list[Any]", parts) if isinstance(parts, list) else (None,):
+            reason = _part(_given(part), known)
+            if reason is not None:
+                return reason
     return None
 
 
-def _parts(turns: list[Any]) -> Iterator[Mapping[str, Any] | None]:
-    """The parts of all turns; `None` for what is none."""
-    for turn in turns:
-        parts = cast("Mapping[str, Any]", turn).get("parts") if isinstance(turn, Mapping) else ()
-        if not isinstance(parts, list):
-            yield None
-            continue
-        for part in cast("list[Any]", parts):
-            yield cast("Mapping[str, Any]", part) if isinstance(part, Mapping) else None
+def _part(part: dict[str, Any], known: frozenset[str] | None) -> str | None:
+    if part.keys() - _PARTS:
+        return "contents"
+    signature = part.get("thoughtSignature")
+    if signature is not None and (known is None or _plain(signature) not in known):
+        return "signature"
+    return "history" if "functionCall" in part and known is None else None
