@@ -87,7 +87,18 @@ class Drawn(NamedTuple):
 class Use:
     """One run's use of one node with one model: what was drawn for it, and what came of it."""
 
-    __slots__ = ("calls", "cost_usd", "duration_ns", "failed", "model", "refused", "signed", "timeout", "timeout_s", "why")
+    __slots__ = (
+        "calls",
+        "cost_usd",
+        "duration_ns",
+        "failed",
+        "model",
+        "refused",
+        "signed",
+        "timeout",
+        "timeout_s",
+        "why",
+    )
 
     def __init__(self) -> None:
         self.model: Drawn | None = None
@@ -230,7 +241,15 @@ class Applying:
         return None
 
     def _draw(
-        self, place: _Place, frame: Frame, provider: str, asked: str, why_not: WhyNot, *, can_time_out: bool, when_ns: int
+        self,
+        place: _Place,
+        frame: Frame,
+        provider: str,
+        asked: str,
+        why_not: WhyNot,
+        *,
+        can_time_out: bool,
+        when_ns: int,
     ) -> Use:
         use = Use()
         graph, node, rule = place
@@ -343,7 +362,11 @@ class Applying:
                     if isinstance(event, TakenBack):
                         happened.append(_told(key, event))
                     elif isinstance(event, Grown):
-                        _logger.info("otel-agentperf: %s at %s is tried on %.0f %% of the runs now", *_who(key), event.share * 100)
+                        _logger.info(
+                            "otel-agentperf: %s at %s is tried on %.0f %% of the runs now",
+                            *_who(key),
+                            event.share * 100,
+                        )
         return happened
 
     def forget(self, run: Run) -> None:

@@ -25,12 +25,12 @@ from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.budgets import BudgetLimit
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live import budgets, evaluation, loops, samples
-from otel_agentperf.live.advising.recent import RecentInferences
-from otel_agentperf.live.budgets.configured import Configured
-from otel_agentperf.live.budgets.loops import look
 from otel_agentperf.live.advising.for_calls import PipelinesAdvisor
+from otel_agentperf.live.advising.recent import RecentInferences
 from otel_agentperf.live.applying import Applying, Happened
 from otel_agentperf.live.attributes import Attributes, add_operation, add_run, taken_back_attributes
+from otel_agentperf.live.budgets.configured import Configured
+from otel_agentperf.live.budgets.loops import look
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import AGENTIC, Frame
 from otel_agentperf.live.learning import Learner
@@ -390,9 +390,7 @@ class Pipeline:
             self._learn(summary, operation.span_id)
         if self.applying is not None:
             interrupted = operation.outcome is not None and operation.error_type is None
-            self.tell_taken_back(
-                self.applying.run_ended(run, success=summary.success, interrupted=interrupted), frame
-            )
+            self.tell_taken_back(self.applying.run_ended(run, success=summary.success, interrupted=interrupted), frame)
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)

@@ -161,7 +161,12 @@ class PriceBook:
             return False
         if own is None or rates is None or own.input is None or own.output is None:
             return False
-        return rates.input is not None and rates.output is not None and own.input < rates.input and own.output < rates.output
+        return (
+            rates.input is not None
+            and rates.output is not None
+            and own.input < rates.input
+            and own.output < rates.output
+        )
 
     def _kept(self, provider: str, model: str, tier: ServiceTier, when_ns: int) -> Quote:
         day = when_ns // _DAY_NS

@@ -28,9 +28,7 @@ def the_lot_falls_on_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("way", ways.ALL)
-def test_each_way_of_asking_goes_to_the_advised_model_and_says_so(
-    way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_way_of_asking_goes_to_the_advised_model_and_says_so(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ways, "MODEL", DEAR)
     with GeminiServer(ByModel()) as server, observed(settings=settings()) as telemetry:
         advised_by(telemetry, Says(CHEAP))
@@ -82,7 +80,9 @@ def _requests(monkeypatch: pytest.MonkeyPatch, advisor: Any, **named: Any) -> li
 
 def test_vertex_is_asked_for_the_advised_model_of_the_same_publisher(monkeypatch: pytest.MonkeyPatch) -> None:
     (request,) = _requests(monkeypatch, Says(CHEAP), vertex=True)
-    assert request.path.endswith(f"projects/demo/locations/us-central1/publishers/google/models/{CHEAP}:generateContent")
+    assert request.path.endswith(
+        f"projects/demo/locations/us-central1/publishers/google/models/{CHEAP}:generateContent"
+    )
 
 
 def test_the_body_goes_out_as_the_program_wrote_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,9 +122,7 @@ KEPT: dict[str, dict[str, Any]] = {
                 role="model",
                 parts=[types.Part(function_call=types.FunctionCall(name="f", args={}), thought_signature=b"\xff\xfe")],
             ),
-            types.Content(
-                role="user", parts=[types.Part.from_function_response(name="f", response={"result": "1"})]
-            ),
+            types.Content(role="user", parts=[types.Part.from_function_response(name="f", response={"result": "1"})]),
         ]
     },
     "a turn of the model at the end": {"contents": [types.Content(role="model", parts=[types.Part(text="I")])]},

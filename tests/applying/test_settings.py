@@ -48,7 +48,12 @@ def test_no_environment_variable_switches_it_on() -> None:
         ({"plan": {"timeout": True, "share": float("nan")}}, '[apply."plan"] share', "nan", "0.01 to 0.95"),
         ({"plan": {"timeout": True, "share": True}}, '[apply."plan"] share', "True", "0.01 to 0.95"),
         ({"plan": {"timeout": True, "max_share": 1.0}}, '[apply."plan"] max_share', "1.0", "0.01 to 0.95"),
-        ({"plan": {"timeout": True, "max_share": 0.05}}, '[apply."plan"] max_share', "0.05", "from share (0.1) to 0.95"),
+        (
+            {"plan": {"timeout": True, "max_share": 0.05}},
+            '[apply."plan"] max_share',
+            "0.05",
+            "from share (0.1) to 0.95",
+        ),
         ({"plan": {"timeout": True, "explore": 1}}, '[apply."plan"] explore', "1", "true or false"),
     ],
 )

@@ -32,8 +32,13 @@ NAMES = (
     "baselines",
     "store",
     "baselines_rules",
+<<<<<<< HEAD
     "advise",
 )
+=======
+)
+NAMES = ("instructions", "cpu", "startup", "growth", "replay", "stack", "engine", "advise")
+>>>>>>> 7170451 (Lint)
 
 
 def main() -> None:

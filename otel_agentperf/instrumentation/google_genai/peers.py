@@ -71,7 +71,9 @@ class Peer:
             self._span_for(operation)
         elif attributes and self.span.is_recording():
             present = cast("dict[str, Any]", getattr(self.span, "attributes", None) or {})
-            self.span.set_attributes({key: value for key, value in attributes.items() if key not in present or key == semconv.REQUEST_MODEL})
+            self.span.set_attributes(
+                {key: value for key, value in attributes.items() if key not in present or key == semconv.REQUEST_MODEL}
+            )
         news = pipeline.account(frame, operation, {})
         pipeline.add_cost(operation)
         if not mark.measured:
