@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
-from otel_agentperf.live.applying import Happened
+from otel_agentperf.live.lots import Happened
 from otel_agentperf.live.sdk_core import CleanAttributes
 from otel_agentperf.model import (
     Cost,

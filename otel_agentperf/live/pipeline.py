@@ -27,13 +27,14 @@ from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live import budgets, evaluation, loops, samples
 from otel_agentperf.live.advising.for_calls import PipelinesAdvisor
 from otel_agentperf.live.advising.recent import RecentInferences
-from otel_agentperf.live.applying import Applying, Happened
+from otel_agentperf.live.applying import Applying
 from otel_agentperf.live.attributes import Attributes, add_operation, add_run, taken_back_attributes
 from otel_agentperf.live.budgets.configured import Configured
 from otel_agentperf.live.budgets.loops import look
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import AGENTIC, Frame
 from otel_agentperf.live.learning import Learner
+from otel_agentperf.live.lots import Happened
 from otel_agentperf.live.metrics import Metrics
 from otel_agentperf.live.outcomes import RecentOutcomes
 from otel_agentperf.live.recent import RecentRequests
@@ -380,6 +381,10 @@ class Pipeline:
                 said = (*news, *look(self.engine, frame, run, operation))
                 budgets.note_alarms(frame.budgets, run, said)
             return news
+        return self._finish(frame, run, operation, attributes)
+
+    def _finish(self, frame: Frame, run: Run, operation: Operation, attributes: Attributes) -> list[Suggestion]:
+        """End a run with its root. Arguments as for `account`."""
         if frame.budgets:
             budgets.run_ends(frame)
         self._open_roots.discard(frame)

@@ -83,7 +83,7 @@ def _run_until_taken_back(telemetry: Telemetry, server: GeminiServer, most: int,
     raise AssertionError(f"not taken back within {most} runs")
 
 
-def _fails(request: GeminiRequest) -> Reply:
+def _fails(_: GeminiRequest) -> Reply:
     return replies.error(500)
 
 
@@ -123,7 +123,7 @@ def test_a_model_that_does_worse_is_taken_back(responder: Any, reason: str) -> N
             if event.name == semconv.EVENT_TAKEN_BACK
         ]
         server.requests.clear()
-        _ask_once(telemetry, server)
+        _ask_once(server)
         assert [request.model for request in server.requests] == [DEAR]
     ((name, attributes),) = told
     assert name == "invoke_workflow researcher"
@@ -143,7 +143,7 @@ def test_a_model_that_is_slow_is_taken_back() -> None:
         _run_until_taken_back(telemetry, server, 200)
 
 
-def _ask_once(telemetry: Telemetry, server: GeminiServer) -> None:
+def _ask_once(server: GeminiServer) -> None:
     client = ways.client_of(server)
     thinks(lambda: client.models.generate_content(model=DEAR, contents="Say hello")).invoke({"text": ""})
 
@@ -163,7 +163,7 @@ def test_a_trial_grows_with_runs_that_go_well() -> None:
 def test_the_advisor_of_the_process_is_asked_and_what_it_learns_is_explored_first() -> None:
     with GeminiServer(ByModel()) as server, observed(settings=settings(share=0.5)) as telemetry:
         for _ in range(20):
-            _ask_once(telemetry, server)
+            _ask_once(server)
         assert {request.model for request in server.requests} == {DEAR, CHEAP}
         telemetry.assert_sound()
 
@@ -173,7 +173,7 @@ def test_the_advisor_of_the_process_is_asked_and_what_it_learns_is_explored_firs
 def test_a_forked_child_goes_on_though_a_thread_that_it_does_not_have_holds_the_lock() -> None:
     with GeminiServer(ByModel()) as server, observed(settings=settings()) as telemetry:
         advised_by(telemetry, Says(CHEAP))
-        _ask_once(telemetry, server)
+        _ask_once(server)
         applying = telemetry.pipeline.applying
         assert applying is not None
         held, release = threading.Event(), threading.Event()
@@ -191,7 +191,7 @@ def test_a_forked_child_goes_on_though_a_thread_that_it_does_not_have_holds_the_
         if child == 0:
             said = b"null"
             try:
-                _ask_once(telemetry, server)
+                _ask_once(server)
                 said = json.dumps(sorted(applying.shares().values())).encode()
             finally:
                 os.write(writing, said)

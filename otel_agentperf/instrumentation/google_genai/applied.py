@@ -21,8 +21,9 @@ from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.google_genai import compatible
 from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint, classify
 from otel_agentperf.live import frames
-from otel_agentperf.live.applying import TREATED, Applying, Decided
+from otel_agentperf.live.applying import Applying
 from otel_agentperf.live.attributes import Attributes
+from otel_agentperf.live.lots import TREATED, Decided
 from otel_agentperf.model import Operation
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Applied:
         """Take in what came of the request."""
         self._applying.note(self._decided.use, operation)
 
-    @guard.guarded("google_genai.undone", False, timed=False)
+    @guard.guarded("google_genai.undone", default=False, timed=False)
     def undone(self, error: BaseException) -> bool:
         """Whether the request shall be asked again as the program asked it, since the other model refused it."""
         if self._decided.model is None or getattr(error, "code", None) not in _REFUSALS:

@@ -199,16 +199,7 @@ class Call:
     def _report(self, error: BaseException | None, *, abandoned: bool) -> None:
         answer = self.answer
         attributes = self._attributes
-        outcome: str | None = None
-        failed = answer.error_type
-        if error is not None:
-            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-                outcome = "cancelled"
-            else:
-                failed = _failure(error, attributes)
-        elif abandoned:
-            outcome = "abandoned"
-            attributes[semconv.STREAM_ABANDONED] = True
+        failed, outcome = self._ending(error, abandoned=abandoned)
         if answer.response_id is not None:
             attributes[semconv.RESPONSE_ID] = answer.response_id
         if self._exchange is not None:
@@ -240,6 +231,17 @@ class Call:
             self.applied.ended(operation)
         if answer.has_content and self.endpoint.kind is _INFERENCE:
             self.frame.answers.keep(self.frame.span_id, answer.pieces())
+
+    def _ending(self, error: BaseException | None, *, abandoned: bool) -> tuple[str | None, str | None]:
+        """With what error it ended, and how where that is no error."""
+        if error is not None:
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                return self.answer.error_type, "cancelled"
+            return _failure(error, self._attributes), None
+        if not abandoned:
+            return self.answer.error_type, None
+        self._attributes[semconv.STREAM_ABANDONED] = True
+        return self.answer.error_type, "abandoned"
 
     def _inference(self, answer: Answer) -> Inference:
         first_ns = self._first_chunk_ns

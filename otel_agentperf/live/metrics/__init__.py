@@ -23,7 +23,8 @@ from otel_agentperf import guard, semconv
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.runs import Run
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.live.applying import Applying, Happened
+from otel_agentperf.live.applying import Applying
+from otel_agentperf.live.lots import Happened
 from otel_agentperf.live.metrics.applied import Applied
 from otel_agentperf.live.metrics.backlog import MOST, Backlog
 from otel_agentperf.live.metrics.bounds import Bounded, Names

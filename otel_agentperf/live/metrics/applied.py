@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from opentelemetry.metrics import Observation
 
 from otel_agentperf import semconv
-from otel_agentperf.live.applying import Applying, Key
+from otel_agentperf.live.applying import Applying
+from otel_agentperf.live.lots import Key
 from otel_agentperf.live.metrics.bounds import Bounded, Names
 from otel_agentperf.live.metrics.sums import Sums
 
