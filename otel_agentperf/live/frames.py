@@ -156,7 +156,7 @@ class Mark:
         self.in_flight: Callable[[], None] | None = None
         self.measured = False
         self.shared = False
-        self.said: dict[str, Any] = {}
+        self.said: dict[str, object] = {}
 
 
 _held: ContextVar[Frame | None] = ContextVar("otel_agentperf_frame", default=None)
