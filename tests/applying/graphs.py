@@ -77,6 +77,11 @@ def thinks(ask: Callable[[], object], *, of: str = "researcher", node: str = "th
     return made.compile(name=of)
 
 
+def always(*_: str) -> float:
+    """A lot that falls on every run."""
+    return 0.0
+
+
 def advised_by(telemetry: Telemetry, advisor: Any) -> None:
     """Have another advisor asked."""
     applying = telemetry.pipeline.applying

@@ -11,7 +11,7 @@ from otel_agentperf import semconv
 from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.live import applying
 from otel_agentperf.live.applying import Applying
-from tests.applying.graphs import ALWAYS, CHEAP, DEAR, ByModel, Says, thinks
+from tests.applying.graphs import ALWAYS, CHEAP, DEAR, ByModel, Says, always, thinks
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.beside import MISSING, OF_LANGCHAIN, OF_THE_CLIENT, beside
 from tests.instrumentation.google_genai.functions import look_up
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def _apply(counted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applying, "lot", lambda *_: 0.0)
+    monkeypatch.setattr(applying, "lot", always)
     pipeline = counted.telemetry.pipeline
     pipeline.applying = Applying({"think": ALWAYS}, pipeline.prices, Says(CHEAP))
 

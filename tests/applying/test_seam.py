@@ -13,7 +13,7 @@ from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.demo.wire import GeminiRequest, Reply
 from otel_agentperf.live import applying
 from otel_agentperf.model import CostStatus
-from tests.applying.graphs import CHEAP, DEAR, TOKENS, ByModel, Says, advised_by, answer, settings, thinks
+from tests.applying.graphs import CHEAP, DEAR, TOKENS, ByModel, Says, advised_by, always, answer, settings, thinks
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up
 from tests.live.measured import sums
@@ -24,7 +24,7 @@ NAME = f"generate_content {CHEAP}"
 
 @pytest.fixture(autouse=True)
 def the_lot_falls_on_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applying, "lot", lambda *_: 0.0)
+    monkeypatch.setattr(applying, "lot", always)
 
 
 @pytest.mark.parametrize("way", ways.ALL)
