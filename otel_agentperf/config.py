@@ -2,8 +2,8 @@
 
 A value comes from the first of: the environment variable `AGENTPERF_<NAME>`, the key
 `<name>` under `[settings]` in the TOML file that `AGENTPERF_CONFIG` names, the default. The
-same file holds prices (`[prices]`) and rule options (`[rules.<CODE>]`), which `pricing` and
-`rules` validate. Anything wrong is a `SettingsError` that names key, value and what is allowed.
+same file holds prices (`[prices]`), rule options (`[rules.<CODE>]`) and the nodes that let advice be
+applied (`[apply.<NODE>]`), which `pricing`, `rules` and `advice` validate. Anything wrong is a `SettingsError` that names key, value and what is allowed.
 """
 
 from __future__ import annotations
@@ -280,9 +280,10 @@ class Settings:
     )
     prices: Mapping[str, Any] = field(default_factory=_no_tables)
     rules: Mapping[str, Any] = field(default_factory=_no_tables)
+    apply: Mapping[str, Any] = field(default_factory=_no_tables)
 
 
-TABLES = ("prices", "rules")
+TABLES = ("prices", "rules", "apply")
 
 
 def setting_rows() -> dict[str, Setting]:
@@ -374,5 +375,5 @@ def read_file(path: str) -> dict[str, Any]:
         raise wrong("AGENTPERF_CONFIG", path, f"valid TOML ({error})") from None
     for name, value in document.items():
         if name not in ("settings", *TABLES) or not isinstance(value, dict):
-            raise wrong(f"[{name}] in {path}", value, "the tables settings, prices, rules")
+            raise wrong(f"[{name}] in {path}", value, f"the tables {', '.join(('settings', *TABLES))}")
     return document

@@ -61,8 +61,8 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(name: str, valu
         ("[settings]\nemitt = 'both'", "emitt"),
         ("[settings]\nemit = 5", "span_event | log_event | both"),
         ("[settings]\nconfig = 'other.toml'", "config"),
-        ("[setings]\nemit = 'both'", "the tables settings, prices, rules"),
-        ("prices = 5", "the tables settings, prices, rules"),
+        ("[setings]\nemit = 'both'", "the tables settings, prices, rules, apply"),
+        ("prices = 5", "the tables settings, prices, rules, apply"),
         ("[settings\n", "valid TOML"),
     ],
 )

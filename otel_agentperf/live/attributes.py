@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.live.lots import Happened
 from otel_agentperf.live.sdk_core import CleanAttributes
 from otel_agentperf.model import (
     Cost,
@@ -178,3 +179,22 @@ def add_run(attributes: Attributes, summary: RunSummary) -> None:
         attributes[semconv.RUN_RATING] = summary.rating
     if summary.score is not None:
         attributes[semconv.RUN_SCORE] = summary.score
+
+
+def taken_back_attributes(happened: Happened) -> Attributes:
+    """Why a change was taken back, for the event that tells it."""
+    key, told = happened
+    attributes: Attributes = {
+        semconv.WORKFLOW_NAME: key.graph,
+        semconv.NODE_NAME: key.node,
+        semconv.REQUEST_MODEL_ASKED: key.asked,
+        semconv.ADVICE_CHANGE: key.change,
+        semconv.REASON: told.watched.value,
+        semconv.TAKEN_BACK_EVIDENCE: round(told.evidence, 1),
+        semconv.TAKEN_BACK_TREATED: told.treated,
+        semconv.TAKEN_BACK_CONTROLS: told.controls,
+        semconv.TAKEN_BACK_REST: told.rest_s,
+    }
+    if key.model:
+        attributes[semconv.REQUEST_MODEL] = key.model
+    return attributes

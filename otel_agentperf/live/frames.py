@@ -141,10 +141,11 @@ class Mark:
         requests: requests seen at our own seam while this span was the current inference span.
         in_flight: ends the one that is still open, for a span that ends before its stream does.
         measured: whether the peer, or another one directly around it, records the metrics of a request.
+        said: what the span was to say of the request that it carries.
         shared: whether a second request has begun, so that each has a span of its own.
     """
 
-    __slots__ = ("frame", "in_flight", "measured", "owns_frame", "pipeline", "requests", "shared", "tracer")
+    __slots__ = ("frame", "in_flight", "measured", "owns_frame", "pipeline", "requests", "said", "shared", "tracer")
 
     def __init__(self, pipeline: Pipeline, tracer: Tracer, frame: Frame | None) -> None:
         self.pipeline = pipeline
@@ -155,6 +156,7 @@ class Mark:
         self.in_flight: Callable[[], None] | None = None
         self.measured = False
         self.shared = False
+        self.said: dict[str, object] = {}
 
 
 _held: ContextVar[Frame | None] = ContextVar("otel_agentperf_frame", default=None)

@@ -25,13 +25,16 @@ from otel_agentperf.baselines.normals import Normals
 from otel_agentperf.budgets import BudgetLimit
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live import budgets, evaluation, loops, samples
+from otel_agentperf.live.advising.for_calls import PipelinesAdvisor
 from otel_agentperf.live.advising.recent import RecentInferences
-from otel_agentperf.live.attributes import Attributes, add_operation, add_run
+from otel_agentperf.live.applying import Applying
+from otel_agentperf.live.attributes import Attributes, add_operation, add_run, taken_back_attributes
 from otel_agentperf.live.budgets.configured import Configured
 from otel_agentperf.live.budgets.loops import look
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import AGENTIC, Frame
 from otel_agentperf.live.learning import Learner
+from otel_agentperf.live.lots import Happened
 from otel_agentperf.live.metrics import Metrics
 from otel_agentperf.live.outcomes import RecentOutcomes
 from otel_agentperf.live.recent import RecentRequests
@@ -110,6 +113,14 @@ class Pipeline:
             budgets.use()
             if self.budgets.counts_alarms and not any(rule.group is Group.REPETITION for rule in self.engine.rules):
                 budgets.say_once("the rules of repetition are switched off, and no repetition alarm is raised")
+        self.applying: Applying | None = None
+        """What is tried at the nodes that the user has named; `None` where that are none."""
+        if self.settings.apply:
+            self.applying = Applying(
+                self.settings.apply, self.prices, PipelinesAdvisor(self), max_runs=self.settings.max_live_runs
+            )
+            if self._metrics is not None:
+                self._metrics.follow(self.applying)
         self.requests = RecentRequests()
         self.outcomes = RecentOutcomes()
         chosen = self.settings
@@ -163,6 +174,8 @@ class Pipeline:
         self.inferences.renew()
         if self._advisor is not None:
             self._advisor.renew()
+        if self.applying is not None:
+            self.applying.renew()
         if self._metrics is not None:
             self._metrics.renew()
 
@@ -300,6 +313,8 @@ class Pipeline:
             self.engine.forget(frame.run)
             if self._advised and self._advisor is not None:
                 self._advisor.followed.forget(frame.run.id)
+            if self.applying is not None:
+                self.applying.forget(frame.run)
         if frame.span.is_recording():
             frame.span.end()
 
@@ -389,6 +404,9 @@ class Pipeline:
         finished.keep(operation.trace_id, operation.span_id, summary)
         if self._learn is not None:
             self._learn(summary, operation.span_id)
+        if self.applying is not None:
+            interrupted = operation.outcome is not None and operation.error_type is None
+            self.tell_taken_back(self.applying.run_ended(run, success=summary.success, interrupted=interrupted), frame)
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)
@@ -449,6 +467,20 @@ class Pipeline:
             return False
         self._emitter.emit(suggestion, frame.recording_span(), timestamp_ns)
         return True
+
+    def advice_used(self, graph: str, node: str, decision: str, reason: str) -> None:
+        """Count what was done with a request at a node where advice may be applied."""
+        if self._metrics is not None:
+            self._metrics.advice_used(graph, node, decision, reason)
+
+    def tell_taken_back(self, happened: Iterable[Happened], frame: Frame | None) -> None:
+        """Tell of changes that were taken back: on the nearest span that records, and in the metric."""
+        span = frame.recording_span() if frame is not None else None
+        for each in happened:
+            if span is not None:
+                span.add_event(semconv.EVENT_TAKEN_BACK, taken_back_attributes(each))
+            if self._metrics is not None:
+                self._metrics.taken_back(each)
 
     def measure(self, frame: Frame, operation: Operation, *, tokens_only: bool = False) -> None:
         """Record the semantic-convention metrics of a model request."""

@@ -149,6 +149,25 @@ class PriceBook:
         known = (*catalog.current_models(), *self.own_models)
         return families.cheaper(model, known, lambda name: self._kept(provider, name, STANDARD, when_ns).rates)
 
+    def charges_less(self, provider: str, model: str, other: str, *, when_ns: int) -> bool:
+        """Return whether a model charges less than another, for input and for output; no where a price is unknown.
+
+        Arguments are those of `price`. It never raises.
+        """
+        try:
+            own, rates = (self._kept(provider, name, STANDARD, when_ns).rates for name in (model, other))
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.charges_less", error)
+            return False
+        if own is None or rates is None or own.input is None or own.output is None:
+            return False
+        return (
+            rates.input is not None
+            and rates.output is not None
+            and own.input < rates.input
+            and own.output < rates.output
+        )
+
     def _kept(self, provider: str, model: str, tier: ServiceTier, when_ns: int) -> Quote:
         day = when_ns // _DAY_NS
         if tier is STANDARD:

@@ -11,6 +11,7 @@ baselines     errors and sizes of sketches; asking, starting and learning with 1
 store         16 processes write one store for a minute, some are killed: what is lost or damaged
 baselines_rules  false alarms, detection delay and coverage of forecasts of the rules on baselines
 advise        time of an advice with 10,000 learned nodes, tools and models, asked within a run
+trials        how often a harmless change is taken back, and how soon one that does harm
 
 `--help` after the name tells more. The interpreter needs ours, LangGraph and google-genai; what
 counts instructions needs Valgrind, and what compares needs uv, which fetches the peers once.
@@ -33,6 +34,7 @@ NAMES = (
     "store",
     "baselines_rules",
     "advise",
+    "trials",
 )
 
 

@@ -12,6 +12,7 @@ from opentelemetry.context import Context
 
 from otel_agentperf import guard, semconv
 from otel_agentperf.instrumentation.google_genai.answer import Answer
+from otel_agentperf.instrumentation.google_genai.applied import Applied
 from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint
 from otel_agentperf.instrumentation.google_genai.messages import Exchange
 from otel_agentperf.instrumentation.google_genai.peers import Peer
@@ -65,6 +66,7 @@ class Call:
         "_retry_wait_ns",
         "_streamed",
         "answer",
+        "applied",
         "attempts",
         "endpoint",
         "frame",
@@ -97,6 +99,8 @@ class Call:
         self._attributes = attributes
         self._streamed = streamed
         self.answer = Answer()
+        self.applied: Applied | None = None
+        """What is done with it, at a node that the user has named."""
         self.attempts = 0
         self._last_attempt_end_ns = 0
         self._rate_limited = 0
@@ -121,6 +125,11 @@ class Call:
 
     # -- what comes back -------------------------------------------------------------------
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a chunk of a stream has come."""
+        return self._first_chunk_ns is not None
+
     def first_chunk(self) -> None:
         """Note the time to the first chunk of a stream."""
         if self._first_chunk_ns is None:
@@ -136,12 +145,18 @@ class Call:
             body = response.body
             if body:
                 self.answer.take(body)
+                if self.applied is not None:
+                    self.applied.answered(body)
                 if self._exchange is not None:
                     self._exchange.answered(body)
         except Exception as error:  # noqa: BLE001 - a response that we cannot read is the program's all the same
             guard.report("google_genai.response", error)
         finally:
             guard.spend(began_ns)
+
+    def say(self, attributes: Attributes) -> None:
+        """Add to what its span will say as it ends."""
+        self._attributes.update(attributes)
 
     def keep(self, body: bytes) -> None:
         """Keep a body whose facts were taken in already, where its content is asked for."""
@@ -184,16 +199,7 @@ class Call:
     def _report(self, error: BaseException | None, *, abandoned: bool) -> None:
         answer = self.answer
         attributes = self._attributes
-        outcome: str | None = None
-        failed = answer.error_type
-        if error is not None:
-            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-                outcome = "cancelled"
-            else:
-                failed = _failure(error, attributes)
-        elif abandoned:
-            outcome = "abandoned"
-            attributes[semconv.STREAM_ABANDONED] = True
+        failed, outcome = self._ending(error, abandoned=abandoned)
         if answer.response_id is not None:
             attributes[semconv.RESPONSE_ID] = answer.response_id
         if self._exchange is not None:
@@ -202,6 +208,7 @@ class Call:
         cost = self._cost(usage) if failed is None or usage is not None else None
         inference = self._inference(answer)
         peer = self._peer
+        operation = None
         if not self._on_peer:
             operation = self._pipeline.close(
                 self.frame,
@@ -220,8 +227,21 @@ class Call:
                 self.frame, error_type=failed, outcome=outcome, usage=usage, cost=cost, inference=inference
             )
             peer.carried(self._pipeline, self.frame, operation, attributes)
+        if self.applied is not None and operation is not None:
+            self.applied.ended(operation)
         if answer.has_content and self.endpoint.kind is _INFERENCE:
             self.frame.answers.keep(self.frame.span_id, answer.pieces())
+
+    def _ending(self, error: BaseException | None, *, abandoned: bool) -> tuple[str | None, str | None]:
+        """With what error it ended, and how where that is no error."""
+        if error is not None:
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                return self.answer.error_type, "cancelled"
+            return _failure(error, self._attributes), None
+        if not abandoned:
+            return self.answer.error_type, None
+        self._attributes[semconv.STREAM_ABANDONED] = True
+        return self.answer.error_type, "abandoned"
 
     def _inference(self, answer: Answer) -> Inference:
         first_ns = self._first_chunk_ns

@@ -32,6 +32,7 @@ _CONTEXT_KEYS = ("opentelemetry.genai.client.inference.context", "opentelemetry.
 _UNSAMPLED_MARK = "_otel_agentperf"
 _INFERENCES = frozenset({"chat", "generate_content", "text_completion", "embeddings", "interactions.create"})
 _OPENINFERENCE_INFERENCES = frozenset({"LLM", "EMBEDDING"})
+_APPLIED = (semconv.REQUEST_MODEL_ASKED, semconv.ADVICE_APPLIED, semconv.ADVICE_TIMEOUT)
 _CONTINUED = frozenset({"CONTINUATION", "requires_continuation"})
 
 
@@ -59,7 +60,7 @@ class Peer:
         if not mark.requests and mark.in_flight is None:
             return True
         if len(mark.requests) == 1 and not mark.shared:
-            self._span_for(mark.requests[0])
+            self._span_for(mark.requests[0], mark.said)
         mark.shared = True
         return False
 
@@ -67,11 +68,14 @@ class Peer:
         """Count the request that its span carries, now that it has ended."""
         mark = self.mark
         mark.in_flight = None
+        mark.said = attributes
         if mark.shared:
-            self._span_for(operation)
+            self._span_for(operation, attributes)
         elif attributes and self.span.is_recording():
             present = cast("dict[str, Any]", getattr(self.span, "attributes", None) or {})
-            self.span.set_attributes({key: value for key, value in attributes.items() if key not in present})
+            self.span.set_attributes(
+                {key: value for key, value in attributes.items() if key not in present or key == semconv.REQUEST_MODEL}
+            )
         news = pipeline.account(frame, operation, {})
         pipeline.add_cost(operation)
         if not mark.measured:
@@ -90,7 +94,7 @@ class Peer:
                 frame = Frame(previous.kind, previous.name, self.span, previous.start_ns, self.mark.frame)
                 pipeline.measure(frame, previous)
 
-    def _span_for(self, operation: Operation) -> None:
+    def _span_for(self, operation: Operation, said: Attributes) -> None:
         inference = operation.inference
         if inference is None:
             return
@@ -105,6 +109,7 @@ class Peer:
             attributes[semconv.REQUEST_STREAM] = True
         if operation.session_id:
             attributes[semconv.CONVERSATION_ID] = operation.session_id
+        attributes.update((key, said[key]) for key in _APPLIED if key in said)
         add_operation(attributes, operation)
         span = self.tracer.start_span(
             f"{name} {inference.request_model}",

@@ -9,14 +9,15 @@ What a later version may add to the signature is handed on as it comes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping
-from functools import wraps
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from functools import partial, wraps
 from time import time_ns
 from typing import Any, cast
 
 from otel_agentperf import guard
 from otel_agentperf.instrumentation.google_genai import caches, opening
 from otel_agentperf.instrumentation.google_genai import call as calls
+from otel_agentperf.instrumentation.google_genai.applied import consider
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.instrumentation.google_genai.endpoints import classify
 from otel_agentperf.instrumentation.google_genai.holding import hold
@@ -43,12 +44,17 @@ def _begin(
     endpoint = classify(http_method, path, body)
     if endpoint is None:
         return None
+    applied = None
+    if active.applying is not None and calls.CURRENT.get() is None:
+        applied = consider(active, active.applying, client, http_method, path, body, options, request_dict)
+        if applied is not None:
+            endpoint = applied.endpoint
     base_url = None
     if options is not None:
         base_url = options.get("base_url") if options.__class__ is dict else getattr(options, "base_url", None)
     if base_url is None:
         base_url = getattr(client._http_options, "base_url", None)
-    return opening.begin(
+    call = opening.begin(
         switch,
         active,
         endpoint,
@@ -57,6 +63,9 @@ def _begin(
         body=body,
         streamed=streamed,
     )
+    if applied is not None and call is not None:
+        applied.opened(call)
+    return call
 
 
 def _body(request_dict: Any) -> Mapping[str, Any]:
@@ -87,17 +96,21 @@ def wrap_request(switch: Switch) -> MakeWrapper:
                 response = wrapped(self, http_method, path, request_dict, http_options, *more, **named)
                 caches.note(switch, active, self, path, request_dict, response)
                 return response
+            sent = (path, request_dict, http_options) if call.applied is None else call.applied.request
             call.enter()
             try:
-                response = wrapped(self, http_method, path, request_dict, http_options, *more, **named)
+                response = wrapped(self, http_method, *sent, *more, **named)
             except BaseException as error:
                 call.leave()
                 call.fail(error)
-                raise
-            call.leave()
-            call.take(response)
-            call.finish()
-            return response
+                if call.applied is None or not call.applied.undone(error):
+                    raise
+            else:
+                call.leave()
+                call.take(response)
+                call.finish()
+                return response
+            return request(self, http_method, path, request_dict, http_options, *more, **named)
 
         return request
 
@@ -128,17 +141,21 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
                 response = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
                 caches.note(switch, active, self, path, request_dict, response)
                 return response
+            sent = (path, request_dict, http_options) if call.applied is None else call.applied.request
             call.enter()
             try:
-                response = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
+                response = await wrapped(self, http_method, *sent, *more, **named)
             except BaseException as error:
                 call.leave()
                 call.fail(error)
-                raise
-            call.leave()
-            call.take(response)
-            call.finish()
-            return response
+                if call.applied is None or not call.applied.undone(error):
+                    raise
+            else:
+                call.leave()
+                call.take(response)
+                call.finish()
+                return response
+            return await async_request(self, http_method, path, request_dict, http_options, *more, **named)
 
         return async_request
 
@@ -163,11 +180,28 @@ def wrap_request_streamed(switch: Switch) -> MakeWrapper:
             active = switch.active()
             if active is None:
                 return inner
-            return _stream(switch, active, self, http_method, path, request_dict, http_options, inner)
+            send = None
+            if active.applying is not None:
+                send = partial(_send, wrapped, request_streamed, (self, http_method), more, named)
+            return _stream(switch, active, self, http_method, path, request_dict, http_options, inner, send)
 
         return request_streamed
 
     return make
+
+
+def _send(
+    wrapped: AnyFunction,
+    ours: AnyFunction,
+    before: tuple[Any, ...],
+    more: tuple[Any, ...],
+    named: dict[str, Any],
+    sent: tuple[Any, Any, Any],
+    *,
+    again: bool = False,
+) -> Generator[Any, None, None]:
+    """Send a request through the SDK's function, or once more through ours."""
+    return (ours if again else wrapped)(*before, *sent, *more, **named)
 
 
 def _stream(
@@ -179,6 +213,7 @@ def _stream(
     body: Any,
     options: Any,
     inner: Generator[Any, None, None],
+    send: Callable[..., Generator[Any, None, None]] | None,
 ) -> Generator[Any, None, None]:
     if budgets.in_use:
         hold(active, http_method, path, body)
@@ -186,6 +221,10 @@ def _stream(
     if call is None:
         yield from inner
         return
+    applied = call.applied
+    if applied is not None and send is not None:
+        inner.close()  # it has not begun
+        inner = send(applied.request)
     try:
         while True:
             call.enter()
@@ -205,8 +244,12 @@ def _stream(
         raise
     except BaseException as error:
         call.fail(error)
-        raise
-    call.finish()
+        if applied is None or send is None or call.has_begun or not applied.undone(error):
+            raise
+    else:
+        call.finish()
+        return
+    yield from send((path, body, options), again=True)
 
 
 def wrap_async_request_streamed(switch: Switch) -> MakeWrapper:
@@ -231,15 +274,19 @@ def wrap_async_request_streamed(switch: Switch) -> MakeWrapper:
                 call = _begin(switch, active, self, http_method, path, request_dict, http_options, True)  # noqa: FBT003 - a stream
             if call is None:
                 return await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
+            sent = (path, request_dict, http_options) if call.applied is None else call.applied.request
             call.enter()
             try:
-                inner = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
+                inner = await wrapped(self, http_method, *sent, *more, **named)
             except BaseException as error:
                 call.leave()
                 call.fail(error)
-                raise
-            call.leave()
-            return AsyncStream(call, inner)
+                if call.applied is None or not call.applied.undone(error):
+                    raise
+            else:
+                call.leave()
+                return AsyncStream(call, inner)
+            return await async_request_streamed(self, http_method, path, request_dict, http_options, *more, **named)
 
         return async_request_streamed
 

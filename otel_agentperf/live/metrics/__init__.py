@@ -23,6 +23,9 @@ from otel_agentperf import guard, semconv
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.runs import Run
 from otel_agentperf.analysis.summary import RunSummary
+from otel_agentperf.live.applying import Applying
+from otel_agentperf.live.lots import Happened
+from otel_agentperf.live.metrics.applied import Applied
 from otel_agentperf.live.metrics.backlog import MOST, Backlog
 from otel_agentperf.live.metrics.bounds import Bounded, Names
 from otel_agentperf.live.metrics.requests import Requests
@@ -61,6 +64,8 @@ class Metrics:
         self._engine = engine
         self._meter = meter
         names = Names()
+        self._names = names
+        self._applied: Applied | None = None
         self._capped: Counter[str] = Counter()
         self._requests = Requests(meter, names, self._capped)
         self._runs = Runs(meter, names, self._capped)
@@ -114,6 +119,16 @@ class Metrics:
             ),
         ):
             meter.create_observable_up_down_counter(name, [self._callback(name, observe)], unit, description)
+
+    def follow(self, applying: Applying) -> None:
+        """Record what becomes of advice that is applied."""
+        applied = self._applied = Applied(applying, self._names, self._capped)
+        for name, unit, description, observe in applied.sums():
+            self._meter.create_observable_counter(name, [self._callback(name, observe)], unit, description)
+        share = semconv.METRIC_ADVICE_SHARE
+        self._meter.create_observable_gauge(
+            share, [self._callback(share, applied.shares)], "1", "Share of the runs that a change is tried on"
+        )
 
     def _callback(self, name: str, observe: Observe) -> Callable[[CallbackOptions], Iterable[Observation]]:
         @guard.guarded(f"metrics.observe.{name}", ())
@@ -182,6 +197,17 @@ class Metrics:
         """Count a suggestion that was emitted."""
         self._note(self._suggestions.add, (suggestion.type, suggestion.rule, suggestion.level.value), 1)
 
+    def advice_used(self, graph: str, node: str, decision: str, reason: str) -> None:
+        """Count a request at a node where advice may be applied."""
+        if self._applied is not None:
+            self._note(self._applied.calls.add, (graph, node, decision, reason), 1)
+
+    def taken_back(self, happened: Happened) -> None:
+        """Count a change that was taken back."""
+        if self._applied is not None:
+            key, told = happened
+            self._note(self._applied.taken_back.add, (key.graph, key.node, key.change, told.watched.value), 1)
+
     def over_budget(self, run: Run) -> None:
         """Count the session of a run as over its budget, once."""
         session = run.session
@@ -203,6 +229,8 @@ class Metrics:
         self._backlog.renew()
         for counted in (self._requests, self._runs, self._sessions, self._suggestions, self._budgets):
             counted.renew()
+        if self._applied is not None:
+            self._applied.renew()
         self._capped.clear()
         forked.begin_anew(self._meter)
 
