@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
     from otel_agentperf.live.budgets.blocks import Accounts
     from otel_agentperf.live.pipeline import Pipeline
+    from otel_agentperf.live.sdk_core import CleanAttributes
 
 FRAME_KEY = context_api.create_key("otel-agentperf-frame")
 MARK = "_agentperf_mark"
@@ -156,7 +157,7 @@ class Mark:
         self.in_flight: Callable[[], None] | None = None
         self.measured = False
         self.shared = False
-        self.said: dict[str, object] = {}
+        self.said: CleanAttributes = {}
 
 
 _held: ContextVar[Frame | None] = ContextVar("otel_agentperf_frame", default=None)
