@@ -52,6 +52,11 @@ def version() -> str:
     return genai_prices.__version__
 
 
+def load() -> None:
+    """Read the list now that is read when it is first asked, for half a second and in 70 MB for that time."""
+    known_models()
+
+
 def moment(when_ns: int) -> datetime:
     """Return the UTC time of Unix nanoseconds."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=when_ns // 1000)

@@ -29,7 +29,7 @@ from otel_agentperf.replay.mapping import Mapped
 from otel_agentperf.replay.packing import parted
 from otel_agentperf.replay.pieces import PIECE_BYTES, Piece
 from otel_agentperf.replay.plan import Joined, Plan, Reduced
-from otel_agentperf.replay.rounds import join_sessions, map_spans, reduce_spans
+from otel_agentperf.replay.rounds import join_sessions, map_spans, prepare, reduce_spans
 from otel_agentperf.replay.spilling import MAX_OPEN, Spill
 
 P = ParamSpec("P")
@@ -90,7 +90,7 @@ class LocalEngine:
         self._workers = self._asked or (_cores() if plan.size > _LITTLE_BYTES else 1)
         folder = Path(tempfile.mkdtemp(prefix="agentperf-", dir=self._folder))
         try:
-            with self._pool() as pool:
+            with self._pool(plan) as pool:
                 self._rounds(pieces, plan, watcher, folder, pool)
         except BrokenProcessPool:
             raise WorkerDiedError("a worker process was killed; there may be too little memory") from None
@@ -121,11 +121,14 @@ class LocalEngine:
             yield waiting.popleft().result()
 
     @contextmanager
-    def _pool(self) -> Generator[Executor]:
+    def _pool(self, plan: Plan) -> Generator[Executor]:
         if self._workers == 1:
             yield _AtOnce()
             return
-        method = _start_method()
+        method = start_method()
+        if method == "fork":
+            prepare(plan)
+            method = start_method()  # what was loaded may have started threads
         context = multiprocessing.get_context(method)
         if method == "forkserver":
             context.set_forkserver_preload([__name__])
@@ -136,7 +139,7 @@ class LocalEngine:
             pool.shutdown(cancel_futures=True)
 
 
-def _start_method() -> str:
+def start_method() -> str:
     """How to start workers: a copy of this process has all imported, but is safe only where it has one thread.
 
     A thread that is not copied may hold a lock for ever. The system is asked, since libraries have

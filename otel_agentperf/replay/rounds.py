@@ -27,6 +27,7 @@ from otel_agentperf.analysis.savings import Saved
 from otel_agentperf.baselines.opening import normals_of, opened
 from otel_agentperf.config import Settings
 from otel_agentperf.model import ZERO_USD, Suggestion
+from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.replay.judging import Judged, TraceJudge
 from otel_agentperf.replay.learning import store_to_ask
 from otel_agentperf.replay.mapping import Mapped, map_piece
@@ -61,6 +62,20 @@ def _workshop(settings: bytes, baseline: str) -> _Workshop:
 
 def _workshop_of(plan: Plan) -> _Workshop:
     return _workshop(pickle.dumps(dict(plan.settings)), plan.baseline)
+
+
+def prepare(plan: Plan) -> None:
+    """Load what every worker will need and what takes long, before a process is copied.
+
+    Nothing that is opened: a copy must not share it.
+
+    Args:
+        plan: what is to be done.
+    """
+    if chosen_rules(Settings(**plan.settings)):
+        from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
+
+        catalog.load()
 
 
 # -- round 1 -------------------------------------------------------------------------------

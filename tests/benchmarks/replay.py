@@ -94,13 +94,11 @@ def run(way: str, path: Path, workers: int) -> int:
     """One way through a file; the spans seen."""
     if way == "parse":
         return parsed(path)
-    settings = config.load({})
+    settings = config.load({}) if way == "on" else Settings(rules_ignore=tuple(sorted(_groups())))
     if way == "read":
         engine = Grouping(workers)
         replay(files([str(path)]), settings, engine)
         return engine.spans
-    if way == "off":
-        settings = Settings(rules_ignore=tuple(sorted(_groups())))
     return replay(files([str(path)]), settings, LocalEngine(workers)).sums.spans
 
 

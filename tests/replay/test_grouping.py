@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+import threading
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from pathlib import Path
@@ -138,6 +141,38 @@ def test_worker_processes_say_what_one_process_says_and_leave_nothing_behind(tmp
     spills.mkdir()
     assert told(replayed(path, engine=LocalEngine(2, spills))) == told(replayed(path))
     assert list(spills.iterdir()) == []
+
+
+def test_workers_are_no_copies_of_a_process_with_threads_and_say_the_same(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.jsonl", as_lines(REQUESTS))
+    whole = told(replayed(path))
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert local.start_method() != "fork"
+        assert told(replayed(path, engine=LocalEngine(2, tmp_path))) == whole
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how many threads there are")
+def test_workers_are_copies_of_a_process_with_one_thread_and_its_prices(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.jsonl", as_lines(REQUESTS))
+    program = """if True:
+        import sys
+        from otel_agentperf import config
+        from otel_agentperf.replay import local, replay, sources
+        assert local.start_method() == "fork"
+        found = replay.replay(sources.files([sys.argv[1]]), config.load({}), local.LocalEngine(2))
+        assert "genai_prices.data" in sys.modules
+        assert local.start_method() == "fork"
+        print(found.sums.spans, found.sums.runs)
+    """
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.split() == [str(len(spans_in(REQUESTS))), "20"]
 
 
 def test_a_worker_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
