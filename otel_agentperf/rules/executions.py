@@ -100,7 +100,8 @@ def _subject(place: _Place, root: Operation) -> Subject | None:
         return Subject(SubjectKind.TOOL, row.name)
     if row.kind not in _MODELS:
         return None
-    node = next((above for above in place.above if above.row.kind is _NODE), None)
+    is_request = row.kind is OperationKind.INFERENCE  # embeddings are learned by model alone
+    node = next((above for above in place.above if above.row.kind is _NODE), None) if is_request else None
     if node is None:
         return Subject(SubjectKind.MODEL, row.name)
     return Subject(SubjectKind.NODE_MODEL, row.name, _graph(node, root), node.row.name)
