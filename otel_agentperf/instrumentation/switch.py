@@ -84,7 +84,7 @@ class Switch:
         span = start_span(self.tracer, span_name, context, span_kind, attributes, start_ns)
         if not span.get_span_context().is_valid:
             if budgets.in_use:
-                budgets.say_uncounted()
+                budgets.say_uncounted(active, context)
             return None
         try:
             return active.open(kind, name, span, start_ns, parent, session_id=session_id)

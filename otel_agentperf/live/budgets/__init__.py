@@ -19,6 +19,7 @@ from time import time_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry import context as context_api
+from opentelemetry.context import Context
 
 from otel_agentperf import guard
 from otel_agentperf.budgets import BudgetLimit, BudgetScope
@@ -57,12 +58,18 @@ def say_once(text: str) -> None:
         _logger.warning("otel-agentperf: a budget is set, but %s", text)
 
 
-def say_uncounted() -> None:
-    """Say that spans have no identity here, so that there is nothing by which work could be counted."""
-    say_once(
-        "there is no OpenTelemetry SDK, and what is spent is not counted: set a TracerProvider, be it one "
-        "that samples and exports nothing; until then only limits of time and steps of a block hold"
-    )
+def say_uncounted(active: Pipeline, context: Context) -> None:
+    """Say that spans have no identity here, so that there is nothing by which work could be counted.
+
+    Args:
+        active: the pipeline.
+        context: of the work.
+    """
+    if active.budgets.is_any or blocks.current(context):
+        say_once(
+            "there is no OpenTelemetry SDK, and what is spent is not counted: set a TracerProvider, be it one "
+            "that samples and exports nothing; until then only limits of time and steps of a block hold"
+        )
 
 
 def _after_fork_in_child() -> None:
