@@ -5,8 +5,9 @@ of the `time` module, so that spans, learned durations and limits are all in mod
 scaled, hence no error of scale; what the program computes takes no time at all, which leaves our own
 overhead out (`instructions` and `cpu` measure it). Each reading is a microsecond after the last.
 
-Work side by side: time moves on to the first wait that ends only when every task that a pool was given,
-or else the main thread, waits. Waiting means `sleep`, by the program or by the server on its behalf.
+Work side by side: time moves on to the first wait that ends only when as many wait as run. What runs is the main
+thread and what pools were given, save who is blocked until another of them is done. Waiting means `sleep`, by the
+program or by the server on its behalf.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import heapq
 import threading
 import time
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import Any
@@ -29,7 +31,7 @@ class Task:
     def __init__(self, parent: Task | None = None) -> None:
         self.parent = parent
         self.children = 0
-        self.ended = False
+        self.blocked = 0
 
 
 class Clock:
@@ -44,7 +46,7 @@ class Clock:
         self._numbers = count()
         self._local = threading.local()
         self._local.task = Task()
-        self._leaves = 1
+        self._alive: set[Task] = {self._local.task}
 
     @property
     def waited_s(self) -> float:
@@ -94,30 +96,36 @@ class Clock:
 
         return _submit(pool, run)
 
+    def blocked(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Call what comes back when another task is done."""
+        task: Task | None = getattr(self._local, "task", None)
+        if task is None:
+            return call(*args, **options)
+        with self._lock:
+            task.blocked += 1
+            self._move_on()
+        try:
+            return call(*args, **options)
+        finally:
+            task.blocked -= 1
+
     def _begun(self, task: Task) -> None:
         with self._lock:
-            if task.parent is None or task.parent.children:
-                self._leaves += 1  # else it takes the place of its parent, which waits for it
+            self._alive.add(task)
             if task.parent is not None:
                 task.parent.children += 1
 
     def _ended(self, task: Task) -> None:
         with self._lock:
-            task.ended = True
-            while task.ended and not task.children:
-                parent = task.parent
-                if parent is None:
-                    self._leaves -= 1
-                    break
-                parent.children -= 1
-                if parent.children:
-                    self._leaves -= 1
-                    break
-                task = parent  # takes the place of its last child again, unless it is over too
+            self._alive.remove(task)
+            if task.parent is not None:
+                task.parent.children -= 1
             self._move_on()
 
     def _move_on(self) -> None:
-        if self._waits and len(self._waits) >= self._leaves:
+        # Who is blocked without a task of its own left is about to go on.
+        running = sum(1 for task in self._alive if not (task.blocked and task.children))
+        if self._waits and len(self._waits) >= running:
             due_ns, _, over = heapq.heappop(self._waits)
             self._waited_ns = max(self._waited_ns, due_ns)
             over.set()
@@ -136,6 +144,12 @@ def install(start_ns: int) -> Clock:
     def submit(pool: ThreadPoolExecutor, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         return clock.submit(pool, call, *args, **options)
 
+    def blocking(call: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **options: clock.blocked(call, *args, **options)
+
+    Future.result = blocking(Future[Any].result)
+    ThreadPoolExecutor.shutdown = blocking(ThreadPoolExecutor.shutdown)
+    futures.wait = blocking(futures.wait)
     time.time_ns = time.monotonic_ns = time.perf_counter_ns = clock.now_ns
     time.time = time.monotonic = time.perf_counter = now_s
     time.sleep = clock.sleep_if_ours
