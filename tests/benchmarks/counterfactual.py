@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import genai_prices
+
 from tests.benchmarks.recordings import Exchange, Timed, exchanges, spans
 
 LOW = {
@@ -93,11 +94,10 @@ def main() -> None:
 
 def of_exchanges(recorded: Sequence[Exchange], options: dict[str, Any]) -> Iterator[Checked]:
     """Each claim of money over the recorded exchanges, one run a conversation."""
-    from tests.rules.operations import PRICES, root
-    from tests.rules.recorded import conversations
-
     from otel_agentperf.analysis.engine import Engine
     from otel_agentperf.rules import make_rules
+    from tests.rules.operations import PRICES, root
+    from tests.rules.recorded import conversations
 
     by_span = {one.span_id: one for one in recorded}
     engine = Engine(make_rules(options), prices=PRICES)
@@ -156,9 +156,7 @@ def price(one: Exchange, model: str, *, output: int | None = None, cached: int |
         cache_read_tokens=one.cached if cached is None else cached,
     )
     try:
-        found = genai_prices.calc_price(
-            usage, model, provider_id="google", genai_request_timestamp=PRICED_AT
-        )
+        found = genai_prices.calc_price(usage, model, provider_id="google", genai_request_timestamp=PRICED_AT)
     except LookupError:
         return None
     return found.total_price
@@ -255,7 +253,11 @@ def _table(told: Sequence[Checked], *, in_full: bool) -> Iterator[str]:
     for rule in sorted({one.rule for one in told}):
         those = [one for one in told if one.rule == rule]
         checked = [one for one in those if one.anew is not None]
-        claimed, anew = (sum(figures) for figures in zip(*((one.claimed, one.anew or 0.0) for one in checked), strict=True)) if checked else (0.0, 0.0)
+        claimed, anew = (
+            (sum(figures) for figures in zip(*((one.claimed, one.anew or 0.0) for one in checked), strict=True))
+            if checked
+            else (0.0, 0.0)
+        )
         form = "{:>14.6f}" if those[0].unit == "USD" else "{:>14.1f}"
         off = f"{claimed / anew - 1:>+11.2%}" if anew else f"{'-':>11}"
         yield (

@@ -48,7 +48,7 @@ def exchanges(path: Path) -> list[Exchange]:
 
 
 def _exchange(number: int, row: dict[str, Any]) -> Exchange | None:
-    if row["status"] != 200 or row["method"] not in BILLED:  # noqa: PLR2004 - the HTTP status
+    if row["status"] != 200 or row["method"] not in BILLED:
         return None
     usage: dict[str, Any] = {}
     for body in _bodies(row["response"]):

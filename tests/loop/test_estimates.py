@@ -9,7 +9,9 @@ from tests.benchmarks.loop.draws import Draws
 from tests.benchmarks.loop.estimates import change, difference, mean_of, student_t
 
 
-@pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (29, 2.045), (200, 1.972)])
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (29, 2.045), (200, 1.972)]
+)
 def test_student_s_quantiles_are_those_of_the_tables(freedom: int, quantile: float) -> None:
     assert student_t(freedom) == pytest.approx(quantile, abs=0.001)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,8 @@ def test_the_file_is_valid_and_every_scenario_tells_what_each_step_asks() -> Non
     ],
 )
 def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, before: str, after: str, said: str) -> None:
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=re.escape(said)):
         model.load(changed(tmp_path, before, after))
-    assert said in str(error.value)
 
 
 def test_a_drift_changes_what_it_names_and_only_after_it_has_begun() -> None:

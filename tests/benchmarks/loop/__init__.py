@@ -32,7 +32,7 @@ def main() -> None:
     )
     parser.add_argument("--scenarios", type=_names, help="those of the model file when absent")
     parser.add_argument("--arms", type=_names, default=(), help="those of the scenario when absent")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=0, help="measured runs of each seed, not the scenario's number")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once")
     parser.add_argument("--file", type=Path, default=model.FILE, help="another model file")

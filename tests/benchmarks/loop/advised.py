@@ -1,12 +1,17 @@
 """The four agents, asking before each step what to do, and doing it: what a user would write to follow the advice."""
 
+# pyright: basic
+# langgraph and google-genai are typed too loosely for strict.
+
 from __future__ import annotations
+
+from typing import Any
 
 from google.genai import types
 from langchain_core.runnables.config import ContextThreadPoolExecutor
-from tests.benchmarks.loop.team import Recording, Team
 
 import otel_agentperf
+from tests.benchmarks.loop.team import Recording, Team
 
 LEAST_TIMEOUT_S = 10.0
 """Gemini refuses a shorter one."""
@@ -30,9 +35,9 @@ class AdvisedTeam(Team):
         )
         return response.text or ""
 
-    def observer(self, state: Recording) -> Recording:
+    def observer(self, state: Recording) -> dict[str, Any]:
         """Look at the page, at all regions at once where nothing speaks against it."""
-        advice = otel_agentperf.advise("analyze", pending={region: () for region in self.regions})
+        advice = otel_agentperf.advise("analyze", pending=dict.fromkeys(self.regions, ()))
         seen: list[str] = []
         with ContextThreadPoolExecutor() as pool:
             for batch in advice.parallel.value or [(region,) for region in self.regions]:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from google import genai
+
+import otel_agentperf
 from tests.benchmarks.loop.advised import AdvisedTeam
 from tests.benchmarks.loop.model import Task
 from tests.benchmarks.loop.team import Team, build
-
-import otel_agentperf
 
 
 @dataclass(frozen=True, slots=True)

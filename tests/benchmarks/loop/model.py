@@ -22,7 +22,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of the file; a name that it does not know is an error."""
 
 
-class Task(Facts):
+class Task(Facts, frozen=True):
     """The web task."""
 
     actions: Annotated[int, msgspec.Meta(ge=1)]
@@ -32,7 +32,7 @@ class Task(Facts):
     max_turns: Annotated[int, msgspec.Meta(ge=2)]
 
 
-class Latency(Facts):
+class Latency(Facts, frozen=True):
     """How long a model takes."""
 
     base_s: Positive
@@ -42,13 +42,13 @@ class Latency(Facts):
     hang_s: NotNegative
 
 
-class Api(Facts):
+class Api(Facts, frozen=True):
     """What Gemini's API does not allow."""
 
     least_timeout_s: NotNegative
 
 
-class Tokens(Facts):
+class Tokens(Facts, frozen=True):
     """What a step consumes."""
 
     input: Count
@@ -59,25 +59,25 @@ class Tokens(Facts):
     lite_output: Positive
 
 
-class Bad(Facts):
+class Bad(Facts, frozen=True):
     """What a bad answer leads to."""
 
     plan_is_lost: Share
 
 
-class Runaway(Facts):
+class Runaway(Facts, frozen=True):
     """How often a run comes to a page that reacts to nothing."""
 
     probability: Share
 
 
-class Guard(Facts):
+class Guard(Facts, frozen=True):
     """The budget that a user would set."""
 
     times_mean_cost: Positive
 
 
-class Drift(Facts):
+class Drift(Facts, frozen=True):
     """What changes in the middle of the measured runs."""
 
     after: Share
@@ -86,7 +86,7 @@ class Drift(Facts):
     good: dict[str, Share] = {}
 
 
-class Scenario(Facts):
+class Scenario(Facts, frozen=True):
     """Which model each step asks, and what differs from the rest of the file."""
 
     sentence: str
@@ -101,7 +101,7 @@ class Scenario(Facts):
     drift: Drift | None = None
 
 
-class Model(Facts):
+class Model(Facts, frozen=True):
     """The whole file."""
 
     task: Task
@@ -145,18 +145,22 @@ def _check(model: Model) -> None:
         if set(shares) != set(model.models):
             raise ValueError(f"good.{step} must tell of every model")
     for name, one in model.scenarios.items():
-        if set(one.models) != set(STEPS):
-            raise ValueError(f"scenarios.{name}.models must tell of every step")
-        _known(f"scenarios.{name}.models", one.models.values(), model)
-        _known(f"scenarios.{name}.allowed", one.allowed, model)
-        for step, shares in one.good.items():
-            if step not in STEPS:
-                raise ValueError(f"scenarios.{name}.good: no step {step!r}")
-            _known(f"scenarios.{name}.good.{step}", shares, model)
-        if one.drift is not None:
-            _known(f"scenarios.{name}.drift.model", [one.drift.model], model)
-            if unknown := set(one.drift.good) - set(STEPS):
-                raise ValueError(f"scenarios.{name}.drift.good: no step {sorted(unknown)}")
+        _check_scenario(name, one, model)
+
+
+def _check_scenario(name: str, one: Scenario, model: Model) -> None:
+    if set(one.models) != set(STEPS):
+        raise ValueError(f"scenarios.{name}.models must tell of every step")
+    _known(f"scenarios.{name}.models", one.models.values(), model)
+    _known(f"scenarios.{name}.allowed", one.allowed, model)
+    for step, shares in one.good.items():
+        if step not in STEPS:
+            raise ValueError(f"scenarios.{name}.good: no step {step!r}")
+        _known(f"scenarios.{name}.good.{step}", shares, model)
+    if one.drift is not None:
+        _known(f"scenarios.{name}.drift.model", [one.drift.model], model)
+        if unknown := set(one.drift.good) - set(STEPS):
+            raise ValueError(f"scenarios.{name}.drift.good: no step {sorted(unknown)}")
 
 
 def _known(where: str, names: Any, model: Model) -> None:

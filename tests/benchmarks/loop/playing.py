@@ -20,14 +20,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import genai_prices  # noqa: F401 - imported before the forks
 from google import genai
 from google.genai import types
-from tests.benchmarks.loop import arms, waiting
-from tests.benchmarks.loop.clock import Clock
-from tests.benchmarks.loop.draws import Draws
-from tests.benchmarks.loop.model import Model, Scenario
-from tests.benchmarks.loop.world import World
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -35,6 +29,11 @@ import otel_agentperf
 from otel_agentperf import config, guard
 from otel_agentperf.live import in_process
 from otel_agentperf.live.learning import Learner
+from tests.benchmarks.loop import arms, waiting
+from tests.benchmarks.loop.clock import Clock
+from tests.benchmarks.loop.draws import Draws
+from tests.benchmarks.loop.model import Model, Scenario
+from tests.benchmarks.loop.world import World
 
 DAY_S = 86_400.0
 BETWEEN_S = 20.0

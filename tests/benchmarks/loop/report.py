@@ -60,8 +60,10 @@ def _line(arm: str, before: Seeds, after: Seeds) -> str:
         f"{fmean(success):>8.1%}",
         "" if is_base else f"{_points(success_change):>22}",
         f" {_goal(mean_of(success), SUCCESS_GOAL, below=False):>5}",
-        f"  {fmean(row['requests'] for row in every):>8.1f} {sum(bool(row['stopped']) for row in every):>7}"
-        f" {sum(row['timed_out'] for row in every):>8}",
+        (
+            f"  {fmean(row['requests'] for row in every):>8.1f} {sum(bool(row['stopped']) for row in every):>7}"
+            f" {sum(row['timed_out'] for row in every):>8}"
+        ),
     ]
     widths = (18, 33, 9, 32, 9, 23, 6, 0)
     return "".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
@@ -92,7 +94,7 @@ def _points(one: Estimate) -> str:
 
 
 def _goal(one: Estimate, goal: float, *, below: bool) -> str:
-    if one.low != one.low:  # one seed only  # noqa: PLR0124
+    if one.low != one.low:  # one seed only
         return "?"
     if (one.high <= goal) if below else (one.low >= goal):
         return "yes"

@@ -1,10 +1,13 @@
 """The four agents of the demo, cut down to what the benchmark needs: an ordinary program on LangGraph and google-genai.
 
-    orchestrator        plans, and decides who goes next
-    web_agent           does one click
-    observer            looks at three regions of the page and says what they show
-    sequence_generator  writes the recording, which is then played back to see whether it is right
+orchestrator        plans, and decides who goes next
+web_agent           does one click
+observer            looks at three regions of the page and says what they show
+sequence_generator  writes the recording, which is then played back to see whether it is right
 """
+
+# pyright: basic
+# langgraph and google-genai are typed too loosely for strict.
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from typing_extensions import TypedDict
 
 import otel_agentperf
 
-class Recording(TypedDict, total=False):
+
+class Recording(TypedDict):
     """The graph's state."""
 
     task: str
@@ -71,7 +75,7 @@ class Team:
         )
         return response.text or ""
 
-    def orchestrator(self, state: Recording) -> Recording:
+    def orchestrator(self, state: Recording) -> dict[str, Any]:
         """Plan, and decide who goes next."""
         turns = state.get("turns", 0) + 1
         prompt = f"Task: {state['task']}\nTurn {turns}. Last: {state.get('result')}\nSeen: {state.get('seen')}"
@@ -79,7 +83,7 @@ class Team:
         chosen = decision["next"] if turns <= self.max_turns else "sequence_generator"
         return {"turns": turns, "next": chosen, "advice": decision["advice"]}
 
-    def web_agent(self, state: Recording) -> Recording:
+    def web_agent(self, state: Recording) -> dict[str, Any]:
         """Do one click."""
         label = self.ask("web_agent", f"Task: {state['task']}\nAdvice: {state['advice']}")
         with otel_agentperf.action("click", arguments={"label": label}) as click:
@@ -87,7 +91,7 @@ class Team:
             click.result(result)
         return {"result": result}
 
-    def observer(self, state: Recording) -> Recording:
+    def observer(self, state: Recording) -> dict[str, Any]:
         """Look at the page."""
         return {"seen": "\n".join(self.look(region) for region in self.regions)}
 
@@ -95,7 +99,7 @@ class Team:
         """Look at one region of the page."""
         return self.ask("observer", f"What does the region '{region}' show?")
 
-    def sequence_generator(self, state: Recording) -> Recording:
+    def sequence_generator(self, state: Recording) -> dict[str, Any]:
         """Write the recording, and play it back."""
         recording = self.ask("sequence_generator", f"Task: {state['task']}\nWrite the recording.")
         otel_agentperf.outcome(success=self.check(recording))

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from tests.benchmarks.loop.clock import Clock
-from tests.benchmarks.loop.world import TIMED_OUT, TIMEOUT_HEADER
 
 from otel_agentperf.demo.server import GeminiServer
+from tests.benchmarks.loop.clock import Clock
+from tests.benchmarks.loop.world import TIMED_OUT, TIMEOUT_HEADER
 
 _send = httpx.Client.send
 
@@ -24,13 +24,16 @@ def install() -> None:
         patience_s = request.extensions.get("timeout", {}).get("read")
         if patience_s is not None:
             request.headers[TIMEOUT_HEADER] = repr(float(patience_s))
-            request.extensions = {**request.extensions, "timeout": {}}  # the real wait is short, or held up by other work
+            request.extensions = {
+                **request.extensions,
+                "timeout": {},
+            }  # the real wait is short, or held up by other work
         response = _send(client, request, **options)
         if response.status_code == TIMED_OUT:
             raise httpx.ReadTimeout("The read operation timed out", request=request)
         return response
 
-    httpx.Client.send = send
+    httpx.Client.send = send  # pyright: ignore[reportAttributeAccessIssue] - what it is called with is handed on
 
 
 class ImmediateServer(GeminiServer):

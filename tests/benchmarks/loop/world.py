@@ -16,11 +16,11 @@ from decimal import Decimal
 from functools import cache
 
 import genai_prices
-from tests.benchmarks.loop.draws import Draws
-from tests.benchmarks.loop.model import Model, Scenario
 
 from otel_agentperf.demo import replies
 from otel_agentperf.demo.wire import GeminiRequest, Reply
+from tests.benchmarks.loop.draws import Draws
+from tests.benchmarks.loop.model import Model, Scenario
 
 _AGENT = re.compile(r"You are the (\w+)")
 _REGION = re.compile(r"the region '(\w+)'")
