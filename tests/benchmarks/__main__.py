@@ -12,6 +12,8 @@ store         16 processes write one store for a minute, some are killed: what i
 baselines_rules  false alarms, detection delay and coverage of forecasts of the rules on baselines
 advise        time of an advice with 10,000 learned nodes, tools and models, asked within a run
 trials        how often a harmless change is taken back, and how soon one that does harm
+loop          cost, time and success of four agents, without advice and with it, with a budget, with both; and applied
+counterfactual  what suggestions claim on recorded conversations, beside the same worked out anew from raw usage
 
 `--help` after the name tells more. The interpreter needs ours, LangGraph and google-genai; what
 counts instructions needs Valgrind, and what compares needs uv, which fetches the peers once.
@@ -35,6 +37,8 @@ NAMES = (
     "baselines_rules",
     "advise",
     "trials",
+    "loop",
+    "counterfactual",
 )
 
 
