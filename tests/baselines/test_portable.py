@@ -76,7 +76,7 @@ DOCUMENT: dict[str, object] = {"format": portable.FORMAT, "version": 1, "relativ
         (b"", "cannot be read as a baseline"),
         (b"{}", "is no baseline"),
         (b"\x1f\x8bnot gzip at all", "cannot be read as a baseline"),
-        (gzip.compress(b'{"format": "otel-agen')[:-9], "cannot be read as a baseline"),
+        (gzip.compress(b'{"format": "otel-agen', mtime=0)[:-9], "cannot be read as a baseline"),
         (json.dumps({**DOCUMENT, "version": 2}).encode(), "newer otel-agentperf"),
         (json.dumps({**DOCUMENT, "relative_error": 0.02}).encode(), "bins of another width"),
         (json.dumps({**DOCUMENT, "subjects": [{"kind": "x"}]}).encode(), "cannot be read as a baseline"),
