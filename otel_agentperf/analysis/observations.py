@@ -11,6 +11,9 @@ what `learn` makes of the same spans. It errs towards teaching nothing:
 - Where operations of the run are missing, only what a single operation tells is learned, and what the
   run's totals tell.
 
+- A model served a node well where its request succeeded and so did the run, as `outcome` or an evaluation
+  tells it where they do: an answer that is wrong raises nothing.
+
 A node belongs to the nearest graph or agent above it, a model request to the nearest node above it.
 """
 
@@ -181,11 +184,12 @@ class _Taught:
         return any(left.cost_usd != 0.0 or left.input_tokens or left.output_tokens for left in self._beneath.values())
 
     def _place(self, nodes: list[tuple[str, Values, list[tuple[str, Values]]]], graph: str) -> None:
-        found = self.found
+        found, held = self.found, self._summary.success
         for name, values, requests in nodes:
             found.append((named(_OF_NODE, name, graph), values))
             for model, asked in requests:
-                found.append((named(_OF_NODE_MODEL, model, graph, name), asked))
+                served = asked if held or not asked.succeeded else _new(Values, (False, None, *asked[2:]))
+                found.append((named(_OF_NODE_MODEL, model, graph, name), served))
 
     def _of_unit(self, row: Row, own: _Beneath | None) -> Values:
         if row.outcome is not None:

@@ -124,13 +124,15 @@ class Tally:
         most: how many subjects are kept; what further ones did is counted as refused. No limit where absent.
     """
 
-    __slots__ = ("_most", "refused", "subjects")
+    __slots__ = ("_models", "_most", "refused", "subjects")
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
         self.refused = 0
         """Executions of subjects beyond the limit."""
         self.subjects: dict[Subject, dict[int, Cell]] = {}
+        self._models: dict[tuple[str, str], dict[str, None]] = {}
+        """By graph and node: the program asks, and shall not wait until all subjects are gone through."""
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -154,6 +156,8 @@ class Tally:
                 self.refused += 1
                 return None
             days = self.subjects[subject] = {}
+            if subject.kind is SubjectKind.NODE_MODEL:
+                self._models.setdefault((subject.graph, subject.node), {})[subject.name] = None
         cell = days.get(day)
         if cell is None:
             cell = days[day] = Cell()
@@ -179,6 +183,8 @@ class Tally:
                 del days[old]
             if not days:
                 del self.subjects[subject]
+                if subject.kind is SubjectKind.NODE_MODEL:
+                    self._models[subject.graph, subject.node].pop(subject.name)
 
     @property
     def newest_day(self) -> int | None:
@@ -194,11 +200,7 @@ class Tally:
 
     def models_of(self, graph: str, node: str) -> list[str]:
         """The models that a node was seen to use."""
-        return [
-            subject.name
-            for subject in self.subjects
-            if subject.kind is SubjectKind.NODE_MODEL and subject.graph == graph and subject.node == node
-        ]
+        return list(self._models.get((graph, node), ()))
 
     def all(self) -> Iterator[tuple[Subject, Mapping[int, Cell]]]:
         """Everything, in the order of the subjects."""

@@ -98,7 +98,7 @@ def call(parent: str, usd: str | None = "0.25", span: str = CALL, **facts: objec
     )
 
 
-def learned(*operations: Operation, **how: bool) -> dict[object, list[Values]]:
+def learned(*operations: Operation, went_well: bool = True, **how: bool) -> dict[object, list[Values]]:
     """What a run of these teaches, by subject."""
     columns = Columns(100)
     totals = Totals()
@@ -107,7 +107,7 @@ def learned(*operations: Operation, **how: bool) -> dict[object, list[Values]]:
         usd = float(cost.total_usd) if cost is not None and cost.total_usd is not None else float("nan")
         columns.add(each, traits_of(each), usd)
         totals.unpriced_calls += cost is not None and cost.total_usd is None
-    summary = RunSummary("flow", None, 0, 1, totals, (), 100, None, True, None, (), columns=columns)
+    summary = RunSummary("flow", None, 0, 1, totals, (), 100, None, went_well, None, (), columns=columns)
     found: dict[object, list[Values]] = {}
     for subject, values in observations(summary, ROOT, **how):
         found.setdefault(subject, []).append(values)
@@ -147,6 +147,13 @@ def test_what_was_interrupted_cancelled_or_failed_has_no_duration() -> None:
             operation(OperationKind.WORKFLOW, "flow", ROOT, None),
         )
         assert found[AT_PLAN][0][:2] == (succeeded, None)
+
+
+def test_a_model_did_not_serve_a_node_well_whose_run_came_to_nothing() -> None:
+    """As `outcome` tells it: the request itself raised nothing, and the model is no worse elsewhere."""
+    found = learned(*run(call(NODE)), went_well=False)
+    assert found[ASKED_AT_PLAN] == [Values(False, None, 250_000_000_000, 100, 10)]
+    assert found[named(SubjectKind.MODEL, MODEL)] == [Values(True, 1_000_000_000, 250_000_000_000, 100, 10)]
 
 
 def test_in_whatever_order_operations_ended_they_teach_the_same() -> None:
