@@ -237,7 +237,7 @@ def other_models(recorded: Sequence[Exchange]) -> Iterator[str]:
     dearer = sum(one.real > 1 for one in every)
     within = sum(abs(one.real - one.repriced) <= NEAR for one in every)
     yield (
-        f"of {len(every)} pairs, {within} cost within {NEAR:.0%} points of what repricing says, and {dearer} cost more "
+        f"of {len(every)} pairs, {within} cost within {NEAR * 100:.0f} percentage points of what repricing says, and {dearer} cost more "
         "than on the dear model"
     )
 
