@@ -7,10 +7,13 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from otel_agentperf import guard
 
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("untimed")
 FOREIGN_SETTINGS = ("AGENTPERF_", "GEMINI_", "GOOGLE_", "LANGCHAIN_", "LANGSMITH_", "OTEL_")
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ import pytest
 from tests.benchmarks.loop import model
 
 ROOT = Path(__file__).parents[2]
+GENAI = version("google-genai")
+pytestmark = pytest.mark.skipif(
+    GENAI.startswith("1."), reason=f"google-genai {GENAI} does not ask again after a time-out, which the arms count on"
+)
 
 
 @pytest.fixture(scope="module")

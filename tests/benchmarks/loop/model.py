@@ -131,7 +131,10 @@ def load(path: Path = FILE) -> Model:
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     defaults: Mapping[str, Any] = raw.pop("defaults")
     raw["scenarios"] = {name: {**defaults, **one} for name, one in raw["scenarios"].items()}
-    model = msgspec.convert(raw, Model)
+    try:
+        model = msgspec.convert(raw, Model)
+    except msgspec.ValidationError as error:  # a ValueError in newer versions only
+        raise ValueError(str(error)) from None
     _check(model)
     return model
 
