@@ -2,9 +2,10 @@
 
 A record is packed as an array of arrays, in the order of its fields, and what is left out at the end
 has its default. Of a span of ours, or of one that is no agent work, a tuple of tuples says the
-same, and takes half the time to make (measured: a request in 1.6 us against 3.0, foreign
-work in 0.1 against 0.4). Everything else goes the way of all spans, through `reading.read`; so does
-what is seldom: an error, an event. Both ways say the same: a test holds them against each other.
+same, and is sooner made (measured, with its packing: a request in 5.2 us against 8.2, a tool or a
+node in 2.1 against 4.2, foreign work in 0.8 against 3.0). Everything else goes the way of all
+spans, through `reading.read`; so does what is seldom: an error, an event. Both ways say the same: a
+test holds them against each other.
 """
 
 from __future__ import annotations
