@@ -34,8 +34,8 @@ class budget(Spanned):  # noqa: N801 - reads as a statement, `with budget(usd=0.
         tokens: input and output tokens together.
         time_s: seconds since the block began. A request that is under way is not cut off.
         steps: executions of LangGraph nodes.
-        repetition_alarms: alarms of the rules REP001 to REP004, each target of a run once. A run that
-            is no longer followed (`AGENTPERF_MAX_LIVE_RUNS`) raises none.
+        repetition_alarms: alarms of the rules of repetition (REP001 to REP003, and your own REP rules), each
+            target of a run once. A run that is no longer followed (`AGENTPERF_MAX_LIVE_RUNS`) raises none.
         on_exceeded: is called instead of raising, with the `BudgetExceeded`, where the check is made,
             hence in any thread. What it raises stops the work in place of it, and it is called again
             at the next check. Where it returns `None` the work goes on and the limit holds no more;

@@ -11,7 +11,7 @@ from langgraph.errors import GraphInterrupt
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
 
-from otel_agentperf import guard, semconv
+from otel_agentperf import budgets, guard, semconv
 from otel_agentperf.instrumentation.langgraph import outcomes, streams
 from otel_agentperf.instrumentation.langgraph.agents import is_prebuilt_agent
 from otel_agentperf.instrumentation.langgraph.conversation import configs_of, conversation_id
@@ -145,6 +145,8 @@ def _close(active: Pipeline, frame: Frame, error: BaseException | None) -> None:
         error_type, outcome = outcomes.of(error)
         if error_type is None and frame.outcome is not None:
             outcome = frame.outcome
+            if outcome == outcomes.BUDGET_EXCEEDED:  # the program caught it on the way
+                error_type = budgets.ERROR_TYPE
         active.close(frame, {}, error_type=error_type, outcome=outcome)
     except BaseException:
         active.drop(frame)

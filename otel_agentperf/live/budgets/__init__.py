@@ -29,6 +29,7 @@ from otel_agentperf.live.budgets.account import Account, OnExceeded
 from otel_agentperf.live.budgets.blocks import Accounts
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.model import Level, Operation, Suggestion
+from otel_agentperf.semconv import OUTCOME_BUDGET_EXCEEDED
 
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
@@ -43,6 +44,8 @@ _logger = logging.getLogger("otel_agentperf")
 _said: set[str] = set()
 _BLOCK, _ALARM = BudgetScope.BLOCK, Level.ALARM
 _lock = threading.RLock()
+_Found = tuple[Account, BudgetLimit, Frame | None]
+"""A budget that is used up, which of its limits, and where the current code runs."""
 
 
 def use() -> None:
@@ -103,11 +106,16 @@ def check(active: Pipeline, *, is_step: bool = False) -> None:
             return
         if found is None:
             return
-        account, limit = found
-        account.stop(limit)
+        account, limit, frame = found
+        try:
+            account.stop(limit)
+        except BaseException:
+            if frame is not None:  # the program may catch it, and the run come to its end as if nothing were
+                frame.root().outcome = OUTCOME_BUDGET_EXCEEDED
+            raise
 
 
-def _find(active: Pipeline, is_step: bool) -> tuple[Account, BudgetLimit] | None:  # noqa: FBT001 - on the hot path
+def _find(active: Pipeline, is_step: bool) -> _Found | None:  # noqa: FBT001 - on the hot path
     context = context_api.get_current()
     frame = frames.place(context)[1]
     accounts = blocks.current(context)
@@ -128,9 +136,10 @@ def _find(active: Pipeline, is_step: bool) -> tuple[Account, BudgetLimit] | None
         found = _first(accounts, is_step)
         if found is None:
             return None
-    if found[1] not in found[0].told:
-        _say(active, *found, frame)
-    return found
+    account, limit = found
+    if limit not in account.told:
+        _say(active, account, limit, frame)
+    return account, limit, frame
 
 
 def _first(accounts: Accounts, is_step: bool) -> tuple[Account, BudgetLimit] | None:  # noqa: FBT001 - on the hot path

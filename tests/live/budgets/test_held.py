@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ from tests.live.budgets.loop import (
     asking,
     endless,
     gemini,
+    new,
 )
 from tests.replay_calls import gemini_client
 from tests.telemetry import Telemetry, observed
@@ -69,6 +71,38 @@ def test_a_run_is_stopped_before_the_request_that_would_pass_its_limit() -> None
     assert exceeded.totals.usd == COST_USD * ROUNDS
     assert exceeded.totals.tokens == TOKENS_EACH * ROUNDS
     assert exceeded.totals.steps == ROUNDS
+
+
+def test_a_run_whose_program_swallows_it_to_the_end_was_ended_by_its_budget_all_the_same() -> None:
+    def work(_state: State) -> State:
+        for _ in range(ROUNDS * 3):
+            with suppress(Exception):
+                ask(client)
+        return {}
+
+    builder = new()
+    builder.add_node("work", work)
+    builder.add_edge(START, "work")
+    with observed(settings=LIMITED) as telemetry, gemini() as (client, server):
+        builder.compile(name="deaf").invoke({})
+        telemetry.assert_sound()
+        (root,) = telemetry.named("invoke_workflow deaf")
+    assert len(server.requests) == ROUNDS
+    attributes = root.attributes or {}
+    assert attributes["agentperf.run.success"] is False
+    assert attributes["langgraph.outcome"] == "budget_exceeded"
+    assert attributes["error.type"] == "BudgetExceeded"
+
+
+def test_a_run_that_its_handler_lets_go_on_ended_well() -> None:
+    builder = new()
+    builder.add_node("work", lambda _state: ask_on(client) or {})
+    builder.add_edge(START, "work")
+    with observed() as telemetry, gemini() as (client, _):
+        with otel_agentperf.budget(usd=COST_USD, on_exceeded=lambda _: None):
+            builder.compile(name="allowed").invoke({})
+        (root,) = telemetry.named("invoke_workflow allowed")
+    assert (root.attributes or {})["agentperf.run.success"] is True
 
 
 @pytest.mark.parametrize(
