@@ -180,7 +180,7 @@ def _end_inference(pipeline: Pipeline, span: Span, mark: Mark, operation: Operat
     if len(requests) == 1 and not mark.shared:
         if _scope(span).startswith(RECORD_METRICS) and semconv.USAGE_INPUT_TOKENS not in _attributes(span):
             frame = Frame(operation.kind, operation.name, span, operation.start_ns, mark.frame)
-            pipeline.measure(frame, requests[0], tokens_only=True)
+            pipeline.teller.measure(frame, requests[0], tokens_only=True)
         span.set_attributes(_lacking(span, requests[0]))
     elif requests or _is_counted(pipeline, span, operation):
         span.set_attributes({semconv.COUNTED: False})
@@ -244,7 +244,7 @@ def _settle(
         if operation.kind is OperationKind.INFERENCE:
             frame.answers.keep(operation.span_id, Pieces())
         pipeline.requests.remember(frame, operation.name, scope)
-        pipeline.add_cost(operation)
+        pipeline.teller.add_cost(operation)
         if not scope.startswith(RECORD_METRICS):
-            pipeline.measure(frame, operation)
-    pipeline.announce(news, frame, operation.end_ns)
+            pipeline.teller.measure(frame, operation)
+    pipeline.teller.suggestions(news, frame, operation.end_ns)

@@ -9,36 +9,35 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
-from time import time_ns
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from opentelemetry import baggage
 from opentelemetry._logs import LoggerProvider, get_logger
 from opentelemetry.metrics import MeterProvider, get_meter
-from opentelemetry.trace import Span, Status, StatusCode, TracerProvider, get_current_span
+from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 
 from otel_agentperf import config, guard, semconv
 from otel_agentperf._version import VERSION
 from otel_agentperf.analysis.engine import Engine, Limits
 from otel_agentperf.baselines.normals import Normals
-from otel_agentperf.budgets import BudgetLimit
 from otel_agentperf.fingerprint import Fingerprinter
-from otel_agentperf.live import budgets, evaluation, loops, samples
+from otel_agentperf.live import budgets, evaluation
 from otel_agentperf.live.advising.for_calls import PipelinesAdvisor
 from otel_agentperf.live.advising.recent import RecentInferences
 from otel_agentperf.live.applying import Applying
-from otel_agentperf.live.attributes import Attributes, add_operation, add_run, taken_back_attributes
+from otel_agentperf.live.attributes import Attributes, add_operation, add_run
+from otel_agentperf.live.baggage import session_from_baggage
 from otel_agentperf.live.budgets.configured import Configured
 from otel_agentperf.live.budgets.loops import look
 from otel_agentperf.live.emit import Emitter
 from otel_agentperf.live.frames import AGENTIC, Frame
 from otel_agentperf.live.learning import Learner
-from otel_agentperf.live.lots import Happened
 from otel_agentperf.live.metrics import Metrics
+from otel_agentperf.live.operations import operation_of
 from otel_agentperf.live.outcomes import RecentOutcomes
 from otel_agentperf.live.recent import RecentRequests
 from otel_agentperf.live.sdk_core import set_attributes
+from otel_agentperf.live.telling import Teller
 from otel_agentperf.model import (
     BILLED_BY_TOKEN,
     Cost,
@@ -46,7 +45,6 @@ from otel_agentperf.model import (
     NodeStep,
     Operation,
     OperationKind,
-    Resources,
     Suggestion,
     ToolCall,
     Usage,
@@ -55,7 +53,6 @@ from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.reading.finished import finished
 from otel_agentperf.rules.base import Group
-from otel_agentperf.rules.cost.cost001_session_over_budget import SessionOverBudget
 
 if TYPE_CHECKING:
     from otel_agentperf.advice.calibration import Outcome
@@ -63,7 +60,7 @@ if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
     from otel_agentperf.live.advising.advisor import Advisor
 
-__all__ = ["Attributes", "Pipeline", "session_from_baggage"]
+__all__ = ["Attributes", "Pipeline"]
 
 _BILLED = BILLED_BY_TOKEN | {OperationKind.SERVICE}
 _ERROR = Status(StatusCode.ERROR)
@@ -100,12 +97,12 @@ class Pipeline:
         self.engine = Engine(chosen_rules(self.settings), limits, guard.report, self.prices)
         to_logs = self.settings.emit != "span_event"
         logger = get_logger(semconv.SCOPE_API, VERSION, logger_provider) if to_logs else None
-        self._emitter = Emitter(self.settings.emit, logger)
         self._metrics: Metrics | None = None
         if self.settings.metrics:
             self._metrics = Metrics(
                 get_meter(semconv.SCOPE_API, VERSION, meter_provider), self.engine, lambda: self.advice_counts
             )
+        self.teller = Teller(Emitter(self.settings.emit, logger), self._metrics, self.settings.optimization_threshold)
         self._lock = threading.RLock()
         self._open_roots: weakref.WeakSet[Frame] = weakref.WeakSet()
         self.budgets = Configured(self.settings, self.engine.evictions)
@@ -123,14 +120,13 @@ class Pipeline:
                 self._metrics.follow(self.applying)
         self.requests = RecentRequests()
         self.outcomes = RecentOutcomes()
-        chosen = self.settings
         self.learner: Learner | None = None
+        chosen = self.settings
         if chosen.learn or chosen.baseline_store or chosen.baseline_from:
             self.learner = Learner(
                 self.engine.evictions, self.engine.tell, store=chosen.baseline_store, base=chosen.baseline_from
             )
         self._learn = self.learner.note if self.learner is not None and chosen.learn else None
-
         self.inferences = RecentInferences()
         self._advisor: Advisor | None = None
         self._advised: Mapping[int, object] = {}
@@ -219,11 +215,6 @@ class Pipeline:
             self._join_budgets(frame, session_id, begins_run=begins_run or parent is None)
         return frame
 
-    @staticmethod
-    def session_from_baggage() -> str | None:
-        """`session.id` in the current baggage, if there is one."""
-        return session_from_baggage()
-
     def _join_budgets(self, frame: Frame, session_id: str | None, *, begins_run: bool) -> None:
         of_run = None
         if begins_run and self.budgets.is_any:
@@ -265,7 +256,7 @@ class Pipeline:
         Returns:
             The finished operation.
         """
-        operation = self.operation(
+        operation = operation_of(
             frame,
             error_type=error_type,
             outcome=outcome,
@@ -292,7 +283,7 @@ class Pipeline:
                     span.set_status(_ERROR)
                 set_attributes(span, attributes)
             if news:
-                self.announce(news, frame, operation.end_ns)
+                self.teller.suggestions(news, frame, operation.end_ns)
             metrics = self._metrics
             if metrics is not None:
                 if frame.kind is _NODE:
@@ -317,45 +308,6 @@ class Pipeline:
                 self.applying.forget(frame.run)
         if frame.span.is_recording():
             frame.span.end()
-
-    def operation(
-        self,
-        frame: Frame,
-        *,
-        error_type: str | None = None,
-        outcome: str | None = None,
-        usage: Usage | None = None,
-        cost: Cost | None = None,
-        inference: Inference | None = None,
-        tool: ToolCall | None = None,
-        node: NodeStep | None = None,
-        end_ns: int | None = None,
-    ) -> Operation:
-        """The operation that a frame stands for, as it ends. Arguments as for `close`."""
-        run = frame.run
-        parent = frame.parent
-        if end_ns is None:
-            end_ns = time_ns()
-        return Operation(
-            frame.kind,
-            frame.name,
-            frame.span_id,
-            frame.start_ns,
-            end_ns,
-            parent.span_id if parent is not None else None,
-            frame.trace_id,
-            frame.agent,
-            error_type,
-            outcome,
-            usage,
-            cost,
-            inference,
-            tool,
-            node,
-            frame.is_agent,
-            (run.session.id or None) if run is not None else None,
-            resources=resources_of(frame, end_ns) if frame.kind is _NODE or frame.owns_run else None,
-        )
 
     def account(self, frame: Frame, operation: Operation, attributes: Attributes) -> list[Suggestion]:
         """Count an operation towards every frame above it and its run, and judge it.
@@ -406,12 +358,14 @@ class Pipeline:
             self._learn(summary, operation.span_id)
         if self.applying is not None:
             interrupted = operation.outcome is not None and operation.error_type is None
-            self.tell_taken_back(self.applying.run_ended(run, success=summary.success, interrupted=interrupted), frame)
+            self.teller.taken_back(
+                self.applying.run_ended(run, success=summary.success, interrupted=interrupted), frame
+            )
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)
         for suggestion in summary.restated:
-            self._emit(suggestion, frame, operation.end_ns)
+            self.teller.suggestion(suggestion, frame, operation.end_ns)
         if self._metrics is not None:
             outcome = operation.outcome or ("success" if summary.success else "failure")
             self._metrics.run(run, summary, outcome, frame.span)
@@ -437,79 +391,9 @@ class Pipeline:
                 each.run = run
         return run
 
-    def budget_reached(
-        self, account: budgets.Account, limit: BudgetLimit, frame: Frame | None, timestamp_ns: int
-    ) -> None:
-        """Tell of a limit that is reached: on the nearest span that records, on the run's, and in the metric."""
-        spans: list[Span] = []
-        if frame is not None:
-            nearest, root = frame.recording_span(), frame.root().span
-            spans = [span for span in (nearest, root) if span is not None and span.is_recording()]
-        elif (current := get_current_span()).is_recording():
-            spans = [current]
-        self._emitter.emit_exceeded(account.exceeded(limit), list(dict.fromkeys(spans)), timestamp_ns)
-        if self._metrics is not None:
-            self._metrics.budget_exceeded(limit.value, account.scope.value)
-
-    def announce(self, news: Iterable[Suggestion], frame: Frame, timestamp_ns: int) -> None:
-        """Emit suggestions on the span of a frame, or on the nearest one above that records."""
-        metrics = self._metrics
-        for suggestion in news:
-            emitted = self._emit(suggestion, frame, timestamp_ns)
-            if metrics is not None:
-                if emitted:
-                    metrics.suggestion(suggestion)
-                if suggestion.rule == SessionOverBudget.code and frame.run is not None:
-                    metrics.over_budget(frame.run)
-
-    def _emit(self, suggestion: Suggestion, frame: Frame, timestamp_ns: int) -> bool:
-        if suggestion.impact_score < self.settings.optimization_threshold:
-            return False
-        self._emitter.emit(suggestion, frame.recording_span(), timestamp_ns)
-        return True
-
-    def advice_used(self, graph: str, node: str, decision: str, reason: str) -> None:
-        """Count what was done with a request at a node where advice may be applied."""
-        if self._metrics is not None:
-            self._metrics.advice_used(graph, node, decision, reason)
-
-    def tell_taken_back(self, happened: Iterable[Happened], frame: Frame | None) -> None:
-        """Tell of changes that were taken back: on the nearest span that records, and in the metric."""
-        span = frame.recording_span() if frame is not None else None
-        for each in happened:
-            if span is not None:
-                span.add_event(semconv.EVENT_TAKEN_BACK, taken_back_attributes(each))
-            if self._metrics is not None:
-                self._metrics.taken_back(each)
-
-    def measure(self, frame: Frame, operation: Operation, *, tokens_only: bool = False) -> None:
-        """Record the semantic-convention metrics of a model request."""
-        if self._metrics is not None:
-            self._metrics.request(operation, frame.span, tokens_only=tokens_only)
-
-    def add_cost(self, operation: Operation) -> None:
-        """Add the cost of an operation to the cost metric."""
-        if self._metrics is not None:
-            self._metrics.cost(operation)
-
     # -- the end ---------------------------------------------------------------------------
 
     def close_open_runs(self) -> None:
         """End the roots that are still open as `abandoned`; for the end of the process."""
         for frame in list(self._open_roots):
             self.close(frame, {}, outcome="abandoned")
-
-
-def resources_of(frame: Frame, end_ns: int) -> Resources | None:
-    """What was used while a node or run was open, as far as it was sampled."""
-    blocked = loops.take(frame)
-    if blocked is not None:
-        return samples.samples.within(frame.start_ns, end_ns, *blocked)
-    kept = samples.samples
-    return kept.within(frame.start_ns, end_ns) if kept.last_ns >= frame.start_ns else None
-
-
-def session_from_baggage() -> str | None:
-    """`session.id` in the current baggage, if there is one."""
-    value = baggage.get_baggage(semconv.SESSION_ID)
-    return str(value) if value else None

@@ -51,9 +51,10 @@ def _node(said: Node, attributes: Attributes) -> Facts:
     return Facts(OperationKind.NODE, said.node, None, None, None, None, step)
 
 
-def _tool(said: Tool, attributes: Attributes) -> Facts:
+def tool_fields(said: Tool, attributes: Attributes) -> tuple[Any, ...]:
+    """The fields of a `ToolCall`, in their order."""
     simhash = said.arguments_simhash
-    call = ToolCall(
+    return (
         said.arguments_hash,
         simhash and agentperf.hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
         said.context_hash,
@@ -62,15 +63,18 @@ def _tool(said: Tool, attributes: Attributes) -> Facts:
         said.no_arguments,
         said.result_size,
     )
+
+
+def agent_of(said: Tool) -> str:
+    """The agent that a tool ran for; its own name says nothing."""
     agent = said.agent
-    if agent is None or agent == said.tool:
-        agent = ""
-    return Facts(OperationKind.TOOL, said.tool, None, None, None, call, None, agent)
+    return "" if agent is None or agent == said.tool else agent
 
 
-def _request(said: Request, attributes: Attributes) -> Facts:
+def request_fields(said: Request, attributes: Attributes) -> tuple[Any, ...]:
+    """The fields of an `Inference`, in their order."""
     calls = said.function_calls
-    inference = Inference(
+    return (
         provider(said.provider),
         said.model,
         said.answered_by,
@@ -87,7 +91,15 @@ def _request(said: Request, attributes: Attributes) -> Facts:
         calls if calls is not None else agentperf.function_calls(attributes),
         said.uses,
     )
-    usage, cost = _usage(said, attributes), _cost(said)
+
+
+def _tool(said: Tool, attributes: Attributes) -> Facts:
+    call = ToolCall(*tool_fields(said, attributes))
+    return Facts(OperationKind.TOOL, said.tool, None, None, None, call, None, agent_of(said))
+
+
+def _request(said: Request, attributes: Attributes) -> Facts:
+    usage, cost, inference = _usage(said, attributes), _cost(said), Inference(*request_fields(said, attributes))
     return Facts(OperationKind.INFERENCE, said.model, usage, cost, inference, None, None, said.agent or "")
 
 

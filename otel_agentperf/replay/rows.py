@@ -17,8 +17,8 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.model import CostStatus, OperationKind, Resources, ServiceTier
-from otel_agentperf.reading import agentperf, resources, usages
-from otel_agentperf.reading.facts import provider
+from otel_agentperf.reading import resources, usages
+from otel_agentperf.reading.own import agent_of, request_fields, tool_fields
 from otel_agentperf.reading.said import Agent, Node, Request, Said, Tool, Workflow
 from otel_agentperf.reading.values import Attributes
 
@@ -118,41 +118,11 @@ def _node(said: Node, attributes: Attributes) -> _Facts:
 
 
 def _tool(said: Tool, attributes: Attributes) -> _Facts:
-    simhash, agent = said.arguments_simhash, said.agent
-    call = (
-        said.arguments_hash,
-        simhash and agentperf.hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
-        said.context_hash,
-        said.result_hash,
-        said.error_hash,
-        said.no_arguments,
-        said.result_size,
-    )
-    if agent is None or agent == said.tool:
-        agent = ""
-    return _TOOL, said.tool, agent, None, None, None, call, None, None
+    return _TOOL, said.tool, agent_of(said), None, None, None, tool_fields(said, attributes), None, None
 
 
 def _request(said: Request, attributes: Attributes) -> _Facts:
-    calls = said.function_calls
-    inference = (
-        provider(said.provider),
-        said.model,
-        said.answered_by,
-        said.streamed,
-        None if said.first_chunk_s is None else round(said.first_chunk_s * 1e9),
-        said.reasons,
-        said.request_hash,
-        said.prefix_hashes,
-        said.response_hash,
-        said.response_kind,
-        1,
-        said.prefix_sizes,
-        said.request_size,
-        calls if calls is not None else agentperf.function_calls(attributes),
-        said.uses,
-    )
-    usage, cost = _usage(said, attributes), _cost(said)
+    usage, cost, inference = _usage(said, attributes), _cost(said), request_fields(said, attributes)
     return _INFERENCE, said.model, said.agent or "", usage, cost, inference, None, None, None
 
 

@@ -113,6 +113,6 @@ def test_what_a_rule_says_becomes_an_event_from_the_threshold_on(rule: Any) -> N
         with observed(settings=settings, instrument=False) as telemetry:
             span = telemetry.provider.get_tracer(semconv.SCOPE_API).start_span("invoke_workflow graph", start_time=1)
             frame = telemetry.pipeline.open(OperationKind.WORKFLOW, "graph", span, 1, None)
-            telemetry.pipeline.announce([suggestion], frame, 2)
+            telemetry.pipeline.teller.suggestions([suggestion], frame, 2)
             telemetry.pipeline.close(frame, {}, end_ns=3)
             assert len(telemetry.suggestions(rule.code)) == events

@@ -65,7 +65,7 @@ class Applied:
         decided = self._decided
         self._call = call
         call.applied = self
-        self._pipeline.advice_used(decided.graph, decided.node, decided.decision, decided.reason)
+        self._pipeline.teller.advice_used(decided.graph, decided.node, decided.decision, decided.reason)
         if decided.decision != TREATED:
             return
         applied: list[str] = []
@@ -99,7 +99,7 @@ class Applied:
             return False
         happened = self._applying.refuse(self._decided.use)
         if self._call is not None:
-            self._pipeline.tell_taken_back(happened, self._call.frame.parent)
+            self._pipeline.teller.taken_back(happened, self._call.frame.parent)
         return True
 
 

@@ -22,6 +22,7 @@ from otel_agentperf.instrumentation.switch import leave
 from otel_agentperf.live.answers import Pieces
 from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
+from otel_agentperf.live.operations import operation_of
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import Cost, CostStatus, Inference, OperationKind, Usage
 
@@ -223,7 +224,7 @@ class Call:
             if peer is not None:
                 peer.finished(self._pipeline, operation)
         elif peer is not None:
-            operation = self._pipeline.operation(
+            operation = operation_of(
                 self.frame, error_type=failed, outcome=outcome, usage=usage, cost=cost, inference=inference
             )
             peer.carried(self._pipeline, self.frame, operation, attributes)

@@ -77,11 +77,11 @@ class Peer:
                 {key: value for key, value in attributes.items() if key not in present or key == semconv.REQUEST_MODEL}
             )
         news = pipeline.account(frame, operation, {})
-        pipeline.add_cost(operation)
+        pipeline.teller.add_cost(operation)
         if not mark.measured:
-            pipeline.measure(frame, operation)
+            pipeline.teller.measure(frame, operation)
         self.finished(pipeline, operation)
-        pipeline.announce(news, frame, operation.end_ns)
+        pipeline.teller.suggestions(news, frame, operation.end_ns)
 
     def finished(self, pipeline: Pipeline, operation: Operation) -> None:
         """Note a request beneath it that has ended; the peer's own metrics speak for the last one."""
@@ -92,7 +92,7 @@ class Peer:
             inference = previous.inference
             if inference is None or _CONTINUED.isdisjoint(inference.finish_reasons):
                 frame = Frame(previous.kind, previous.name, self.span, previous.start_ns, self.mark.frame)
-                pipeline.measure(frame, previous)
+                pipeline.teller.measure(frame, previous)
 
     def _span_for(self, operation: Operation, said: Attributes) -> None:
         inference = operation.inference

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from langchain_core.runnables.config import var_child_runnable_config
 
-from otel_agentperf.live.pipeline import session_from_baggage
+from otel_agentperf.live.baggage import session_from_baggage
 
 Config = Mapping[str, Any]
 _NO_VALUES: Mapping[str, Any] = {}

@@ -24,6 +24,7 @@ from opentelemetry.context import Context
 from otel_agentperf import guard
 from otel_agentperf.budgets import BudgetLimit, BudgetScope
 from otel_agentperf.live import frames
+from otel_agentperf.live.baggage import session_from_baggage
 from otel_agentperf.live.budgets import blocks
 from otel_agentperf.live.budgets.account import Account, OnExceeded
 from otel_agentperf.live.budgets.blocks import Accounts
@@ -122,7 +123,7 @@ def _find(active: Pipeline, is_step: bool) -> _Found | None:  # noqa: FBT001 - o
     if frame is not None:
         accounts = blocks.joined(frame.budgets, accounts) if accounts else frame.budgets
     elif active.budgets.is_any:
-        accounts = blocks.joined(active.budgets.outside(active.session_from_baggage()), accounts)
+        accounts = blocks.joined(active.budgets.outside(session_from_baggage()), accounts)
     if not accounts:
         return None
     if is_step:
@@ -156,7 +157,7 @@ def _say(active: Pipeline, account: Account, limit: BudgetLimit, frame: Frame | 
         if limit in account.told:
             return
         account.told.add(limit)
-    active.budget_reached(account, limit, frame, time_ns())
+    active.teller.budget_reached(account, limit, frame, time_ns())
 
 
 # -- as something begins and ends ----------------------------------------------------------

@@ -95,8 +95,12 @@ def test_a_run_whose_program_swallows_it_to_the_end_was_ended_by_its_budget_all_
 
 
 def test_a_run_that_its_handler_lets_go_on_ended_well() -> None:
+    def work(_state: State) -> State:
+        ask_on(client)
+        return {}
+
     builder = new()
-    builder.add_node("work", lambda _state: ask_on(client) or {})
+    builder.add_node("work", work)
     builder.add_edge(START, "work")
     with observed() as telemetry, gemini() as (client, _):
         with otel_agentperf.budget(usd=COST_USD, on_exceeded=lambda _: None):
