@@ -199,6 +199,28 @@ def test_a_forecast_is_judged_when_its_run_ends(monkeypatch: pytest.MonkeyPatch)
     assert judged == {"wrong"}, "a run of some milliseconds is shorter than nine in ten of 0.1 to 10 s"
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"), [(FLASH, {"right": 1, "wrong": 1}), ("a-model-without-price", {"unseen": 1, "wrong": 1})]
+)
+def test_the_cost_of_a_forecast_is_judged_where_its_time_was_too(
+    model: str, expected: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step() -> None:
+        otel_agentperf.advise()
+        ask_model(model, seconds=0.0)
+
+    with observed() as telemetry:
+        know(telemetry, monkeypatch)
+        learned = telemetry.pipeline.learned
+        assert isinstance(learned, ListNormals)
+        costs = [number / 100_000 for number in range(1, 101)]
+        learned.add(Subject(SubjectKind.GRAPH, "trip"), Measure.COST_USD, costs)
+        trip(step).invoke({"seen": []})
+        counts = telemetry.pipeline.advice_counts
+    judged = {str(outcome): count for (kind, outcome), count in counts.items() if kind is Kind.FORECAST}
+    assert judged == expected
+
+
 def test_what_is_remembered_of_advice_is_let_go_of_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def step() -> None:
         for _ in range(500):

@@ -160,6 +160,23 @@ def test_a_forecast_is_right_where_the_run_ends_within_it(
     interval: Interval, further_s: float, expected: Outcome
 ) -> None:
     part = Part(Remaining(interval, None, 0.8), 0.8, "", source="forecast")
-    assert judging.forecast(part, further_s, 0.0, whole=True) is expected
-    assert judging.forecast(part, further_s, 0.0, whole=False) is Outcome.UNSEEN
-    assert judging.forecast(abstain("no"), further_s, 0.0, whole=True) is Outcome.ABSTAINED
+    assert judging.forecast(part, further_s, 0.0, whole=True) == [expected]
+    assert judging.forecast(part, further_s, 0.0, whole=False) == [Outcome.UNSEEN]
+    assert judging.forecast(abstain("no"), further_s, 0.0, whole=True) == [Outcome.ABSTAINED]
+
+
+@pytest.mark.parametrize(
+    ("further_s", "further_usd", "expected"),
+    [
+        (2.0, 0.02, [Outcome.RIGHT, Outcome.RIGHT]),
+        (2.0, 0.05, [Outcome.RIGHT, Outcome.WRONG]),
+        (9.0, 0.02, [Outcome.WRONG, Outcome.RIGHT]),
+        (2.0, None, [Outcome.RIGHT, Outcome.UNSEEN]),
+    ],
+)
+def test_time_and_cost_of_a_forecast_are_judged_each_by_itself(
+    further_s: float, further_usd: float | None, expected: list[Outcome]
+) -> None:
+    rest = Remaining(Interval(1.0, 2.0, 4.0), Interval(0.01, 0.02, 0.04), 0.8)
+    part = Part(rest, 0.8, "", source="forecast")
+    assert judging.forecast(part, further_s, further_usd, whole=True) == expected
