@@ -66,4 +66,5 @@ def by_pace(pace: Pace, samples: int = 0) -> Part[float]:
         "requests_5min": pace.requests,
         "average_s_5min": round(pace.average_s, 3),
     }
-    return Part(limit_s, DEFAULT_CONFIDENCE, f"{limit_s:g} s, since {why}.", evidence, source="default")
+    said = f"{limit_s:g} s, since {why}."
+    return Part(limit_s, DEFAULT_CONFIDENCE, said, evidence, source="default", is_prior=True)

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from otel_agentperf.advice import judging
+from otel_agentperf.advice import judging, models, timeouts
 from otel_agentperf.advice.calibration import MAX_TALLIES, Calibration, Outcome
+from otel_agentperf.advice.facts import Models, Pace
 from otel_agentperf.advice.judging import Step, Usual
 from otel_agentperf.advice.results import CacheUse, Improvement, Interval, Kind, Part, Remaining, abstain
 from otel_agentperf.model import SavingBasis
@@ -36,6 +37,28 @@ def test_confidence_moves_from_what_was_stated_to_how_often_it_was_right(
 ) -> None:
     corrected = after(right, wrong).corrected(Kind.MODEL, advised())
     assert corrected.confidence == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        *(
+            (Kind.MODEL, models.by_kind(action, pace, Models()))
+            for action, pace in (("click", Pace()), ("plan", Pace()), ("", Pace(9, 4.0)), ("", Pace()))
+        ),
+        *((Kind.TIMEOUT, timeouts.by_pace(pace)) for pace in (Pace(), Pace(9, 0.1), Pace(9, 9.0))),
+    ],
+)
+def test_what_rests_on_no_samples_of_the_step_grows_no_surer_by_being_right(kind: Kind, part: Part[object]) -> None:
+    calibration = Calibration()
+    for _ in range(150):
+        calibration.note(kind, part.source, Outcome.RIGHT)
+    kept = calibration.corrected(kind, part)
+    assert kept.confidence == part.confidence
+    assert kept.evidence["advice_right"] == 150
+    for _ in range(1_000):
+        calibration.note(kind, part.source, Outcome.WRONG)
+    assert calibration.corrected(kind, part).confidence < 0.2
 
 
 def test_what_was_ignored_or_not_seen_changes_nothing() -> None:
