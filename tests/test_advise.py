@@ -370,6 +370,35 @@ def test_a_past_that_has_become_old_is_made_anew_beside_the_program(monkeypatch:
     assert [thread is threading.current_thread() for thread in makers] == [True, False]
 
 
+def test_in_the_first_seconds_of_a_node_its_past_is_looked_at_every_second() -> None:
+    now = [0]
+    said: list[Advice] = []
+
+    def step() -> None:
+        said.append(otel_agentperf.advise())
+        ask_model(FLASH, seconds=1.0)
+
+    def a_second_of_runs(telemetry: Telemetry, runs: int) -> None:
+        for _ in range(runs):
+            trip(step).invoke({"seen": []})
+        assert telemetry.pipeline.learner is not None
+        telemetry.pipeline.learner.settle()
+        now[0] += NS_PER_S + 1
+
+    with observed() as telemetry:
+        profiles = telemetry.pipeline.advisor.profiles
+        profiles._clock = lambda: now[0]  # pyright: ignore[reportPrivateUsage]
+        a_second_of_runs(telemetry, 40)
+        trip(step).invoke({"seen": []})
+        profiles.refresher.settle()
+        limit = profiles.request_limit("trip", "plan", FLASH)
+        trip(step).invoke({"seen": []})
+    assert "never seen before" in said[0].model.reasoning
+    assert [advice.model.source for advice in (said[0], said[-1])] == ["otherwise", "learned"]
+    assert said[-1].forecast.value is not None
+    assert limit is not None
+
+
 def test_the_seam_is_told_model_and_time_limit_of_the_node_of_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[Any] = []
     with observed() as telemetry:
