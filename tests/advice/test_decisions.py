@@ -188,7 +188,8 @@ SEEN = Links({"search": 5, "read": 5, "report": 5}, {"report": {"search", "read"
         ({"a": ("gone",), "b": ()}, NO_LINKS, (("a", "b"),)),
         ({"search": None, "read": None, "report": None}, SEEN, (("search", "read"), ("report",))),
         ({"search": None, "read": ("search",)}, SEEN, (("search",), ("read",))),
-        ({"a": ("b",), "b": ("a",)}, NO_LINKS, (("a",), ("b",))),
+        ({"a": ("b",), "b": ("a",)}, NO_LINKS, None),
+        ({"c": ("a",), "a": ("b", "d"), "b": ("a",), "d": ()}, NO_LINKS, (("d",), ("a",), ("c", "b"))),
         ({"a": ("a",), "b": ()}, NO_LINKS, (("a", "b"),)),
         ({"search": None, "new": None}, SEEN, None),
         ({"only": ()}, NO_LINKS, None),
@@ -201,6 +202,19 @@ def test_pending_steps_run_at_once_where_none_needs_another(
     part = parallel.decide(pending, links, {"search": 2.0, "read": 3.0}.get)
     assert part.value == expected
     assert (part.abstains is None) == (expected is not None)
+
+
+def test_where_steps_need_one_another_in_a_circle_that_is_said() -> None:
+    nothing = parallel.decide({"late": ("a",), "a": ("b",), "b": ("a",)}, NO_LINKS, lambda _: None)
+    assert nothing.abstains == "a, b need one another in a circle, so that no step can be first"
+    assert nothing.evidence == {"steps": 3, "in_circle": 2}
+    rest = parallel.decide({"late": ("b",), "a": ("b",), "b": ("a", "c"), "c": (), "d": ()}, NO_LINKS, lambda _: None)
+    assert rest.value == (("c", "d"), ("a",), ("b",), ("late",))
+    assert "a, b need one another in a circle, and come one by one." in rest.reasoning
+    assert rest.evidence["in_circle"] == 2
+    none = parallel.decide({"a": (), "b": ("a",)}, NO_LINKS, lambda _: None)
+    assert "circle" not in none.reasoning
+    assert "in_circle" not in none.evidence
 
 
 def test_running_at_once_saves_all_but_the_longest_step() -> None:
