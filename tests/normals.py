@@ -30,6 +30,10 @@ class ListNormal:
         return float(len(self._values))
 
     @property
+    def relative_error(self) -> float:
+        return 0.0
+
+    @property
     def mean(self) -> float:
         return fmean(self._values)
 

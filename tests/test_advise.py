@@ -199,6 +199,28 @@ def test_a_forecast_is_judged_when_its_run_ends(monkeypatch: pytest.MonkeyPatch)
     assert judged == {"wrong"}, "a run of some milliseconds is shorter than nine in ten of 0.1 to 10 s"
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"), [(FLASH, {"right": 1, "wrong": 1}), ("a-model-without-price", {"unseen": 1, "wrong": 1})]
+)
+def test_the_cost_of_a_forecast_is_judged_where_its_time_was_too(
+    model: str, expected: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step() -> None:
+        otel_agentperf.advise()
+        ask_model(model, seconds=0.0)
+
+    with observed() as telemetry:
+        know(telemetry, monkeypatch)
+        learned = telemetry.pipeline.learned
+        assert isinstance(learned, ListNormals)
+        costs = [number / 100_000 for number in range(1, 101)]
+        learned.add(Subject(SubjectKind.GRAPH, "trip"), Measure.COST_USD, costs)
+        trip(step).invoke({"seen": []})
+        counts = telemetry.pipeline.advice_counts
+    judged = {str(outcome): count for (kind, outcome), count in counts.items() if kind is Kind.FORECAST}
+    assert judged == expected
+
+
 def test_what_is_remembered_of_advice_is_let_go_of_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def step() -> None:
         for _ in range(500):
@@ -346,6 +368,35 @@ def test_a_past_that_has_become_old_is_made_anew_beside_the_program(monkeypatch:
         said.append(otel_agentperf.advise(node="plan", graph="trip"))
     assert [advice.model.source for advice in said] == ["otherwise", "otherwise", "learned"]
     assert [thread is threading.current_thread() for thread in makers] == [True, False]
+
+
+def test_in_the_first_seconds_of_a_node_its_past_is_looked_at_every_second() -> None:
+    now = [0]
+    said: list[Advice] = []
+
+    def step() -> None:
+        said.append(otel_agentperf.advise())
+        ask_model(FLASH, seconds=1.0)
+
+    def a_second_of_runs(telemetry: Telemetry, runs: int) -> None:
+        for _ in range(runs):
+            trip(step).invoke({"seen": []})
+        assert telemetry.pipeline.learner is not None
+        telemetry.pipeline.learner.settle()
+        now[0] += NS_PER_S + 1
+
+    with observed() as telemetry:
+        profiles = telemetry.pipeline.advisor.profiles
+        profiles._clock = lambda: now[0]  # pyright: ignore[reportPrivateUsage]
+        a_second_of_runs(telemetry, 40)
+        trip(step).invoke({"seen": []})
+        profiles.refresher.settle()
+        limit = profiles.request_limit("trip", "plan", FLASH)
+        trip(step).invoke({"seen": []})
+    assert "never seen before" in said[0].model.reasoning
+    assert [advice.model.source for advice in (said[0], said[-1])] == ["otherwise", "learned"]
+    assert said[-1].forecast.value is not None
+    assert limit is not None
 
 
 def test_the_seam_is_told_model_and_time_limit_of_the_node_of_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ Counts are kept by the kind of advice and by what it rested on (`model/simple`,
 `timeout_s/learned`). They are sums, so that those of several processes merge in any order.
 
 - Confidence is the mean of a Beta posterior: the stated confidence c counts as `STRENGTH`
-  pieces of advice that were seen before, so (c x STRENGTH + right) / (STRENGTH + right + wrong).
+  pieces of advice that were seen before, so (c x STRENGTH + right) / (STRENGTH + right + wrong). What rests on no
+  samples of the step (models by the kind of work, default time limits) is at most as sure as stated: that 21 s
+  are enough for a step of a millisecond is right each time, and proves nothing of the limit.
 - A saving is multiplied by (STRENGTH + sum of realised / claimed) / (STRENGTH + their number), each
   ratio bound to -1 to 2 and the factor to 0 to 1: a saving never grows by it, and a single odd
   step moves it by little.
@@ -126,6 +128,8 @@ class Calibration:
         if not tried and improvement is part.improvement:
             return part
         confidence = (part.confidence * STRENGTH + tally.right) / (STRENGTH + tried)
+        if part.is_prior:
+            confidence = min(part.confidence, confidence)
         evidence = {
             **part.evidence,
             "advice_right": tally.right,

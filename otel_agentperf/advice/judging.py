@@ -7,7 +7,8 @@
 - A time limit was right where the step succeeded within it, wrong where it succeeded later: it
   would have been cut off. A step that failed tells nothing.
 - A cached beginning was right where the step's requests read from the cache.
-- A forecast was right where the run's time lies within its interval; where that has none, its cost.
+- A forecast was right where what the run took lies within its interval. Time and cost are judged each by
+  itself, so that a forecast with both counts twice; the cost of a run with a request without a price tells nothing.
 
 What tells nothing is unseen. Whether steps ran at once, whether a result was reused, and what holding back
 spared, is not seen.
@@ -87,24 +88,26 @@ def cache(part: Part[CacheUse], step: Step) -> Outcome:
     return Outcome.RIGHT if step.cached_tokens else Outcome.IGNORED
 
 
-def forecast(part: Part[Remaining], further_s: float, further_usd: float, *, whole: bool) -> Outcome:
+def forecast(part: Part[Remaining], further_s: float, further_usd: float | None, *, whole: bool) -> list[Outcome]:
     """Whether the run ended within its forecast.
 
     Args:
         part: the forecast.
         further_s: what the run took after it.
-        further_usd: the same.
+        further_usd: the same; `None` where that is not known.
         whole: False where the run failed, or did not come to its end.
+
+    Returns:
+        What came of each interval that the forecast has.
     """
     if part.value is None:
-        return Outcome.ABSTAINED
-    if not whole:
+        return [Outcome.ABSTAINED]
+    told = ((part.value.time_s, further_s), (part.value.cost_usd, further_usd))
+    return [_came(interval, further if whole else None) for interval, further in told if interval is not None]
+
+
+def _came(interval: Interval, value: float | None) -> Outcome:
+    if value is None:
         return Outcome.UNSEEN
-    for interval, further in ((part.value.time_s, further_s), (part.value.cost_usd, further_usd)):
-        if interval is not None:
-            return Outcome.RIGHT if _within(interval, further) else Outcome.WRONG
-    return Outcome.UNSEEN
-
-
-def _within(interval: Interval, value: float) -> bool:
-    return interval.lower <= value and (interval.upper is None or value <= interval.upper)
+    within = interval.lower <= value and (interval.upper is None or value <= interval.upper)
+    return Outcome.RIGHT if within else Outcome.WRONG

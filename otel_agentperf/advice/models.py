@@ -210,4 +210,6 @@ def by_kind(action: str, pace: Pace, models: Models, samples: int = 0) -> Part[s
         listed = "of the models allowed" if models.allowed else f"beside {models.usual}"
         return abstain(f"no {size.name.lower()} model is known {listed}", evidence)
     known = f"seen {samples} of {MIN_SAMPLES} times" if samples else "never seen before"
-    return Part(name, confidence, f"{why} and this step was {known}: take {name}.", evidence, source=source)
+    return Part(
+        name, confidence, f"{why} and this step was {known}: take {name}.", evidence, source=source, is_prior=True
+    )

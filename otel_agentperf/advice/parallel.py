@@ -2,7 +2,9 @@
 
 What a step needs is what the caller says of it (`pending={"report": ["search", "read"]}`) and what
 was seen: a step of which a request used an answer of another one needs that one. Steps are put
-into batches, each of which needs only earlier ones; those in a circle come last, one by one.
+into batches, each of which needs only earlier ones. Of steps that need one another in a circle no order is
+right: they come when nothing else may begin, one by one as they were named, and that is said; where a circle would come
+first, it abstains.
 
 Of names alone, two steps are called independent only where each was seen at least `MIN_RUNS`
 times without using the other's answer; else it abstains. The improvement is the sum of the average
@@ -62,29 +64,57 @@ def decide(
         step: {name for name in (*(pending[step] or ()), *links.uses.get(step, ())) if name in pending and name != step}
         for step in steps
     }
-    batches = _batches(needs)
+    batches, circle = _batches(needs)
     first = batches[0]
+    in_circle = f"{', '.join(circle)} need one another in a circle"
+    if first[0] in circle:
+        return abstain(f"{in_circle}, so that no step can be first", {"steps": len(steps), "in_circle": len(circle)})
     times = [each for each in map(average_s, first) if each is not None]
     saved_s = sum(times) - max(times) if len(times) == len(first) > 1 else None
+    evidence = {"steps": len(steps), "at_once": len(first), "batches": len(batches), "steps_seen": len(unsaid)}
+    reasoning = (
+        f"{', '.join(first)} need nothing of one another and may run at once."
+        if len(first) > 1
+        else f"The others wait for {next(iter(first))}, directly or not."
+    )
+    if circle:
+        evidence["in_circle"] = len(circle)
+        reasoning += f" {in_circle}, and come one by one."
     return Part(
         tuple(batches),
         SEEN_CONFIDENCE if unsaid else SAID_CONFIDENCE,
-        f"{', '.join(first)} need nothing of one another and may run at once."
-        if len(first) > 1
-        else f"The others wait for {next(iter(first))}, directly or not.",
-        {"steps": len(steps), "at_once": len(first), "batches": len(batches), "steps_seen": len(unsaid)},
+        reasoning,
+        evidence,
         Improvement(SavingBasis.ESTIMATED, round(saved_s, 6)) if saved_s else None,
         source="seen" if unsaid else "said",
     )
 
 
-def _batches(needs: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+def _batches(needs: Mapping[str, set[str]]) -> tuple[list[tuple[str, ...]], dict[str, None]]:
+    """The batches, and the steps that need one another in a circle, in their order."""
     waiting = dict(needs)
     found: list[tuple[str, ...]] = []
+    circles: dict[str, None] = {}
     while waiting:
-        ready = tuple(step for step, needed in waiting.items() if not needed & waiting.keys())
-        batch = ready or (next(iter(waiting)),)  # a circle: one of them has to be first
+        batch = tuple(step for step, needed in waiting.items() if not needed & waiting.keys())
+        if not batch:
+            behind = {step: _behind(step, waiting) for step in waiting}
+            # A circle that waits for no other one; there is one.
+            first = next(step for step in waiting if all(step in behind[other] for other in behind[step]))
+            circles |= dict.fromkeys(step for step in waiting if step in behind[first])
+            batch = (first,)
         for step in batch:
             del waiting[step]
         found.append(batch)
+    return found, circles
+
+
+def _behind(step: str, waiting: Mapping[str, set[str]]) -> set[str]:
+    """All that a step waits for, directly or not; itself where it is in a circle."""
+    found: set[str] = set()
+    open_ = [step]
+    while open_:
+        fresh = (waiting[open_.pop()] & waiting.keys()) - found
+        found |= fresh
+        open_ += fresh
     return found

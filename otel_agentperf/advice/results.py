@@ -115,6 +115,8 @@ class Part(Generic[V_co]):
     abstains: str | None = None
     source: str = ""
     """What it rests on, such as `learned`; calibration keeps its counts by it."""
+    is_prior: bool = False
+    """Whether it rests on no samples of the step; then its confidence is a stated one, and never grows."""
 
     def as_dict(self) -> dict[str, Json]:
         """The same in plain types, as a checkpointer can keep it."""

@@ -45,7 +45,8 @@ def advise(
         models: the models that may be used; any may where absent.
 
     Returns:
-        The advice; `as_dict()` gives it in plain types.
+        The advice; `as_dict()` gives it in plain types. `timeout_s` is for the whole step and can be below 10 s, which
+        Gemini refuses as a request's `http_options.timeout` (milliseconds), since the SDK tells the server of it.
     """
     try:
         active = active_pipeline()

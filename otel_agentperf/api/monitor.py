@@ -29,7 +29,8 @@ class PerformanceMonitor:
     """A node that writes advice into the state: ``graph.add_node("monitor", performance_monitor)``.
 
     Called with keywords it gives one that is configured: ``performance_monitor(key="advice", action="plan")``.
-    As the state's schema decides what a graph keeps, it has to have the key.
+    As the state's schema decides what a graph keeps, it has to have the key; where two monitors run in one
+    step, the key needs a reducer there, as any key that two nodes write in one step.
 
     Args:
         key: where in the state the advice goes, as plain dictionaries and lists.
@@ -98,11 +99,12 @@ class PerformanceMonitor:
             return None
 
     def wrap(self, node: Callable[..., Any] | None = None, *, action: Said = None, key: str | None = None) -> Any:
-        """Make a node that finds advice for itself in its state, and gives it with its update.
+        """Make a node that finds advice for itself in its state.
 
-        The function keeps its name, signature and colour. A state that cannot take the key (a
-        dataclass or model without it) is handed on as it is, and so is what the node gives
-        where that is no dictionary (`Command`, `Send`, `None`).
+        The function keeps its name, signature and colour. The advice is in the state that this node sees alone: what
+        the node gives stays as it is, so that any number of wrapped nodes may run in one step. A node that
+        wants the advice kept gives it itself; one that gives back its whole state does so too. A state that cannot
+        take the key (a dataclass or model without it) is handed on as it is.
 
         Args:
             node: the node's function; absent where this is a decorator with arguments.
@@ -126,36 +128,30 @@ class PerformanceMonitor:
 
             @wraps(node)
             async def arun(*args: Any, **kwargs: Any) -> Any:
-                told, args, kwargs = self._before(args, kwargs)
-                return self._after(await node(*args, **kwargs), told)
+                args, kwargs = self._advised(args, kwargs)
+                return await node(*args, **kwargs)
 
             return cast("F", arun)
 
         @wraps(node)
         def run(*args: Any, **kwargs: Any) -> Any:
-            told, args, kwargs = self._before(args, kwargs)
-            return self._after(node(*args, **kwargs), told)
+            args, kwargs = self._advised(args, kwargs)
+            return node(*args, **kwargs)
 
         return cast("F", run)
 
-    def _before(self, args: Any, kwargs: Any) -> tuple[dict[str, Any] | None, Any, Any]:
+    def _advised(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """What a node is called with, its state with the advice in it."""
         try:
             state = args[0] if args else kwargs.get("state")
             told = self._advice(state, None)
             if args:
-                return told, (_with(state, self._key, told), *args[1:]), kwargs
+                return (_with(state, self._key, told), *args[1:]), kwargs
             if "state" in kwargs:
-                return told, args, {**kwargs, "state": _with(state, self._key, told)}
+                return args, {**kwargs, "state": _with(state, self._key, told)}
         except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program
             guard.report("api.monitor", error)
-            return None, args, kwargs
-        return told, args, kwargs
-
-    def _after(self, result: Any, told: dict[str, Any] | None) -> Any:
-        if told is None or type(result) is not dict:
-            return result
-        update = cast("dict[str, Any]", result)
-        return update if self._key in update else {**update, self._key: told}
+        return args, kwargs
 
 
 def _is_function(node: object) -> bool:

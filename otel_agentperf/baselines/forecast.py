@@ -14,9 +14,11 @@ come before a limit is passed, fewer are right then than of all alarms (measured
 baselines_rules`).
 
 Limits: it holds while runs are as they were. Where a regression is under way, forecasts are too
-low until the baseline has learned it. It knows nothing of the steps that the run has taken. The
-error of the baseline's sketch comes on top. It errs towards the wider interval: a bound for
-which there are too few totals is left open.
+low until the baseline has learned it. It knows nothing of the steps that the run has taken. It errs towards the
+wider interval: a bound for which there are too few totals is left open, and each bound is moved outwards
+by the relative error e of the baseline's quantiles. A quantile q stands for a total x with |q - x| <= e x, so the
+lower bound is q / (1 + e) and the upper one q / (1 - e). Without that, where every run costs the same, the interval
+would be one value beside that cost. Totals within e of what was spent count half as outlived.
 """
 
 from __future__ import annotations
@@ -86,16 +88,17 @@ def forecast(
     if left < 1:
         return Forecast(spent, spent, None, None, coverage, 0)
 
-    def total(rank: float) -> float:
-        return max(spent, normal.quantile(min(1.0, below + (1 - below) * rank / left)))
+    def total(rank: float, factor: float = 1.0) -> float:
+        return max(spent, factor * normal.quantile(min(1.0, below + (1 - below) * rank / left)))
 
+    error = normal.relative_error
     tail = (1 - coverage) / 2
     first, last = floor(tail * (left + 1) + _LAST_DIGIT), ceil((1 - tail) * (left + 1) - _LAST_DIGIT)
     return Forecast(
         spent,
-        total(first) if first >= 1 else spent,
+        total(first, 1 / (1 + error)) if first >= 1 else spent,
         total(left / 2),
-        total(last) if last <= left else None,
+        total(last, 1 / (1 - error)) if last <= left else None,
         coverage,
         round(normal.samples * (1 - below)),
     )
@@ -132,7 +135,8 @@ def crossing(normal: Normal, limit: float, *, coverage: float = COVERAGE) -> flo
     tail = (1 - coverage) / 2
     # Between spending and limit lie fewer totals than `tail` of all above the spending.
     share = (normal.share_below(limit) - tail * (1 + 1 / normal.weight)) / (1 - tail)
-    return min(limit, normal.quantile(share)) if share > 0 else 0.0
+    # What was spent is told from totals within the error no better than they from each other.
+    return min(limit, normal.quantile(share) / (1 + normal.relative_error)) if share > 0 else 0.0
 
 
 def _below(normal: Normal, spent: float) -> float:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from otel_agentperf.baselines.normals import Day, Measure, Outcomes
-from otel_agentperf.baselines.sketch import Sketch, key_of, value_of
+from otel_agentperf.baselines.sketch import RELATIVE_ERROR, Sketch, key_of, value_of
 from otel_agentperf.baselines.tally import MEASURES, UNITS, Cell
 
 HALF_LIFE_DAYS = 14.0
@@ -31,6 +31,7 @@ class Table:
     """The distribution of one measure; a `Normal`."""
 
     __slots__ = ("_keys", "_units", "_up_to", "mean", "samples", "weight")
+    relative_error = RELATIVE_ERROR
 
     def __init__(self, measure: Measure, days: Iterable[tuple[float, Sketch]], past: Table | None = None) -> None:
         bins: dict[int, float] = defaultdict(float)

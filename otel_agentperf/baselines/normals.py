@@ -87,8 +87,13 @@ class Normal(Protocol):
         """Their weighted average."""
         ...
 
+    @property
+    def relative_error(self) -> float:
+        """Of a quantile: it differs from a value that was seen by at most this share of that value."""
+        ...
+
     def quantile(self, share: float) -> float:
-        """The value that this share of them, 0 to 1, does not exceed, within the sketch's relative error."""
+        """The value that this share of them, 0 to 1, does not exceed, within `relative_error`."""
         ...
 
     def share_below(self, value: float) -> float:

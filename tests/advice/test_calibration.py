@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from otel_agentperf.advice import judging
+from otel_agentperf.advice import judging, models, timeouts
 from otel_agentperf.advice.calibration import MAX_TALLIES, Calibration, Outcome
+from otel_agentperf.advice.facts import Models, Pace
 from otel_agentperf.advice.judging import Step, Usual
 from otel_agentperf.advice.results import CacheUse, Improvement, Interval, Kind, Part, Remaining, abstain
 from otel_agentperf.model import SavingBasis
@@ -36,6 +37,28 @@ def test_confidence_moves_from_what_was_stated_to_how_often_it_was_right(
 ) -> None:
     corrected = after(right, wrong).corrected(Kind.MODEL, advised())
     assert corrected.confidence == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        *(
+            (Kind.MODEL, models.by_kind(action, pace, Models()))
+            for action, pace in (("click", Pace()), ("plan", Pace()), ("", Pace(9, 4.0)), ("", Pace()))
+        ),
+        *((Kind.TIMEOUT, timeouts.by_pace(pace)) for pace in (Pace(), Pace(9, 0.1), Pace(9, 9.0))),
+    ],
+)
+def test_what_rests_on_no_samples_of_the_step_grows_no_surer_by_being_right(kind: Kind, part: Part[object]) -> None:
+    calibration = Calibration()
+    for _ in range(150):
+        calibration.note(kind, part.source, Outcome.RIGHT)
+    kept = calibration.corrected(kind, part)
+    assert kept.confidence == part.confidence
+    assert kept.evidence["advice_right"] == 150
+    for _ in range(1_000):
+        calibration.note(kind, part.source, Outcome.WRONG)
+    assert calibration.corrected(kind, part).confidence < 0.2
 
 
 def test_what_was_ignored_or_not_seen_changes_nothing() -> None:
@@ -160,6 +183,23 @@ def test_a_forecast_is_right_where_the_run_ends_within_it(
     interval: Interval, further_s: float, expected: Outcome
 ) -> None:
     part = Part(Remaining(interval, None, 0.8), 0.8, "", source="forecast")
-    assert judging.forecast(part, further_s, 0.0, whole=True) is expected
-    assert judging.forecast(part, further_s, 0.0, whole=False) is Outcome.UNSEEN
-    assert judging.forecast(abstain("no"), further_s, 0.0, whole=True) is Outcome.ABSTAINED
+    assert judging.forecast(part, further_s, 0.0, whole=True) == [expected]
+    assert judging.forecast(part, further_s, 0.0, whole=False) == [Outcome.UNSEEN]
+    assert judging.forecast(abstain("no"), further_s, 0.0, whole=True) == [Outcome.ABSTAINED]
+
+
+@pytest.mark.parametrize(
+    ("further_s", "further_usd", "expected"),
+    [
+        (2.0, 0.02, [Outcome.RIGHT, Outcome.RIGHT]),
+        (2.0, 0.05, [Outcome.RIGHT, Outcome.WRONG]),
+        (9.0, 0.02, [Outcome.WRONG, Outcome.RIGHT]),
+        (2.0, None, [Outcome.RIGHT, Outcome.UNSEEN]),
+    ],
+)
+def test_time_and_cost_of_a_forecast_are_judged_each_by_itself(
+    further_s: float, further_usd: float | None, expected: list[Outcome]
+) -> None:
+    rest = Remaining(Interval(1.0, 2.0, 4.0), Interval(0.01, 0.02, 0.04), 0.8)
+    part = Part(rest, 0.8, "", source="forecast")
+    assert judging.forecast(part, further_s, further_usd, whole=True) == expected

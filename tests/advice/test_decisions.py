@@ -12,7 +12,9 @@ from otel_agentperf.advice.facts import Load, Models, Pace, Past, Place, Progres
 from otel_agentperf.advice.parallel import Links
 from otel_agentperf.advice.results import Advice, CacheUse, Part, Pressure, abstain
 from otel_agentperf.advice.sizes import concrete
+from otel_agentperf.baselines.known import Table
 from otel_agentperf.baselines.normals import Measure, Subject, SubjectKind
+from otel_agentperf.baselines.sketch import Sketch
 from otel_agentperf.pricing.families import Size
 from tests.normals import ListNormal, ListNormals
 
@@ -166,13 +168,51 @@ def test_without_a_past_the_time_limit_goes_by_the_pace(pace: Pace, expected: fl
     assert timeouts.by_pace(pace, 4).value == pytest.approx(expected)
 
 
-def test_the_time_limit_is_the_tail_of_the_past_and_never_below_the_slowest_success() -> None:
-    steady = timeouts.learned(ListNormal([2.0] * 100))
-    assert steady is not None
-    assert steady.value == pytest.approx(3.0)
-    stray = timeouts.learned(ListNormal([2.0] * 999 + [50.0]))
-    assert stray is not None
-    assert stray.value == pytest.approx(55.0)
+@pytest.mark.parametrize(
+    ("durations_s", "expected"),
+    [
+        ([2.0] * 100, 3.0),
+        ([2.0] * 999 + [5.0], 5.5),  # slow, and not far outside
+        ([2.0] * 999 + [600.0], 3.0),  # one hang
+        ([2.0] * 998 + [5.0, 600.0], 5.5),
+        ([2.0] * 19 + [600.0], 3.0),  # one hang of few
+        ([2.0] * 18 + [600.0] * 2, 900.0),  # no longer just one
+        ([2.0] * 990 + [600.0] * 10, 3.0),
+        ([2.0] * 989 + [600.0] * 11, 900.0),
+        ([0.001] * 50, 1.0),
+    ],
+)
+def test_the_time_limit_is_the_tail_of_the_past_and_what_is_far_outside_does_not_count(
+    durations_s: list[float], expected: float
+) -> None:
+    limit = timeouts.learned(ListNormal(durations_s))
+    assert limit is not None
+    assert limit.value == pytest.approx(expected)
+    cut_off = sum(duration_s > expected for duration_s in durations_s)
+    assert cut_off <= max(1, 0.01 * len(durations_s))
+    assert ("left out" in limit.reasoning) == (cut_off > 0)
+
+
+def test_the_time_limit_from_bins_is_the_same_within_their_error_and_one_recent_hang_weighs_no_more() -> None:
+    usual, hang = Sketch(), Sketch()
+    usual.add([2_000_000_000] * 60)
+    hang.add([600_000_000_000])
+    for weight in (1.0, 0.1):
+        limit = timeouts.learned(Table(Measure.DURATION_S, [(weight, usual), (1.0, hang)]))
+        assert limit is not None
+        assert limit.value == pytest.approx(3.0, rel=0.02)
+
+
+def test_old_steps_that_weigh_little_are_not_taken_for_a_hang() -> None:
+    old = Sketch()
+    old.add([2_000_000_000] * 24 + [30_000_000_000 + number * 1_000_000_000 for number in range(6)])
+    limit = timeouts.learned(Table(Measure.DURATION_S, [(0.1, old)]))
+    assert limit is not None
+    assert limit.value is not None
+    assert limit.value > 35
+
+
+def test_with_too_few_successes_no_time_limit_is_learned() -> None:
     assert timeouts.learned(ListNormal([2.0] * 19)) is None
     assert timeouts.learned(None) is None
 
@@ -188,7 +228,8 @@ SEEN = Links({"search": 5, "read": 5, "report": 5}, {"report": {"search", "read"
         ({"a": ("gone",), "b": ()}, NO_LINKS, (("a", "b"),)),
         ({"search": None, "read": None, "report": None}, SEEN, (("search", "read"), ("report",))),
         ({"search": None, "read": ("search",)}, SEEN, (("search",), ("read",))),
-        ({"a": ("b",), "b": ("a",)}, NO_LINKS, (("a",), ("b",))),
+        ({"a": ("b",), "b": ("a",)}, NO_LINKS, None),
+        ({"c": ("a",), "a": ("b", "d"), "b": ("a",), "d": ()}, NO_LINKS, (("d",), ("a",), ("c", "b"))),
         ({"a": ("a",), "b": ()}, NO_LINKS, (("a", "b"),)),
         ({"search": None, "new": None}, SEEN, None),
         ({"only": ()}, NO_LINKS, None),
@@ -201,6 +242,19 @@ def test_pending_steps_run_at_once_where_none_needs_another(
     part = parallel.decide(pending, links, {"search": 2.0, "read": 3.0}.get)
     assert part.value == expected
     assert (part.abstains is None) == (expected is not None)
+
+
+def test_where_steps_need_one_another_in_a_circle_that_is_said() -> None:
+    nothing = parallel.decide({"late": ("a",), "a": ("b",), "b": ("a",)}, NO_LINKS, lambda _: None)
+    assert nothing.abstains == "a, b need one another in a circle, so that no step can be first"
+    assert nothing.evidence == {"steps": 3, "in_circle": 2}
+    rest = parallel.decide({"late": ("b",), "a": ("b",), "b": ("a", "c"), "c": (), "d": ()}, NO_LINKS, lambda _: None)
+    assert rest.value == (("c", "d"), ("a",), ("b",), ("late",))
+    assert "a, b need one another in a circle, and come one by one." in rest.reasoning
+    assert rest.evidence["in_circle"] == 2
+    none = parallel.decide({"a": (), "b": ("a",)}, NO_LINKS, lambda _: None)
+    assert "circle" not in none.reasoning
+    assert "in_circle" not in none.evidence
 
 
 def test_running_at_once_saves_all_but_the_longest_step() -> None:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 
 import pytest
 
 from otel_agentperf.baselines.forecast import chance_above, crossing, forecast
+from otel_agentperf.baselines.known import Table
+from otel_agentperf.baselines.normals import Measure
+from otel_agentperf.baselines.sketch import Sketch
 from tests.normals import ListNormal
 
 HUNDRED = ListNormal(range(1, 101))
@@ -78,3 +82,45 @@ def test_intervals_cover_what_they_claim_however_far_a_run_has_come(draw: str) -
     assert told_of > 500
     assert below / told_of < 0.12
     assert covered / told_of > 0.78
+
+
+def table_of(costs_usd: Iterable[float]) -> Table:
+    """A baseline as it is kept: its values are in bins."""
+    sketch = Sketch()
+    sketch.add(round(cost * 1e12) for cost in costs_usd)
+    return Table(Measure.COST_USD, [(1.0, sketch)])
+
+
+@pytest.mark.parametrize("share_spent", [0.0, 0.5, 0.999])
+def test_where_every_run_costs_the_same_the_interval_covers_that_cost(share_spent: float) -> None:
+    for cost_usd in (6.25e-05, *(1.001**step / 1_000 for step in range(100))):
+        told = forecast(table_of([cost_usd] * 100), share_spent * cost_usd)
+        assert told is not None
+        assert told.upper is not None
+        assert told.lower <= cost_usd <= told.upper
+        assert told.upper / told.lower < 1.03
+
+
+def test_where_runs_cost_one_of_two_amounts_the_interval_covers_both() -> None:
+    told = forecast(table_of([6.25e-05] * 60 + [0.0125] * 40), 0.0)
+    assert told is not None
+    assert told.upper is not None
+    assert told.lower <= 6.25e-05
+    assert told.upper >= 0.0125
+    later = forecast(table_of([6.25e-05] * 60 + [0.0125] * 40), 0.001)
+    assert later is not None
+    assert later.upper is not None
+    assert later.lower <= 0.0125 <= later.upper
+
+
+@pytest.mark.parametrize("limit_usd", [0.0099, 0.01, 0.0101, 0.02, 0.0304, 0.05])
+@pytest.mark.parametrize("ways", [1, 2, 40])
+def test_below_the_crossing_no_forecast_from_bins_is_above_the_limit(limit_usd: float, ways: int) -> None:
+    random = Random(6)  # noqa: S311 - made-up runs
+    normal = table_of(random.choice([0.01 * 1.05**way for way in range(ways)]) for _ in range(200))
+    start = crossing(normal, limit_usd)
+    for place in range(1_000):
+        spent = start * place / 1_000
+        told = forecast(normal, spent)
+        assert told is not None
+        assert told.lower <= limit_usd or spent >= start

@@ -80,7 +80,7 @@ def _usage(words: dict[str, Any]) -> Usage | None:
     if words["kind"] not in BILLED_BY_TOKEN or words.get("no_usage"):
         return None
     fresh, output = words.get("input", 10), words.get("output", 5)
-    images = words.get("images")
+    images, drawn = words.get("images"), words.get("drawn")
     return Usage(
         fresh,
         output,
@@ -89,6 +89,7 @@ def _usage(words: dict[str, Any]) -> Usage | None:
         tool_use_tokens=words.get("tool_use", 0),
         grounding_queries=words.get("searches", 0),
         input_modalities=ModalityTokens(text=fresh - images, image=images) if images is not None else None,
+        output_modalities=ModalityTokens(image=drawn) if drawn is not None else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Advice in this process: what is asked is looked up in the running frame, decided, remembered and shown.
 
-Asking takes tens of microseconds: what a baseline says of a node is kept for ten seconds, the load
+Asking takes tens of microseconds: what a baseline says of a node is kept for one to ten seconds, the load
 is worked out once a second, and what remains are look-ups and comparisons. No I/O; the one lock is held
 for the time of a few appends.
 """

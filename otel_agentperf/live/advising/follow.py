@@ -271,16 +271,18 @@ class Followed:
     def _run_ended(self, kept: _RunGiven, frame: Frame, operation: Operation) -> None:
         for given in kept.steps:
             self._unseen(given)
-        cost_usd = float(frame.run.view.totals.cost_usd) if frame.run is not None else 0.0
+        totals = frame.run.view.totals if frame.run is not None else None
+        cost_usd = None if totals is None or totals.unpriced_calls else float(totals.cost_usd)
         whole = operation.error_type is None and operation.outcome is None
         for part, at_ns, before_usd in kept.forecasts:
-            outcome = judging.forecast(
+            outcomes = judging.forecast(
                 part,  # pyright: ignore[reportArgumentType] - forecasts are all that is kept there
                 (operation.end_ns - at_ns) / 1e9,
-                cost_usd - before_usd,
+                None if cost_usd is None else cost_usd - before_usd,
                 whole=whole,
             )
-            self.note(_FORECAST, part, outcome)
+            for outcome in outcomes:
+                self.note(_FORECAST, part, outcome)
 
     def exported(self) -> dict[str, dict[str, float]]:
         """All counts in plain types, to be shown."""

@@ -1,7 +1,7 @@
 """What the past says of a node, kept for some seconds: asking a baseline takes longer than an advice may.
 
 A profile is made when advice for its node is first asked for, and made anew, in a thread of its own, when it
-is asked for and `FRESH_NS` old. What depends on the run, on the arguments or on the pace of the process is not in it.
+is asked for and no longer fresh (`freshness`). What depends on the run, on the arguments or on the pace of the process is not in it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import NamedTuple
 from otel_agentperf.advice import caching, models, timeouts
 from otel_agentperf.advice.facts import Models, Past, Place
 from otel_agentperf.advice.results import CacheUse, Part
+from otel_agentperf.baselines import forecast
 from otel_agentperf.baselines.normals import Measure, Normal, Normals, Subject, SubjectKind
+from otel_agentperf.live.advising.freshness import Freshness, Need, fresh
 from otel_agentperf.live.advising.prompting import prompting_of
 from otel_agentperf.live.advising.recent import RecentInferences
 from otel_agentperf.live.advising.refreshing import Refresher
 from otel_agentperf.pricing.book import PriceBook
 
-FRESH_NS = 10 * 1_000_000_000
 MAX_PROFILES = 16_384
 _Key = tuple[str, str, tuple[str, ...]]
 
@@ -26,8 +27,8 @@ _Key = tuple[str, str, tuple[str, ...]]
 class Profile(NamedTuple):
     """What is known of one node, with one list of allowed models."""
 
-    until_ns: int
-    """Fresh until then, by the clock that was given."""
+    freshness: Freshness
+    """By the clock that was given."""
     models: Models
     chosen: models.Chosen
     timeout: Part[float] | None
@@ -67,7 +68,7 @@ class Profiles:
         self._clock = clock
         self.refresher = Refresher()
         self._made: dict[_Key, Profile] = {}
-        self._request_limits: dict[tuple[str, str, str], tuple[int, Part[float] | None]] = {}
+        self._request_limits: dict[tuple[str, str, str], tuple[Freshness, Part[float] | None]] = {}
 
     def of(self, graph: str, node: str, allowed: tuple[str, ...]) -> Profile:
         """The profile of a node."""
@@ -76,12 +77,13 @@ class Profiles:
         now_ns = self._clock()
         if found is None:
             return self._make_anew(key)
-        if found.until_ns < now_ns:
+        if found.freshness.until_ns < now_ns:
             self.refresher.ask(key, lambda: self._make_anew(key))
         return found
 
     def _make_anew(self, key: _Key) -> Profile:
-        made = self._make(*key, self._clock() + FRESH_NS)
+        before = self._made.get(key)
+        made = self._make(*key, before.freshness if before is not None else None)
         if len(self._made) >= MAX_PROFILES:
             self._made.clear()
         self._made[key] = made
@@ -93,8 +95,8 @@ class Profiles:
         found = self._request_limits.get(key)
         if found is None:
             return self._limit_anew(key)
-        until_ns, part = found
-        if until_ns < self._clock():
+        freshness, part = found
+        if freshness.until_ns < self._clock():
             self.refresher.ask(("limit", *key), lambda: self._limit_anew(key))
         return part
 
@@ -102,10 +104,14 @@ class Profiles:
         graph, node, model = key
         normals = self._learned()
         subject = Subject(SubjectKind.NODE_MODEL, model, graph, node)
-        part = None if normals is None else timeouts.learned(normals.normal(subject, Measure.DURATION_S))
+        duration = None if normals is None else normals.normal(subject, Measure.DURATION_S)
+        part = timeouts.learned(duration)
+        before = self._request_limits.get(key)
+        needs = (Need(_samples(duration), timeouts.MIN_SAMPLES),)
+        freshness = fresh(self._clock(), needs, before[0] if before is not None else None, len(self._request_limits))
         if len(self._request_limits) >= MAX_PROFILES:
             self._request_limits.clear()
-        self._request_limits[key] = (self._clock() + FRESH_NS, part)
+        self._request_limits[key] = (freshness, part)
         return part
 
     def forget(self) -> None:
@@ -125,7 +131,7 @@ class Profiles:
                 return found.mean
         return None
 
-    def _make(self, graph: str, node: str, allowed: tuple[str, ...], until_ns: int) -> Profile:
+    def _make(self, graph: str, node: str, allowed: tuple[str, ...], before: Freshness | None) -> Profile:
         normals = self._learned()
         usual = self._requests.usual_model(graph, node)
         choice = Models(allowed, usual, tuple(self._known()))
@@ -138,14 +144,26 @@ class Profiles:
                 run_time, run_cost = normals.normal(run, Measure.DURATION_S), normals.normal(run, Measure.COST_USD)
         requests = self._requests.of(graph, node)
         prompting = prompting_of(requests, self._prices) if requests else None
+        chosen = models.learned(Past(normals, Place(graph, node)), choice)
+        needs = [Need(_samples(run), forecast.MIN_SAMPLES) for run in (run_time, run_cost)] if graph else []
+        if node:
+            needs += (
+                Need(_samples(duration), timeouts.MIN_SAMPLES),
+                Need(chosen.samples if chosen.part is None else models.MIN_SAMPLES, models.MIN_SAMPLES),
+                Need(prompting.comparable if prompting is not None else 0, caching.MIN_REQUESTS),
+            )
         return Profile(
-            until_ns,
+            fresh(self._clock(), needs, before, len(self._made)),
             choice,
-            models.learned(Past(normals, Place(graph, node)), choice),
+            chosen,
             timeouts.learned(duration),
-            duration.samples if duration is not None else 0,
+            _samples(duration),
             duration.quantile(0.95) if duration is not None else None,
             caching.prompts(node, prompting),
             run_time,
             run_cost,
         )
+
+
+def _samples(normal: Normal | None) -> int:
+    return normal.samples if normal is not None else 0

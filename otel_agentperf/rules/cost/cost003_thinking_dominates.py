@@ -37,6 +37,7 @@ from otel_agentperf.model import (
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, Spending, View
 from otel_agentperf.rules.bounded import Claims, Table, part_of, target_of, weighed_usd
+from otel_agentperf.rules.repricing import thoughts_usd
 from otel_agentperf.rules.traits import THOUGHT
 
 REFERENCE_IMPACT = 0.9
@@ -59,7 +60,8 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
     """Thoughts above a share of an agent's output, beyond a budget on average and in several calls.
 
     Saving, estimated: `sum(thoughts above the budget * output cost / output tokens)` over the
-    calls beyond it: the same answers, after less thought. Impact: 0.9 where that is at least
+    calls beyond it: the same answers, after less thought. Where a call put out more than text, such as an
+    image, its tokens are dearer than thoughts: then `sum(price of the thoughts above the budget)`. Impact: 0.9 where that is at least
     half of what the session cost, in proportion below, and below half a cent; 0.3 where the
     price is not known.
     """
@@ -95,12 +97,10 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
             return ()
         thinker.over_budget += 1
         thinker.excess_tokens += excess
-        cost = operation.cost
-        if cost is None or cost.output_usd is None or not usage.output_tokens:
-            return ()
-        saved_usd = part_of(cost.output_usd, excess, usage.output_tokens)
-        thinker.saved_usd += saved_usd
-        thinker.claims.add(operation.span_id, saved_usd)
+        saved_usd = _usd(excess, operation, view)
+        if saved_usd is not None:
+            thinker.saved_usd += saved_usd
+            thinker.claims.add(operation.span_id, saved_usd)
         return ()
 
     def merge(self, state: Table[_Thinker], other: Table[_Thinker]) -> Table[_Thinker]:
@@ -147,3 +147,15 @@ class ThinkingDominates(Rule[Table[_Thinker]]):
             savings=Savings(SavingBasis.ESTIMATED, cost_usd=saved_usd) if saved_usd else None,
             claims=thinker.claims.largest(),
         )
+
+
+def _usd(thoughts: int, operation: Operation, view: View) -> Decimal | None:
+    """What so many thoughts of a call cost; `None` is not known."""
+    call, usage, cost = operation.inference, operation.usage, operation.cost
+    if call is None or usage is None or cost is None or cost.output_usd is None or not usage.output_tokens:
+        return None
+    if usage.output_modalities is None:  # all of it is text, at one price
+        return part_of(cost.output_usd, thoughts, usage.output_tokens)
+    if view.prices is None:
+        return None
+    return thoughts_usd(thoughts, call, usage, cost, view.prices, operation.start_ns)

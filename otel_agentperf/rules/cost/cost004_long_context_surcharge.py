@@ -26,18 +26,16 @@ import msgspec
 from otel_agentperf.model import (
     ZERO_USD,
     Complexity,
-    Cost,
-    Inference,
     Level,
     Operation,
     OperationKind,
     SavingBasis,
     Savings,
     Suggestion,
-    Usage,
 )
 from otel_agentperf.rules.base import Group, Option, Rule, Scope, View
 from otel_agentperf.rules.bounded import Claims, Table, dollars, target_of, weighed_usd
+from otel_agentperf.rules.repricing import priced_as
 from otel_agentperf.rules.traits import LONG
 
 REFERENCE_IMPACT = 0.8
@@ -91,7 +89,7 @@ class LongContextSurcharge(Rule[Table[_Surcharged]]):
         call, cost, when_ns = operation.inference, operation.cost, operation.start_ns
         if call is None or cost is None or cost.total_usd is None:
             return ()
-        model = _priced_as(call, usage, cost, view, when_ns)
+        model = priced_as(call, usage, cost, prices, when_ns)
         cliff = prices.cliff(call.provider, model, usage.input_tokens, cost.tier, when_ns=when_ns)
         if cliff is None or usage.input_tokens > cliff * (1 + self.reach):
             return ()
@@ -148,12 +146,3 @@ class LongContextSurcharge(Rule[Table[_Surcharged]]):
             savings=Savings(SavingBasis.REPRICED, cost_usd=found.saved_usd),
             claims=found.claims.largest(),
         )
-
-
-def _priced_as(call: Inference, usage: Usage, cost: Cost, view: View, when_ns: int) -> str:
-    """The name whose price was charged: of the model that answered, or of the one asked for where that has its own."""
-    answered, prices = call.response_model, view.prices
-    if prices is None or answered is None or answered == call.request_model:
-        return call.request_model
-    known = prices.price(call.provider, answered, usage, cost.tier, when_ns=when_ns)
-    return answered if known.total_usd == cost.total_usd else call.request_model
