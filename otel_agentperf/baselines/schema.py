@@ -29,7 +29,13 @@ _MARKS = "CREATE TABLE marks (name TEXT PRIMARY KEY, day INTEGER NOT NULL) WITHO
 """The newest day, and up to which day everything has been dropped."""
 _RUNS = "CREATE TABLE runs (run INTEGER PRIMARY KEY, day INTEGER NOT NULL)"
 """Which runs `learn` has taken in, so that the same traces do not count twice."""
-STEPS: Sequence[Sequence[str]] = ((_SUBJECTS, _DAYS, _MARKS), (_RUNS,))
+_ADVISED = """
+CREATE TABLE advised (
+    day INTEGER NOT NULL, name TEXT NOT NULL, count TEXT NOT NULL, amount INTEGER NOT NULL,
+    PRIMARY KEY (day, name, count)
+) WITHOUT ROWID"""
+"""What came of advice, in millionths."""
+STEPS: Sequence[Sequence[str]] = ((_SUBJECTS, _DAYS, _MARKS), (_RUNS,), (_ADVISED,))
 """By the version that they lead away from: the first makes version 1 of an empty file."""
 
 

@@ -129,15 +129,17 @@ def _write(baselines: Sequence[Baseline], output: Path) -> None:
     for each in baselines:
         for subject, days in each.all():
             whole.merge(subject, days)
+        whole.add_advised(each.advised)
     newest = whole.newest_day
     if newest is not None:
         whole.drop_before(newest - KEPT_DAYS + 1)
     if output.suffix == ".db":
         if output.exists():
             raise click.ClickException(f"{output} is there already; nothing was written")
-        Store(output).add(whole.all(), newest if newest is not None else day_of(time.time_ns()))
+        today = newest if newest is not None else day_of(time.time_ns())
+        Store(output).add(whole.all(), today, advised=whole.advised)
     else:
-        output.write_bytes(portable.written(whole.all()))
+        output.write_bytes(portable.written(whole.all(), whole.advised))
     click.echo(f"{counted(len(whole), 'subject')} written to {output}", err=True)
 
 

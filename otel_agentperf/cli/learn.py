@@ -13,7 +13,8 @@ from otel_agentperf import config
 from otel_agentperf.analysis.observations import day_of
 from otel_agentperf.baselines.packing import DamagedError
 from otel_agentperf.baselines.schema import RefusedError
-from otel_agentperf.baselines.store import KnownRunsError, Store
+from otel_agentperf.baselines.store import Store
+from otel_agentperf.baselines.writing import KnownRunsError
 from otel_agentperf.cli.sources import (
     Unusable,
     engine_of,
