@@ -205,7 +205,8 @@ class Tally:
     @property
     def newest_day(self) -> int | None:
         """The last day of which anything is known."""
-        return max((day for days in self.subjects.values() for day in days), default=None)
+        days = {day for days in self.subjects.values() for day in days}
+        return max(days.union(day for day, *_ in self._advised), default=None)
 
     # -- as a source of what is known ----------------------------------------------------------
 

@@ -59,18 +59,25 @@ def add(writer: sqlite3.Connection, additions: Additions, oldest: int) -> int:
                 whole = unpacked(found[0])
                 whole.merge(cell)
             execute("INSERT OR REPLACE INTO days VALUES (?, ?, ?)", (row[0], day, packed(whole)))
-    if newest is not None:
-        query = "INSERT INTO marks VALUES ('newest', ?) ON CONFLICT DO UPDATE SET day = max(day, excluded.day)"
-        execute(query, (newest,))
+    _mark_newest(writer, newest)
     return refused
 
 
+def _mark_newest(writer: sqlite3.Connection, day: int | None) -> None:
+    if day is not None:
+        query = "INSERT INTO marks VALUES ('newest', ?) ON CONFLICT DO UPDATE SET day = max(day, excluded.day)"
+        writer.execute(query, (day,))
+
+
 def add_advised(writer: sqlite3.Connection, advised: Advised, oldest: int) -> None:
-    """Add what came of advice to what is there. Arguments as for `add`."""
+    """Add what came of advice to what is there, and mark the newest day. Arguments as for `add`."""
     query = "INSERT INTO advised VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"
-    for key, amount in advised.items():
-        if key[0] > oldest:
-            writer.execute(query, (*key, amount))
+    newest: int | None = None
+    for (day, name, count), amount in advised.items():
+        if day > oldest:
+            writer.execute(query, (day, name, count, amount))
+            newest = day if newest is None else max(newest, day)
+    _mark_newest(writer, newest)
 
 
 def take_in(writer: sqlite3.Connection, runs: Iterable[tuple[int, int]]) -> None:
