@@ -14,6 +14,7 @@ from otel_agentperf.baselines.store import Store
 from otel_agentperf.baselines.tally import named
 from otel_agentperf.cli.group import group
 from tests.baselines.made import PLAN, TODAY, made_up, once, tally_of
+from tests.benchmarks.traces import START_NS
 from tests.cli.test_analyze import RUNNER
 from tests.replay.forms import as_lines
 from tests.replay.replaying import made_up as made_up_traces
@@ -68,6 +69,31 @@ def test_it_is_the_same_whoever_learns_it_in_one_process_or_several(traces: Path
 def test_a_file_without_spans_makes_nothing_known(tmp_path: Path) -> None:
     empty = put(tmp_path / "empty.jsonl", b"")
     assert "no span" in learned(empty, "--store", tmp_path / "store.db", code=2)
+
+
+def _aged(days: int, runs: int, seed: int) -> bytes:
+    """Traces that ended about so many days before those that `traces` has."""
+    moved = re.sub(
+        rb'("(?:start|end)TimeUnixNano": ?"?)(\d+)',
+        lambda found: found[1] + str(int(found[2]) - days * 86_400_000_000_000).encode(),
+        as_lines(made_up_traces(runs, seed=seed)),
+    )
+    assert str(START_NS)[:6].encode() not in moved
+    return moved
+
+
+def test_runs_that_are_too_old_are_left_out_and_said_to_be(traces: Path, tmp_path: Path) -> None:
+    old = put(tmp_path / "old.jsonl", _aged(2_000, 3, seed=5))
+    store = tmp_path / "store.db"
+    assert "what is in it (3 runs) is more than 90 days old" in learned(old, "--store", store, code=2)
+    assert len(Store(store)) == 0
+    assert learned(old, traces, "--store", store).startswith(
+        "learned from 8 runs; 3 runs more than 90 days old left out\n"
+    )
+    again = learned(old, traces, "--store", store)
+    assert again.startswith(
+        "learned from 0 runs; 8 runs had been learned before; 3 runs more than 90 days old left out\n"
+    )
 
 
 def test_a_store_that_is_another_programs_is_refused_before_anything_is_read(traces: Path, tmp_path: Path) -> None:
