@@ -93,10 +93,8 @@ def version_of(connection: sqlite3.Connection, path: str, known: int = len(STEPS
         RefusedError: it is newer than the one that is known, or another program's.
         sqlite3.Error: it cannot be read.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    version, application, tables = _head_of(connection)
     if application != APPLICATION_ID:
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application or version or tables:
             raise RefusedError(f"{path} is a database of another program; it is left alone")
         return 0
@@ -106,3 +104,18 @@ def version_of(connection: sqlite3.Connection, path: str, known: int = len(STEPS
             " it is left alone"
         )
     return int(version)
+
+
+def _head_of(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Version, application and number of tables, as of one moment: another process may be making them."""
+    begins = not connection.in_transaction
+    if begins:
+        connection.execute("BEGIN")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        if begins:
+            connection.execute("ROLLBACK")
+    return version, application, tables

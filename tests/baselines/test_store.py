@@ -147,6 +147,25 @@ def test_a_newer_store_is_refused_and_left_alone(path: Path) -> None:
     assert successes(writer) == 1
 
 
+def test_a_file_that_another_process_is_just_making_is_not_taken_for_another_programs(path: Path) -> None:
+    path.parent.mkdir()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    made: list[str] = []
+
+    def make(statement: str) -> None:
+        if "sqlite_master" in statement and not made:
+            made.append(statement)
+            Store(path).check_writable()
+
+    connection.set_trace_callback(make)
+    assert schema.version_of(connection, str(path)) == 0
+    assert made
+    connection.set_trace_callback(None)
+    assert schema.version_of(connection, str(path)) == len(schema.STEPS)
+    connection.close()
+
+
 def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as other:
