@@ -181,6 +181,26 @@ class Store:
             else:
                 _inherited.append(reader)
 
+    def tidy(self) -> None:
+        """Close the file, and leave all of it in the one file where nobody else has it open.
+
+        What was written last lies in a second file beside it until then (`-wal`).
+        """
+        self.close()
+        if self.read_only or _inherited:  # an inherited connection holds locks that are not this process's
+            return
+        with suppress(schema.RefusedError, sqlite3.Error, OSError):
+            if not self._wal.exists():
+                return
+            with closing(self._connect("mode=rw")) as writer:
+                schema.version_of(writer, str(self.path), len(self._steps))
+                writer.execute("PRAGMA busy_timeout = 0")
+                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @property
+    def _wal(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-wal")
+
     def renew(self) -> None:
         """Begin anew, in a child process: a thread that it does not have may hold the lock."""
         self._lock = threading.RLock()
@@ -264,9 +284,8 @@ class Store:
                     with suppress(sqlite3.Error):
                         writer.execute("ROLLBACK")
                 raise
-            wal = self.path.with_name(f"{self.path.name}-wal")
             with suppress(OSError, sqlite3.Error):  # it is written; this only tidies up
-                if wal.stat().st_size > _WAL_BYTES:
+                if self._wal.stat().st_size > _WAL_BYTES:
                     writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     # -- damage --------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def learn(sources: tuple[str, ...], path: Path, **asked: Any) -> None:
         click.echo(
             f"{path} knows {counted(len(store), 'graph, node, tool or model', 'graphs, nodes, tools and models')}"
         )
+        store.tidy()
 
 
 def _left_out(too_old: int) -> str:

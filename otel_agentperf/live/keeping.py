@@ -167,6 +167,11 @@ class Keeper:
             self._said.add(message)
             _logger.warning("otel-agentperf: %s", message)
 
+    def close(self) -> None:
+        """Leave the store as one file, where nobody else has it open; it is opened again when it is asked."""
+        if self._store is not None:
+            self._store.tidy()
+
     def renew(self) -> None:
         """Begin anew, in a child process: what was not written yet is the parent's to write."""
         self.lock = threading.RLock()

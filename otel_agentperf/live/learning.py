@@ -245,6 +245,7 @@ class Learner:
         if thread is not None and thread is not threading.current_thread():
             thread.join(_LAST_BUSY_S)
         self.flush(_LAST_BUSY_S)
+        self._keeper.close()
 
     def renew(self) -> None:
         """Begin anew, in a child process: the thread and what was noted are the parent's."""

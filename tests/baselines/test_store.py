@@ -246,6 +246,32 @@ def test_processes_that_find_it_damaged_at_once_set_it_aside_once_and_lose_nothi
     assert len([each for each in path.parent.iterdir() if each.name.split("-")[0].endswith(".damaged")]) == 1
 
 
+# -- one file ------------------------------------------------------------------------------
+
+
+def test_a_tidied_store_is_one_file(path: Path) -> None:
+    store, other = Store(path), Store(path)
+    for each in (store, other):
+        each.add(tally_of((PLAN, TODAY, once())).all(), TODAY)
+        assert successes(each)
+    store.tidy()  # the other one has it open
+    assert successes(other) == 2
+    other.tidy()
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert (successes(store), successes(other)) == (2, 2)
+
+
+def test_there_is_nothing_to_tidy_where_there_is_no_store_or_a_newer_one(path: Path) -> None:
+    Store(path).tidy()
+    assert not path.parent.exists()
+    newer = Store(path, steps=(*schema.STEPS, ("CREATE TABLE later (a)",)))
+    newer.add(tally_of((PLAN, TODAY, once())).all(), TODAY)
+    assert successes(newer) == 1
+    newer.add(tally_of((PLAN, TODAY, once())).all(), TODAY)
+    Store(path).tidy()
+    assert successes(newer) == 2
+
+
 # -- many processes ------------------------------------------------------------------------
 
 
