@@ -176,8 +176,8 @@ def test_what_came_of_advice_is_counted_and_corrects_the_next(
             if (point.attributes or {})[semconv.ADVICE_KIND] == "model"
         }
         told = telemetry.pipeline.advisor.followed.exported().get("model/learned", {})
-        assert telemetry.pipeline.advisor.followed.drain().to_dict()["model/learned"] == told
-        assert telemetry.pipeline.advisor.followed.drain().to_dict() == {}
+        assert telemetry.pipeline.advisor.followed.drain()["model/learned"] == told
+        assert telemetry.pipeline.advisor.followed.drain() == {}
     assert set(counts) == {expected}
     assert told.get(expected) == 3
     first, *_, last = said

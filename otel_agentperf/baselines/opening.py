@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from otel_agentperf.baselines import portable
+from otel_agentperf.baselines.advised import Advised
 from otel_agentperf.baselines.learned import LearnedNormals
 from otel_agentperf.baselines.normals import Subject
 from otel_agentperf.baselines.packing import DamagedError
@@ -31,6 +32,11 @@ class Baseline(Protocol):
     @property
     def newest_day(self) -> int | None:
         """The last day of which anything is known."""
+        ...
+
+    @property
+    def advised(self) -> Advised:
+        """What came of advice."""
         ...
 
     def cells(self, subject: Subject, since: int = 0) -> Mapping[int, Cell]:

@@ -3,11 +3,13 @@
     {"format": "otel-agentperf baseline", "version": 1, "relative_error": 0.01,
      "subjects": [{"kind": "node", "name": "plan", "graph": "research", "node": "",
                    "days": [{"day": 20650, "successes": 9, "failures": 1,
-                             "measures": {"duration_s": {"units": 1e9, "sum": 12000000000, "bins": [1160, 4, 7, 5]}}}]}]}
+                             "measures": {"duration_s": {"units": 1e9, "sum": 12000000000, "bins": [1160, 4, 7, 5]}}}]}],
+     "advice": [{"day": 20650, "name": "model/learned", "millionths": {"right": 9000000, "cost_ratios": 7500000}}]}
 
 `day` counts from 1970-01-01, UTC. `sum` and the bins are of whole units, of which `units` make 1. `bins` holds pairs: by
 how much the bin's key is higher than that of the bin before (at first: than 0), and its count. The bin of key -1
 holds zeros, that of key k the values up to g^k and above g^(k-1), where g = (1 + relative_error) / (1 - relative_error).
+`advice`, what came of it, is there only where there is any.
 
 The same baseline is the same bytes, in whatever order it was learned and merged.
 """
@@ -20,6 +22,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from otel_agentperf.baselines.advised import Advised
 from otel_agentperf.baselines.normals import Measure, Subject, SubjectKind
 from otel_agentperf.baselines.sketch import RELATIVE_ERROR, Sketch
 from otel_agentperf.baselines.tally import MEASURES, UNITS, Cell, Tally
@@ -61,21 +64,30 @@ class _Head(msgspec.Struct):
     relative_error: float = 0.0
 
 
-class _File(msgspec.Struct):
+class _Advised(msgspec.Struct):
+    day: int
+    name: str
+    millionths: dict[str, int]
+
+
+class _File(msgspec.Struct, omit_defaults=True):
     format: str
     version: int
     relative_error: float
     subjects: list[_Subject]
+    advice: list[_Advised] = []
 
 
-def written(subjects: Iterable[tuple[Subject, Mapping[int, Cell]]]) -> bytes:
+def written(subjects: Iterable[tuple[Subject, Mapping[int, Cell]]], advised: Advised | None = None) -> bytes:
     """A baseline as a file.
 
     Args:
         subjects: with their days, in any order.
+        advised: what came of advice.
     """
     ordered = sorted(subjects, key=lambda item: item[0])
-    file = _File(FORMAT, VERSION, RELATIVE_ERROR, [_subject(subject, days) for subject, days in ordered if days])
+    found = [_subject(subject, days) for subject, days in ordered if days]
+    file = _File(FORMAT, VERSION, RELATIVE_ERROR, found, _advice(advised or Advised()))
     return gzip.compress(msgspec.json.encode(file), _LEVEL, mtime=0)
 
 
@@ -96,6 +108,13 @@ def _subject(subject: Subject, days: Mapping[int, Cell]) -> _Subject:
     return _Subject(subject.kind.value, subject.name, subject.graph, subject.node, found)
 
 
+def _advice(advised: Advised) -> list[_Advised]:
+    told: dict[tuple[int, str], dict[str, int]] = {}
+    for (day, name, count), amount in sorted(advised.items()):
+        told.setdefault((day, name), {})[count] = amount
+    return [_Advised(day, name, counts) for (day, name), counts in told.items()]
+
+
 def read(data: bytes, name: str) -> Tally:
     """Read such a file, gzipped or not.
 
@@ -110,9 +129,13 @@ def read(data: bytes, name: str) -> Tally:
         text = gzip.decompress(data) if data.startswith(GZIP) else data
         _check(msgspec.json.decode(text, type=_Head), name)
         tally = Tally()
-        for subject in msgspec.json.decode(text, type=_File).subjects:
+        file = msgspec.json.decode(text, type=_File)
+        for subject in file.subjects:
             found = Subject(SubjectKind(subject.kind), subject.name, subject.graph, subject.node)
             tally.merge(found, {day.day: _cell(day) for day in subject.days})
+        for each in file.advice:
+            counts = {(each.day, each.name, count): amount for count, amount in each.millionths.items()}
+            tally.add_advised(Advised(counts))
     except UnreadableError:
         raise
     except (OSError, EOFError, zlib.error, ValueError, msgspec.MsgspecError) as error:

@@ -29,7 +29,13 @@ _MARKS = "CREATE TABLE marks (name TEXT PRIMARY KEY, day INTEGER NOT NULL) WITHO
 """The newest day, and up to which day everything has been dropped."""
 _RUNS = "CREATE TABLE runs (run INTEGER PRIMARY KEY, day INTEGER NOT NULL)"
 """Which runs `learn` has taken in, so that the same traces do not count twice."""
-STEPS: Sequence[Sequence[str]] = ((_SUBJECTS, _DAYS, _MARKS), (_RUNS,))
+_ADVISED = """
+CREATE TABLE advised (
+    day INTEGER NOT NULL, name TEXT NOT NULL, count TEXT NOT NULL, amount INTEGER NOT NULL,
+    PRIMARY KEY (day, name, count)
+) WITHOUT ROWID"""
+"""What came of advice, in millionths."""
+STEPS: Sequence[Sequence[str]] = ((_SUBJECTS, _DAYS, _MARKS), (_RUNS,), (_ADVISED,))
 """By the version that they lead away from: the first makes version 1 of an empty file."""
 
 
@@ -87,10 +93,8 @@ def version_of(connection: sqlite3.Connection, path: str, known: int = len(STEPS
         RefusedError: it is newer than the one that is known, or another program's.
         sqlite3.Error: it cannot be read.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    version, application, tables = _head_of(connection)
     if application != APPLICATION_ID:
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application or version or tables:
             raise RefusedError(f"{path} is a database of another program; it is left alone")
         return 0
@@ -100,3 +104,18 @@ def version_of(connection: sqlite3.Connection, path: str, known: int = len(STEPS
             " it is left alone"
         )
     return int(version)
+
+
+def _head_of(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Version, application and number of tables, as of one moment: another process may be making them."""
+    begins = not connection.in_transaction
+    if begins:
+        connection.execute("BEGIN")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        if begins:
+            connection.execute("ROLLBACK")
+    return version, application, tables

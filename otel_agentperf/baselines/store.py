@@ -22,25 +22,20 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from otel_agentperf.baselines import schema
+from otel_agentperf.baselines import schema, writing
+from otel_agentperf.baselines.advised import Advised
 from otel_agentperf.baselines.normals import Subject, SubjectKind
-from otel_agentperf.baselines.packing import packed, unpacked
+from otel_agentperf.baselines.packing import unpacked
 from otel_agentperf.baselines.setting_aside import Identity, identity_of, is_damage, set_aside
 from otel_agentperf.baselines.tally import KEPT_DAYS, Cell
+from otel_agentperf.baselines.writing import Additions, key_of
 
-Additions = Iterable[tuple[Subject, Mapping[int, Cell]]]
-MOST_SUBJECTS = 100_000
 _WAL_BYTES = 4 << 20
 _CELLS = """
 SELECT day, cell FROM days
 WHERE subject = (SELECT id FROM subjects WHERE kind = ? AND graph = ? AND node = ? AND name = ?) AND day >= ?"""
-_SUBJECT = "SELECT id FROM subjects WHERE kind = ? AND graph = ? AND node = ? AND name = ?"
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process, kept from being closed."""
-
-
-class KnownRunsError(Exception):
-    """Runs that were to be learned were learned by another process meanwhile."""
 
 
 def _to_nobody(message: str) -> None:
@@ -70,7 +65,7 @@ class Store:
         self.busy_s = schema.WAIT_S
         """How long to wait for other processes."""
         self.refused = 0
-        """Days of subjects beyond `MOST_SUBJECTS` that the last addition left out."""
+        """Days of subjects beyond `writing.MOST_SUBJECTS` that the last addition left out."""
         self._say = say
         self._steps = steps
         self._reader: sqlite3.Connection | None = None
@@ -90,7 +85,7 @@ class Store:
         """
 
         def read() -> dict[int, Cell]:
-            rows = self._read(_CELLS, (*_key(subject), since))
+            rows = self._read(_CELLS, (*key_of(subject), since))
             return {day: unpacked(cell) for day, cell in rows}
 
         return self._mending(read)
@@ -125,6 +120,12 @@ class Store:
         """Whether `learn` has taken in a run. Raises as `cells`."""
         return bool(self._mending(lambda: self._read("SELECT 1 FROM runs WHERE run = ?", (run,), since=2)))
 
+    @property
+    def advised(self) -> Advised:
+        """What came of advice. Raises as `cells`."""
+        rows = self._mending(lambda: self._read("SELECT day, name, count, amount FROM advised", since=3))
+        return Advised({(day, name, count): amount for day, name, count, amount in rows})
+
     def _read(self, query: str, values: Sequence[object] = (), *, since: int = 1) -> list[Any]:
         """Rows; none where there is no file yet, or one from before the version that has these tables."""
         with self._lock:
@@ -133,7 +134,9 @@ class Store:
 
     def _opened(self) -> sqlite3.Connection | None:
         found = identity_of(self.path)
-        if self._reader is not None and (self._pid != os.getpid() or found != self._file or not self._version):
+        # Another process may bring an older file up to date at any time.
+        is_old = self._version < len(self._steps)
+        if self._reader is not None and (self._pid != os.getpid() or found != self._file or is_old):
             self.close()
         if self._reader is None and found is not None:
             reader = self._to_read()
@@ -178,6 +181,26 @@ class Store:
             else:
                 _inherited.append(reader)
 
+    def tidy(self) -> None:
+        """Close the file, and leave all of it in the one file where nobody else has it open.
+
+        What was written last lies in a second file beside it until then (`-wal`).
+        """
+        self.close()
+        if self.read_only or _inherited:  # an inherited connection holds locks that are not this process's
+            return
+        with suppress(schema.RefusedError, sqlite3.Error, OSError):
+            if not self._wal.exists():
+                return
+            with closing(self._connect("mode=rw")) as writer:
+                schema.version_of(writer, str(self.path), len(self._steps))
+                writer.execute("PRAGMA busy_timeout = 0")
+                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @property
+    def _wal(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-wal")
+
     def renew(self) -> None:
         """Begin anew, in a child process: a thread that it does not have may hold the lock."""
         self._lock = threading.RLock()
@@ -191,6 +214,7 @@ class Store:
         today: int,
         *,
         runs: Iterable[tuple[int, int]] = (),
+        advised: Advised | None = None,
         lock: AbstractContextManager[object] | None = None,
         committed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -200,6 +224,7 @@ class Store:
             additions: what to add; gone through once more where a damaged file was moved aside.
             today: days since 1970-01-01; what is older than `KEPT_DAYS` is dropped.
             runs: what `learn` took in, each with its day.
+            advised: what came of advice, to be added as well.
             lock: held while it is committed, so that whoever holds it sees a part before or after.
             committed: called then, within the lock.
 
@@ -208,8 +233,8 @@ class Store:
             KnownRunsError: some of these runs were added meanwhile.
             sqlite3.Error, OSError: the file cannot be written. In each case nothing was.
         """
-        kept, taken = list(additions), list(runs)
-        self._mending(lambda: self._add(kept, taken, today, lock or nullcontext(), committed))
+        kept, taken, came = list(additions), list(runs), advised or Advised()
+        self._mending(lambda: self._add(kept, taken, came, today, lock or nullcontext(), committed))
 
     def check_writable(self) -> None:
         """Make the file where there is none, and bring it up to date. Raises as `add`."""
@@ -236,6 +261,7 @@ class Store:
         self,
         additions: Additions,
         runs: Iterable[tuple[int, int]],
+        advised: Advised,
         today: int,
         lock: AbstractContextManager[object],
         committed: Callable[[], None],
@@ -245,14 +271,11 @@ class Store:
             writer.execute("PRAGMA wal_autocheckpoint = 0")
             writer.execute("BEGIN IMMEDIATE")
             try:
-                newest = self._write(writer, additions, today - KEPT_DAYS)
-                _take_in(writer, runs)
-                _drop_old(writer, today - KEPT_DAYS)
-                if newest is not None:
-                    query = (
-                        "INSERT INTO marks VALUES ('newest', ?) ON CONFLICT DO UPDATE SET day = max(day, excluded.day)"
-                    )
-                    writer.execute(query, (newest,))
+                oldest = today - KEPT_DAYS
+                self.refused = writing.add(writer, additions, oldest)
+                writing.take_in(writer, runs)
+                writing.add_advised(writer, advised, oldest)
+                writing.drop_old(writer, oldest)
                 with lock:
                     writer.execute("COMMIT")
                     committed()
@@ -261,38 +284,9 @@ class Store:
                     with suppress(sqlite3.Error):
                         writer.execute("ROLLBACK")
                 raise
-            wal = self.path.with_name(f"{self.path.name}-wal")
             with suppress(OSError, sqlite3.Error):  # it is written; this only tidies up
-                if wal.stat().st_size > _WAL_BYTES:
+                if self._wal.stat().st_size > _WAL_BYTES:
                     writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    def _write(self, writer: sqlite3.Connection, additions: Additions, oldest: int) -> int | None:
-        """Add to what is there, and tell the newest day."""
-        execute = writer.execute
-        (known,) = execute("SELECT count(*) FROM subjects").fetchone()
-        newest: int | None = None
-        self.refused = 0
-        for subject, days in additions:
-            kept = {day: cell for day, cell in days.items() if day > oldest}
-            if not kept:
-                continue
-            key = _key(subject)
-            row = execute(_SUBJECT, key).fetchone()
-            if row is None:
-                if known >= MOST_SUBJECTS:
-                    self.refused += len(kept)
-                    continue
-                known += 1
-                row = (execute("INSERT INTO subjects (kind, graph, node, name) VALUES (?, ?, ?, ?)", key).lastrowid,)
-            newest = max(kept) if newest is None else max(newest, *kept)
-            for day, cell in kept.items():
-                found = execute("SELECT cell FROM days WHERE subject = ? AND day = ?", (row[0], day)).fetchone()
-                whole = cell
-                if found is not None:
-                    whole = unpacked(found[0])
-                    whole.merge(cell)
-                execute("INSERT OR REPLACE INTO days VALUES (?, ?, ?)", (row[0], day, packed(whole)))
-        return newest
 
     # -- damage --------------------------------------------------------------------------------
 
@@ -309,25 +303,3 @@ class Store:
             if aside is not None:
                 self._say(f"the baseline {self.path} is damaged ({error}); it is kept as {aside.name}, and begun anew")
             return work()
-
-
-def _key(subject: Subject) -> tuple[str, str, str, str]:
-    return subject.kind.value, subject.graph, subject.node, subject.name
-
-
-def _take_in(writer: sqlite3.Connection, runs: Iterable[tuple[int, int]]) -> None:
-    for run in runs:
-        if not writer.execute("INSERT OR IGNORE INTO runs VALUES (?, ?)", run).rowcount:
-            raise KnownRunsError("another learn has taken in some of these runs; nothing was written")
-
-
-def _drop_old(writer: sqlite3.Connection, oldest: int) -> None:
-    """Drop what is too old, once a day: there is no index by day, and to look through all of it takes a while."""
-    row = writer.execute("SELECT day FROM marks WHERE name = 'dropped'").fetchone()
-    if row is not None and row[0] >= oldest:
-        return
-    if row is not None:
-        writer.execute("DELETE FROM days WHERE day <= ?", (oldest,))
-        writer.execute("DELETE FROM subjects WHERE id NOT IN (SELECT subject FROM days)")
-        writer.execute("DELETE FROM runs WHERE day <= ?", (oldest,))
-    writer.execute("INSERT OR REPLACE INTO marks VALUES ('dropped', ?)", (oldest,))

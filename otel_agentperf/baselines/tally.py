@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from otel_agentperf.baselines.advised import Advised, drop_before
 from otel_agentperf.baselines.normals import Measure, Subject, SubjectKind
 from otel_agentperf.baselines.sketch import Sketch
 
@@ -118,24 +119,28 @@ class Cell:
 
 
 class Tally:
-    """Subjects with their days.
+    """Subjects with their days, and what came of advice.
 
     Args:
         most: how many subjects are kept; what further ones did is counted as refused. No limit where absent.
     """
 
-    __slots__ = ("_models", "_most", "refused", "subjects")
+    __slots__ = ("_advised", "_models", "_most", "refused", "subjects")
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
         self.refused = 0
         """Executions of subjects beyond the limit."""
         self.subjects: dict[Subject, dict[int, Cell]] = {}
+        self._advised = Advised()
         self._models: dict[tuple[str, str], dict[str, None]] = {}
         """By graph and node: the program asks, and shall not wait until all subjects are gone through."""
 
     def __len__(self) -> int:
         return len(self.subjects)
+
+    def __bool__(self) -> bool:
+        return bool(self.subjects or self._advised)
 
     def add(self, day: int, seen: Iterable[Seen]) -> None:
         """Take in what was executed on a day."""
@@ -148,6 +153,15 @@ class Tally:
                 if cell is None:
                     continue
             cell.add(values)
+
+    @property
+    def advised(self) -> Advised:
+        """What came of advice."""
+        return self._advised
+
+    def add_advised(self, advised: Advised) -> None:
+        """Take in what came of advice."""
+        self._advised.update(advised)
 
     def _cell(self, subject: Subject, day: int) -> Cell | None:
         days = self.subjects.get(subject)
@@ -174,6 +188,7 @@ class Tally:
         """Take in all of another; it is left as it is."""
         for subject, days in other.subjects.items():
             self.merge(subject, days)
+        self._advised.update(other._advised)
 
     def drop_before(self, day: int) -> None:
         """Drop the days before one, and the subjects that have no other."""
@@ -185,11 +200,13 @@ class Tally:
                 del self.subjects[subject]
                 if subject.kind is SubjectKind.NODE_MODEL:
                     self._models[subject.graph, subject.node].pop(subject.name)
+        drop_before(self._advised, day)
 
     @property
     def newest_day(self) -> int | None:
         """The last day of which anything is known."""
-        return max((day for days in self.subjects.values() for day in days), default=None)
+        days = {day for days in self.subjects.values() for day in days}
+        return max(days.union(day for day, *_ in self._advised), default=None)
 
     # -- as a source of what is known ----------------------------------------------------------
 

@@ -5,34 +5,33 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from otel_agentperf.advice.calibration import Calibration
+from otel_agentperf.advice.calibration import Tally as AdviceTally
 from otel_agentperf.analysis.observations import day_of
 from otel_agentperf.baselines import portable
-from otel_agentperf.baselines.comparing import LEAST_CHANGE, Change, Line, SubjectLines, changes, lines_of
-from otel_agentperf.baselines.normals import Measure, Subject, SubjectKind
+from otel_agentperf.baselines.advised import total
+from otel_agentperf.baselines.comparing import LEAST_CHANGE, Change, SubjectLines, changes, lines_of
+from otel_agentperf.baselines.normals import Subject, SubjectKind
 from otel_agentperf.baselines.opening import Baseline, UnreadableError, normals_of, opened
 from otel_agentperf.baselines.packing import DamagedError
 from otel_agentperf.baselines.schema import RefusedError
 from otel_agentperf.baselines.store import Store
 from otel_agentperf.baselines.tally import KEPT_DAYS, Tally
+from otel_agentperf.cli import baseline_tables as tables
 from otel_agentperf.report.text import counted
 
 _FORM = click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 _KIND = click.option("--kind", type=click.Choice([kind.value for kind in SubjectKind]), help="Of this kind alone.")
-_FEWEST = "fewer than 30"
-_MANY = 30
-"""Below it a 95th percentile is one of the last two values."""
 
 
 @click.group("baseline")
@@ -58,19 +57,25 @@ def _told_plainly() -> Generator[None]:
 @_KIND
 @_FORM
 def show(name: str, like: str | None, kind: str | None, form: str) -> None:
-    """Show what is normal for each graph, node, tool and model."""
+    """Show what is normal for each graph, node, tool and model, and what came of advice.
+
+    What came of advice is left out of the table where --name or --kind asks for something else.
+    """
     with _told_plainly():
         found = opened(name)
         normals = normals_of(found)
         lines = [lines_of(normals, subject) for subject in _chosen(found, like, kind)]
         newest = found.newest_day
+        advice = Calibration.from_dict(total(found.advised))
     if form == "json":
-        _print_json({"baseline": name, "newest_day": _date(newest), "subjects": [_as_json(each) for each in lines]})
+        subjects, came = [_as_json(each) for each in lines], [_advice_as_json(*each) for each in advice.counts()]
+        _print_json({"baseline": name, "newest_day": _date(newest), "subjects": subjects, "advice": came})
         return
     console = Console(highlight=False)
-    console.print(_shown(lines))
-    console.print(Text("median and p95 are of the duration; cost in dollars and tokens in and out are averages"))
+    console.print(*tables.shown(lines, console.width), sep="\n")
     console.print(Text(f"{counted(len(lines), 'subject')}, the last day {_date(newest) or 'unknown'}"))
+    if len(advice) and not like and kind is None:
+        console.print("", *tables.advised(advice), sep="\n")
 
 
 @baseline.command("diff")
@@ -97,8 +102,8 @@ def diff(before: str, after: str, like: str | None, least: float, kind: str | No
         return
     console = Console(highlight=False)
     if found:
-        console.print(_compared(found))
-        console.print(Text(f"* from {_FEWEST} samples in one of them: it may well be chance"))
+        console.print(tables.compared(found))
+        console.print(Text(f"* from {tables.FEWEST} samples in one of them: it may well be chance"))
     console.print(Text(f"{counted(len(found), 'change')} of more than {least:.0%}"))
 
 
@@ -129,15 +134,17 @@ def _write(baselines: Sequence[Baseline], output: Path) -> None:
     for each in baselines:
         for subject, days in each.all():
             whole.merge(subject, days)
+        whole.add_advised(each.advised)
     newest = whole.newest_day
     if newest is not None:
         whole.drop_before(newest - KEPT_DAYS + 1)
     if output.suffix == ".db":
         if output.exists():
             raise click.ClickException(f"{output} is there already; nothing was written")
-        Store(output).add(whole.all(), newest if newest is not None else day_of(time.time_ns()))
+        today = newest if newest is not None else day_of(time.time_ns())
+        Store(output).add(whole.all(), today, advised=whole.advised)
     else:
-        output.write_bytes(portable.written(whole.all()))
+        output.write_bytes(portable.written(whole.all(), whole.advised))
     click.echo(f"{counted(len(whole), 'subject')} written to {output}", err=True)
 
 
@@ -148,97 +155,6 @@ def _chosen(found: Baseline, like: str | None, kind: str | None) -> list[Subject
         if (kind is None or subject.kind.value == kind)
         and (not like or any(like in part for part in (subject.name, subject.graph, subject.node)))
     ]
-
-
-# -- tables --------------------------------------------------------------------------------
-
-
-def _table(*heads: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, head in enumerate(heads):
-        table.add_column(head, overflow="fold", justify="right" if place else "left", no_wrap=place > 0)
-    return table
-
-
-def _titled(subject: Subject) -> Text:
-    where = " in ".join(part for part in (subject.node, subject.graph) if part)
-    text = Text(f"{subject.kind.value.replace('_', ' ')} {subject.name}")
-    return text.append(f" in {where}", style="dim") if where else text
-
-
-def _shown(lines: Sequence[SubjectLines]) -> Table:
-    table = _table("", "seen", "good", "median", "p95", "cost", "in", "out")
-    for each in lines:
-        told = each.lines
-        table.add_row(
-            _titled(each.subject),
-            f"{max((line.samples for line in told.values()), default=0):,}",
-            _share(each),
-            _of(told, Measure.DURATION_S, lambda line: seconds(line.median)),
-            _of(told, Measure.DURATION_S, lambda line: seconds(line.p95)),
-            _of(told, Measure.COST_USD, lambda line: f"{line.mean:,.6f}"),
-            _of(told, Measure.INPUT_TOKENS, lambda line: f"{line.mean:,.0f}"),
-            _of(told, Measure.OUTPUT_TOKENS, lambda line: f"{line.mean:,.0f}"),
-        )
-    return table
-
-
-def _share(each: SubjectLines) -> str:
-    if each.outcomes is None:
-        return "-"
-    ended = each.outcomes.successes + each.outcomes.failures
-    return f"{each.outcomes.successes / ended:.1%}" if ended else "-"
-
-
-def _of(lines: dict[Measure, Line], measure: Measure, tell: Callable[[Line], str]) -> str:
-    line = lines.get(measure)
-    return tell(line) if line is not None else "-"
-
-
-def seconds(value: float) -> str:
-    """A time that a person can read."""
-    return f"{value:,.2f} s" if value >= 1 else f"{value * 1e3:,.1f} ms"
-
-
-def _compared(found: Sequence[Change]) -> Table:
-    table = _table("", "seen", "mean", "median", "p95")
-    for change in found:
-        tell = _TOLD[change.measure]
-        pairs = [_pair(change, tell, name) for name in ("mean", "median", "p95")]
-        name = _titled(change.subject).append(f"\n  {change.measure.value}")
-        table.add_row(name, _seen(change), *pairs)
-    return table
-
-
-def _seen(change: Change) -> str:
-    counts = [line.samples if line is not None else 0 for line in (change.before, change.after)]
-    mark = " *" if min(counts) < _MANY else ""
-    return f"{counts[0]:,} > {counts[1]:,}{mark}"
-
-
-def _pair(change: Change, tell: Callable[[float], str], name: str) -> str:
-    old, new = (getattr(line, name) if line is not None else None for line in (change.before, change.after))
-    if old is None or new is None:
-        return f"{tell(old) if old is not None else '-'} > {tell(new) if new is not None else '-'}"
-    by = f"\n{(new - old) / old:+.0%}" if old else ""
-    return f"{tell(old)} > {tell(new)}{by}"
-
-
-def _dollars(value: float) -> str:
-    return f"${value:,.6f}"
-
-
-def _tokens(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-_TOLD: dict[Measure, Callable[[float], str]] = {
-    Measure.DURATION_S: seconds,
-    Measure.FIRST_CHUNK_S: seconds,
-    Measure.COST_USD: _dollars,
-    Measure.INPUT_TOKENS: _tokens,
-    Measure.OUTPUT_TOKENS: _tokens,
-}
 
 
 # -- JSON ----------------------------------------------------------------------------------
@@ -261,6 +177,16 @@ def _as_json(each: SubjectLines) -> dict[str, Any]:
         **_who(each.subject),
         "outcomes": each.outcomes._asdict() if each.outcomes is not None else None,
         "measures": {measure.value: asdict(line) for measure, line in each.lines.items()},
+    }
+
+
+def _advice_as_json(kind: str, source: str, tally: AdviceTally) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "source": source,
+        **asdict(tally),
+        "time_realised": tables.share(tally.time_ratios, tally.time_claims),
+        "cost_realised": tables.share(tally.cost_ratios, tally.cost_claims),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sqlite3
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, entry_points, metadata, requires, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from otel_agentperf import config
 from otel_agentperf.baselines.opening import Baseline, UnreadableError, opened
 from otel_agentperf.baselines.schema import RefusedError
+from otel_agentperf.baselines.setting_aside import identity_of
 from otel_agentperf.baselines.store import Store
 from otel_agentperf.config import SettingsError
 from otel_agentperf.plugins import users_rules
@@ -249,11 +250,14 @@ def baselines(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def _store(name: str) -> Finding:
     path = Path(name)
-    if not path.exists():
-        folder = next(each for each in path.absolute().parents if each.exists())
-        if folder.is_dir() and os.access(folder, os.W_OK):
-            return Finding(Level.OK, f"AGENTPERF_BASELINE_STORE: {path} is not there yet and can be made")
-        return Finding(Level.WRONG, f"AGENTPERF_BASELINE_STORE: {path} cannot be made in {folder}")
+    if identity_of(path) is None:
+        folder = next(each for each in path.absolute().parents if identity_of(each) is not None)
+        try:
+            _make_in(folder, path)
+        except (sqlite3.Error, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            return Finding(Level.WRONG, f"AGENTPERF_BASELINE_STORE: {path} cannot be made in {folder} ({reason})")
+        return Finding(Level.OK, f"AGENTPERF_BASELINE_STORE: {path} is not there yet and can be made")
     try:
         known = _known(opened(name))
         Store(path).check_writable()
@@ -262,6 +266,22 @@ def _store(name: str) -> Finding:
     except (RefusedError, sqlite3.Error, OSError) as error:
         return Finding(Level.WRONG, f"AGENTPERF_BASELINE_STORE: {path} cannot be written ({error})")
     return Finding(Level.OK, f"AGENTPERF_BASELINE_STORE: {path} can be written; {known}")
+
+
+def _make_in(folder: Path, path: Path) -> None:
+    """Make such a store in a folder of its own, and remove both: what the permissions say does not tell.
+
+    Args:
+        folder: the last one on the way to it that is there.
+        path: where the store is to be.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be made.
+    """
+    with TemporaryDirectory(prefix=".agentperf-", dir=folder) as beside:
+        store = Store(Path(beside) / path.absolute().relative_to(folder))
+        store.check_writable()
+        store.close()
 
 
 def _known(found: Baseline) -> str:

@@ -1,6 +1,6 @@
 """What this process has learned, and where it is kept: in memory, and in the store where there is one.
 
-What was learned lies in memory until it is written, all of it in one transaction. Where the store cannot be
+What was learned, and what came of advice, lies in memory until it is written, all of it in one transaction. Where the store cannot be
 written or read (a full disk, no permission, another one's lock) that is said once for each reason, learning goes
 on in memory, and it is tried again each time.
 """
@@ -12,9 +12,10 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from otel_agentperf import guard
+from otel_agentperf.baselines.advised import Advised, Told, noted, total
 from otel_agentperf.baselines.learned import Source
 from otel_agentperf.baselines.normals import Subject
 from otel_agentperf.baselines.opening import UnreadableError, opened
@@ -27,6 +28,11 @@ T = TypeVar("T")
 MOST_SUBJECTS = 20_000
 _UNUSABLE = (RefusedError, DamagedError, sqlite3.Error, OSError)
 _logger = logging.getLogger("otel_agentperf")
+
+
+class _Known(Source, Protocol):
+    @property
+    def advised(self) -> Advised: ...
 
 
 class Keeper:
@@ -44,7 +50,10 @@ class Keeper:
         """Executions of subjects beyond `MOST_SUBJECTS`, since it was last asked."""
         self._store = Store(store, say=self._say) if store else None
         self._base_name = base
-        self._base: Source | None = None
+        self._base: _Known | None = None
+        self._asks_for_advice = bool(store)
+        self.advice_settled = threading.Event()
+        """Set once what the store knows of earlier advice was told, or is known not to be had."""
         self.base_settled = threading.Event()
         """Set once the baseline to start from is there, or is known not to be."""
         self._said: set[str] = set()
@@ -56,6 +65,20 @@ class Keeper:
     def waits_for_base(self) -> bool:
         """Whether there is a baseline to start from that was not loaded yet."""
         return bool(self._base_name)
+
+    @property
+    def waits_for_advice(self) -> bool:
+        """Whether the store was not yet asked what came of earlier advice."""
+        return self._asks_for_advice
+
+    def load_advice(self) -> Told:
+        """What the store knows of earlier advice."""
+        self._asks_for_advice = False
+        return total(_Careful(self._store, self._say).advised) if self._store is not None else {}
+
+    def base_advice(self) -> Told:
+        """What the baseline to start from knows of earlier advice, once that is loaded."""
+        return total(self._base.advised) if self._base is not None else {}
 
     def load_base(self) -> bool:
         """Load the baseline to start from; whether it is there now."""
@@ -83,6 +106,11 @@ class Keeper:
             self.refused += self._fresh.refused
             self._fresh.refused = 0
 
+    def add_advice(self, day: int, told: Told) -> None:
+        """Take in what came of advice."""
+        with self.lock:
+            self._fresh.add_advised(noted(day, told))
+
     def drop_before(self, day: int) -> None:
         """Drop old days from memory."""
         with self.lock:
@@ -103,7 +131,7 @@ class Keeper:
         if store is None:
             return True
         with self.lock:
-            if not len(self._fresh):
+            if not self._fresh:
                 return True
             leaving, self._leaving, self._fresh = self._fresh, self._fresh, Tally(MOST_SUBJECTS)
 
@@ -116,7 +144,7 @@ class Keeper:
 
         store.busy_s = busy_s
         try:
-            store.add(leaving.all(), today, lock=self.lock, committed=committed)
+            store.add(leaving.all(), today, advised=leaving.advised, lock=self.lock, committed=committed)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing is lost
             if not is_written:
                 self._take_back(leaving)
@@ -139,6 +167,11 @@ class Keeper:
             self._said.add(message)
             _logger.warning("otel-agentperf: %s", message)
 
+    def close(self) -> None:
+        """Leave the store as one file, where nobody else has it open; it is opened again when it is asked."""
+        if self._store is not None:
+            self._store.tidy()
+
     def renew(self) -> None:
         """Begin anew, in a child process: what was not written yet is the parent's to write."""
         self.lock = threading.RLock()
@@ -160,6 +193,11 @@ class _Careful:
     def cells(self, subject: Subject, since: int = 0) -> Mapping[int, Cell]:
         """The days of a subject from one on."""
         return self._try(lambda: self._store.cells(subject, since), {})
+
+    @property
+    def advised(self) -> Advised:
+        """What came of advice."""
+        return self._try(lambda: self._store.advised, Advised())
 
     def models_of(self, graph: str, node: str) -> Sequence[str]:
         """The models that a node was seen to use."""

@@ -2,7 +2,9 @@
 
 The program's threads only note that a run has ended. A daemon thread digests what was noted a second later,
 and writes it to the store every ten, so that nothing is computed or written in the program's way. Rules are told
-of `history`: the days before this one. Advice is told of `learned`: this day too.
+of `history`: the days before this one. Advice is told of `learned`: this day too; and of what came of earlier
+advice, which that thread reads when the process begins, as far as there is a store or a baseline to start from. What
+other processes see meanwhile it is told of when it begins the next time.
 
 Limits: at most `MOST_WAITING` runs wait to be digested, and a process tells `keeping.MOST_SUBJECTS` graphs, nodes,
 tools and models apart; what is beyond is counted as an eviction. A process that is killed loses what it learned
@@ -17,10 +19,12 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable
 from time import monotonic, time_ns
+from typing import Protocol
 
 from otel_agentperf import guard
 from otel_agentperf.analysis.observations import day_of, observations
 from otel_agentperf.analysis.summary import RunSummary
+from otel_agentperf.baselines.advised import Told
 from otel_agentperf.baselines.learned import LearnedNormals
 from otel_agentperf.baselines.normals import Subject
 from otel_agentperf.baselines.tally import KEPT_DAYS
@@ -34,6 +38,18 @@ FLUSH_S = 10.0
 _DIGEST_AFTER_S = 1.0
 _BUSY_S, _LAST_BUSY_S = 10.0, 2.0
 """How long to wait for other processes that write the store: in the thread, and when the process ends."""
+
+
+class Followed(Protocol):
+    """What knows what came of the advice of this process."""
+
+    def drain(self) -> Told:
+        """What came of it since this was last called."""
+        ...
+
+    def take_in(self, told: Told) -> None:
+        """What came of earlier advice."""
+        ...
 
 
 class Learner:
@@ -61,6 +77,10 @@ class Learner:
         self._clock = clock
         self._keeper = Keeper(store, base)
         self._keeps = bool(store)
+        self._followed: Followed | None = None
+        self._keeps_advice = False
+        self._earlier_advice: list[Told] = []
+        """Read before anyone asked for advice."""
         self._waiting: deque[tuple[RunSummary, str]] = deque()
         self._noted, self._hurry = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -76,7 +96,7 @@ class Learner:
         on_history(self.history)
         if store:
             atexit.register(_close, weakref.ref(self))
-        if base:
+        if base or store:
             self._start()
 
     def _normals(self, *, with_today: bool) -> LearnedNormals:
@@ -110,6 +130,19 @@ class Learner:
         elif len(waiting) == MANY_WAITING:
             self._hurry.set()
 
+    def follow(self, followed: Followed, *, keeps: bool) -> None:
+        """Tell of earlier advice, now or once it is read, and keep what comes of advice from now on.
+
+        Args:
+            followed: what is told and asked.
+            keeps: False where it is told and never asked.
+        """
+        with self._keeper.lock:
+            self._followed, self._keeps_advice = followed, keeps and self._keeps
+            earlier, self._earlier_advice = self._earlier_advice, []
+        for told in earlier:
+            followed.take_in(told)
+
     def _start(self) -> None:
         with self._keeper.lock:
             if self._thread is None:
@@ -122,10 +155,7 @@ class Learner:
     def _work(self) -> None:
         while not self._closed:
             try:
-                if self._keeper.waits_for_base:
-                    if self._keeper.load_base():
-                        self._begin_history()
-                    self._keeper.base_settled.set()
+                self._load()
                 self._noted.wait(max(0.0, self._flush_at - monotonic()) if self._flush_at else None)
                 if self._noted.is_set():
                     self._hurry.wait(_DIGEST_AFTER_S)
@@ -138,6 +168,30 @@ class Learner:
                 guard.report("learning.work", error)
             if self._waiting:  # noted while the others were digested
                 self._noted.set()
+
+    def _load(self) -> None:
+        keeper = self._keeper
+        if keeper.waits_for_advice:
+            try:
+                self._tell(keeper.load_advice())
+            finally:
+                keeper.advice_settled.set()
+        if keeper.waits_for_base:
+            try:
+                if keeper.load_base():
+                    self._begin_history()
+                    self._tell(keeper.base_advice())
+            finally:
+                keeper.base_settled.set()
+
+    def _tell(self, told: Told) -> None:
+        """Tell of earlier advice, now or once someone asks for advice."""
+        with self._keeper.lock:
+            followed = self._followed
+            if followed is None:
+                self._earlier_advice.append(told)
+        if followed is not None:
+            followed.take_in(told)
 
     def settle(self) -> None:
         """Digest all that was noted."""
@@ -173,9 +227,11 @@ class Learner:
             self._begin_history()
 
     def flush(self, busy_s: float = _BUSY_S) -> bool:
-        """Digest what was noted, and write it to the store, where there is one; whether all of it is written."""
+        """Digest what was noted, and write it to the store with what came of advice; whether all of it is written."""
         with self._digesting:
             self.settle()
+            if self._followed is not None and self._keeps_advice:
+                self._keeper.add_advice(self._today, self._followed.drain())
             return self._keeper.flush(self._today, self.learned.forget, busy_s)
 
     # -- the end -------------------------------------------------------------------------------
@@ -189,6 +245,7 @@ class Learner:
         if thread is not None and thread is not threading.current_thread():
             thread.join(_LAST_BUSY_S)
         self.flush(_LAST_BUSY_S)
+        self._keeper.close()
 
     def renew(self) -> None:
         """Begin anew, in a child process: the thread and what was noted are the parent's."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agentperf.baselines import portable
+from otel_agentperf.baselines.advised import noted
 from otel_agentperf.baselines.normals import Measure
 from otel_agentperf.baselines.opening import UnreadableError, normals_of, opened
 from otel_agentperf.baselines.store import Store
@@ -49,6 +50,20 @@ def test_a_store_and_its_export_answer_alike(tmp_path: Path) -> None:
                 assert [mine.quantile(n / 20) for n in range(21)] == [theirs.quantile(n / 20) for n in range(21)]
                 assert (mine.mean, mine.weight) == (theirs.mean, theirs.weight)
         assert one.days(subject, Measure.COST_USD) == other.days(subject, Measure.COST_USD)
+
+
+def test_what_came_of_advice_is_carried_and_merges_in_any_order() -> None:
+    parts = [noted(TODAY - day, {"model/learned": {"right": day, "cost_ratios": day / 7}}) for day in (1, 1, 2)]
+    files = [portable.written([], each) for each in parts]
+    merged: set[bytes] = set()
+    for order in permutations(files):
+        whole = Tally()
+        for each in order:
+            whole.merge_all(portable.read(each, "it"))
+        merged.add(portable.written(whole.all(), whole.advised))
+    (data,) = merged
+    assert portable.read(data, "it").advised == parts[0] + parts[1] + parts[2]
+    assert "advice" not in json.loads(gzip.decompress(portable.written(made_up(1).all())))
 
 
 def test_what_it_says_of_itself_is_how_it_is_read() -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from otel_agentperf.baselines import portable, schema
+from otel_agentperf.baselines.advised import UNITS, Advised, noted, total
 from otel_agentperf.baselines.schema import RefusedError
-from otel_agentperf.baselines.store import KnownRunsError, Store
+from otel_agentperf.baselines.store import Store
 from otel_agentperf.baselines.tally import KEPT_DAYS, Tally
+from otel_agentperf.baselines.writing import KnownRunsError
 from tests.baselines.made import MODEL_AT_PLAN, PLAN, TODAY, WRITE, made_up, once, tally_of
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +66,7 @@ def test_days_that_are_too_old_are_dropped_and_so_are_names_that_have_no_other(p
 
 
 def test_names_beyond_the_limit_are_refused_and_those_known_go_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otel_agentperf.baselines.store.MOST_SUBJECTS", 1)
+    monkeypatch.setattr("otel_agentperf.baselines.writing.MOST_SUBJECTS", 1)
     store = Store(path)
     store.add(tally_of((PLAN, TODAY, once())).all(), TODAY)
     store.add(tally_of((PLAN, TODAY, once()), (WRITE, TODAY, once())).all(), TODAY)
@@ -82,6 +84,38 @@ def test_a_run_is_taken_in_once(path: Path) -> None:
     assert successes(store) == 1
 
 
+# -- what came of advice ---------------------------------------------------------------------
+
+
+def came(day: int, right: float, *, ratios: float = 0.0) -> Advised:
+    return noted(day, {"model/learned": {"right": right, "cost_ratios": ratios}})
+
+
+def test_what_came_of_advice_is_added_to_what_is_there(path: Path) -> None:
+    store = Store(path)
+    assert store.advised == {}
+    store.add([], TODAY, advised=came(TODAY, 2, ratios=-0.25))
+    Store(path).add(tally_of((PLAN, TODAY, once())).all(), TODAY, advised=came(TODAY, 1, ratios=0.75))
+    store.add([], TODAY + 1, advised=came(TODAY + 1, 4))
+    assert store.advised[TODAY, "model/learned", "right"] == 3 * UNITS
+    assert total(store.advised) == {"model/learned": {"right": 7.0, "cost_ratios": 0.5}}
+
+
+def test_what_came_of_advice_long_ago_is_dropped(path: Path) -> None:
+    store = Store(path)
+    store.add([], TODAY, advised=came(TODAY, 2))
+    store.add([], TODAY + KEPT_DAYS, advised=came(TODAY, 8) + came(TODAY + 1, 1))
+    assert total(store.advised) == {"model/learned": {"right": 1.0}}
+
+
+def test_what_came_of_advice_is_not_written_where_the_rest_is_not(path: Path) -> None:
+    store = Store(path)
+    store.add([], TODAY, runs=[(7, TODAY)])
+    with pytest.raises(KnownRunsError):
+        store.add([], TODAY, runs=[(7, TODAY)], advised=came(TODAY, 2))
+    assert store.advised == {}
+
+
 # -- versions ------------------------------------------------------------------------------
 
 
@@ -93,6 +127,15 @@ def test_a_store_of_version_1_is_brought_up_to_date_and_keeps_what_it_knows(path
     assert (successes(store), store.knows(7)) == (2, True)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_from_before_advice_was_kept_has_none_and_then_keeps_it(version: int, path: Path) -> None:
+    Store(path, steps=schema.STEPS[:version]).add(tally_of((PLAN, TODAY, once())).all(), TODAY)
+    store = Store(path)
+    assert store.advised == {}  # read as it is, before anyone has written
+    store.add([], TODAY, advised=came(TODAY, 2))
+    assert (successes(store), total(store.advised)["model/learned"]["right"]) == (1, 2.0)
+
+
 def test_a_newer_store_is_refused_and_left_alone(path: Path) -> None:
     newer = (*schema.STEPS, ("CREATE TABLE later (a)",))
     writer = Store(path, steps=newer)
@@ -102,6 +145,25 @@ def test_a_newer_store_is_refused_and_left_alone(path: Path) -> None:
         with pytest.raises(RefusedError, match="newer otel-agentperf"):
             ask()
     assert successes(writer) == 1
+
+
+def test_a_file_that_another_process_is_just_making_is_not_taken_for_another_programs(path: Path) -> None:
+    path.parent.mkdir()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    made: list[str] = []
+
+    def make(statement: str) -> None:
+        if "sqlite_master" in statement and not made:
+            made.append(statement)
+            Store(path).check_writable()
+
+    connection.set_trace_callback(make)
+    assert schema.version_of(connection, str(path)) == 0
+    assert made
+    connection.set_trace_callback(None)
+    assert schema.version_of(connection, str(path)) == len(schema.STEPS)
+    connection.close()
 
 
 def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
@@ -184,6 +246,32 @@ def test_processes_that_find_it_damaged_at_once_set_it_aside_once_and_lose_nothi
     assert len([each for each in path.parent.iterdir() if each.name.split("-")[0].endswith(".damaged")]) == 1
 
 
+# -- one file ------------------------------------------------------------------------------
+
+
+def test_a_tidied_store_is_one_file(path: Path) -> None:
+    store, other = Store(path), Store(path)
+    for each in (store, other):
+        each.add(tally_of((PLAN, TODAY, once())).all(), TODAY)
+        assert successes(each)
+    store.tidy()  # the other one has it open
+    assert successes(other) == 2
+    other.tidy()
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert (successes(store), successes(other)) == (2, 2)
+
+
+def test_there_is_nothing_to_tidy_where_there_is_no_store_or_a_newer_one(path: Path) -> None:
+    Store(path).tidy()
+    assert not path.parent.exists()
+    newer = Store(path, steps=(*schema.STEPS, ("CREATE TABLE later (a)",)))
+    newer.add(tally_of((PLAN, TODAY, once())).all(), TODAY)
+    assert successes(newer) == 1
+    newer.add(tally_of((PLAN, TODAY, once())).all(), TODAY)
+    Store(path).tidy()
+    assert successes(newer) == 2
+
+
 # -- many processes ------------------------------------------------------------------------
 
 
@@ -213,7 +301,12 @@ def test_sixteen_processes_write_one_store_and_lose_nothing_though_some_are_kill
         writer.stdout.close()
         confirmed.append(max(counts))
     added = sum(_finished(writer) for writer in others) + sum(confirmed)
-    found = successes(Store(path))
+    store = Store(path)
+    found = successes(store)
+    assert store.advised == {
+        (TODAY, "model/learned", "right"): found * UNITS,
+        (TODAY, "model/learned", "cost_ratios"): found * 100_000,
+    }
     # What a killed one had added and could not say any more is at most one each.
     assert added <= found <= added + len(killed)
     connection = sqlite3.connect(path)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from otel_agentperf.baselines import portable
+from otel_agentperf.baselines.advised import noted
+from otel_agentperf.baselines.normals import SubjectKind
 from otel_agentperf.baselines.store import Store
+from otel_agentperf.baselines.tally import named
 from otel_agentperf.cli.group import group
 from tests.baselines.made import PLAN, TODAY, made_up, once, tally_of
+from tests.benchmarks.traces import START_NS
 from tests.cli.test_analyze import RUNNER
 from tests.replay.forms import as_lines
 from tests.replay.replaying import made_up as made_up_traces
@@ -29,8 +34,8 @@ def store(tmp_path: Path) -> Path:
     return path
 
 
-def said(*arguments: object, code: int = 0) -> str:
-    result = RUNNER.invoke(group, [*map(str, arguments)], env={"COLUMNS": "140"})
+def said(*arguments: object, code: int = 0, columns: int = 140) -> str:
+    result = RUNNER.invoke(group, [*map(str, arguments)], env={"COLUMNS": str(columns)})
     assert result.exit_code == code, result.output
     return result.stdout if code == 0 else result.output + result.stderr
 
@@ -66,6 +71,31 @@ def test_a_file_without_spans_makes_nothing_known(tmp_path: Path) -> None:
     assert "no span" in learned(empty, "--store", tmp_path / "store.db", code=2)
 
 
+def _aged(days: int, runs: int, seed: int) -> bytes:
+    """Traces that ended about so many days before those that `traces` has."""
+    moved = re.sub(
+        rb'("(?:start|end)TimeUnixNano": ?"?)(\d+)',
+        lambda found: found[1] + str(int(found[2]) - days * 86_400_000_000_000).encode(),
+        as_lines(made_up_traces(runs, seed=seed)),
+    )
+    assert str(START_NS)[:6].encode() not in moved
+    return moved
+
+
+def test_runs_that_are_too_old_are_left_out_and_said_to_be(traces: Path, tmp_path: Path) -> None:
+    old = put(tmp_path / "old.jsonl", _aged(2_000, 3, seed=5))
+    store = tmp_path / "store.db"
+    assert "what is in it (3 runs) is more than 90 days old" in learned(old, "--store", store, code=2)
+    assert len(Store(store)) == 0
+    assert learned(old, traces, "--store", store).startswith(
+        "learned from 8 runs; 3 runs more than 90 days old left out\n"
+    )
+    again = learned(old, traces, "--store", store)
+    assert again.startswith(
+        "learned from 0 runs; 8 runs had been learned before; 3 runs more than 90 days old left out\n"
+    )
+
+
 def test_a_store_that_is_another_programs_is_refused_before_anything_is_read(traces: Path, tmp_path: Path) -> None:
     import sqlite3
 
@@ -84,6 +114,62 @@ def test_show_tells_what_is_normal(store: Path) -> None:
     (subject,) = document["subjects"]
     assert (subject["kind"], subject["name"], subject["graph"]) == ("node", "plan", "research")
     assert subject["measures"]["duration_s"]["median"] < subject["measures"]["duration_s"]["p95"]
+
+
+LONG = "summarise_all_findings_of_it"
+
+
+@pytest.fixture
+def streamed(tmp_path: Path) -> Path:
+    """A store of long names and of a model whose first chunk was timed."""
+    path = tmp_path / "streamed.db"
+    tally = tally_of((named(SubjectKind.NODE, LONG, "research"), TODAY, once()))
+    model = named(SubjectKind.MODEL, "gemini-2.5-flash-lite")
+    tally.add(TODAY, [(model, once()._replace(first_chunk_ns=300_000_000))] * 5)
+    Store(path).add(tally.all(), TODAY)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("columns", "left_out"), [(60, "in, out, first, good, cost"), (80, "in, out, first"), (140, "")]
+)
+def test_show_breaks_no_name_and_says_which_columns_had_no_room(columns: int, left_out: str, streamed: Path) -> None:
+    shown = said("baseline", "show", streamed, columns=columns)
+    assert max(map(len, shown.splitlines())) <= columns
+    for name in (LONG, "gemini-2.5-flash-lite"):
+        assert name in shown
+    (heads, *_) = shown.splitlines()
+    for head in filter(None, left_out.split(", ")):
+        assert head not in heads.split()
+    assert ("no room here for: " + left_out + ";" in shown) == bool(left_out)
+
+
+def test_show_tells_the_time_to_the_first_chunk_where_it_is_known(store: Path, streamed: Path) -> None:
+    (line,) = [each for each in said("baseline", "show", streamed).splitlines() if "flash-lite" in each]
+    assert re.search(r" (29\d|30\d)\.\d ms ", line)
+    assert "first" not in said("baseline", "show", store)
+
+
+def test_show_tells_what_came_of_advice(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    counts = {"right": 30, "wrong": 2, "ignored": 5, "cost_claims": 4, "cost_ratios": 3.0}
+    Store(path).add([], TODAY, advised=noted(TODAY, {"model/learned": counts, "timeout_s/default": {"right": 40}}))
+    lines = [line.split() for line in said("baseline", "show", path, columns=80).splitlines()]
+    assert ["model:", "learned", "30", "2", "5", "-", "75%", "(4)"] in lines
+    assert ["timeout_s:", "default", "40", "0", "0", "-", "-"] in lines
+    assert "right" not in said("baseline", "show", path, "--kind", "node")
+    learned, default = json.loads(said("baseline", "show", path, "--format", "json"))["advice"]
+    assert learned.items() >= {"kind": "model", "source": "learned", **counts, "cost_realised": 0.75}.items()
+    assert (default["right"], default["time_realised"]) == (40, None)
+
+
+def test_what_came_of_advice_is_exported_and_merged(tmp_path: Path) -> None:
+    one, file, both = tmp_path / "one.db", tmp_path / "one.json.gz", tmp_path / "both.db"
+    Store(one).add([], TODAY, advised=noted(TODAY, {"model/learned": {"right": 2}}))
+    said("baseline", "export", one, "--output", file)
+    said("baseline", "merge", one, file, "--output", both)
+    (advice,) = json.loads(said("baseline", "show", both, "--format", "json"))["advice"]
+    assert advice["right"] == 4
 
 
 def test_diff_tells_what_changed_and_marks_what_rests_on_little(tmp_path: Path) -> None:

@@ -179,11 +179,19 @@ def test_a_store_is_told_of_by_what_it_knows_and_whether_it_can_be_written(tmp_p
         Level.OK,
         f"AGENTPERF_BASELINE_STORE: {path} is not there yet and can be made",
     )
-    assert not path.parent.exists()
+    assert not list(tmp_path.iterdir())
     Store(path).add(made_up(1).all(), TODAY)
     (finding,) = checks.baselines(environ)
     assert finding.level is Level.OK
     assert "can be written; 3 graphs, nodes, tools and models are known, the last of 2024-10-04" in finding.sentence
+
+
+def test_a_store_that_may_be_made_and_cannot_is_wrong(tmp_path: Path) -> None:
+    places = ["/proc/nope/store.db"] if Path("/proc/self").exists() else []
+    for place in (*places, tmp_path / ("n" * 300) / "store.db"):
+        (finding,) = checks.baselines({"AGENTPERF_BASELINE_STORE": str(place)})
+        assert (finding.level, "cannot be made" in finding.sentence) == (Level.WRONG, True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_baseline_that_cannot_be_had_is_wrong(tmp_path: Path) -> None:

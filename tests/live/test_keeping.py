@@ -85,6 +85,17 @@ def test_what_other_processes_write_is_known_once_it_is_looked_at_again(path: Pa
         assert runs_known(telemetry) == 3
 
 
+def test_once_its_processes_have_ended_it_is_one_file_that_can_be_copied(path: Path) -> None:
+    with observed(settings=settings(baseline_store=path)) as telemetry:
+        for _ in range(2):
+            idle("quick").invoke({"text": "x"})
+            assert learner_of(telemetry).flush()
+            assert runs_known(telemetry)  # it is open to be read
+    copy = path.with_name("copy.db")
+    copy.write_bytes(path.read_bytes())
+    assert runs_kept(copy) == 2
+
+
 def test_where_it_cannot_be_written_that_is_said_once_and_nothing_is_lost(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -80,6 +80,8 @@ class Advisor:
         self._machine = Machine()
         self._links = StepLinks()
         self._known: tuple[str, ...] = ()
+        if pipeline.learner is not None:
+            pipeline.learner.follow(self.followed, keeps=pipeline.settings.learn)
 
     def renew(self) -> None:
         """Begin anew, in a child process."""

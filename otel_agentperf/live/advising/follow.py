@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from otel_agentperf.advice import judging
 from otel_agentperf.advice.calibration import Calibration, Outcome
@@ -289,13 +289,14 @@ class Followed:
         with self._lock:
             return self.calibration.to_dict()
 
-    def drain(self) -> Calibration:
-        """What was counted here since this was last called, for a store to add to what it has."""
+    def drain(self) -> Mapping[str, Mapping[str, float]]:
+        """What was counted here since this was last called, in plain types, for a store to add to what it has."""
         with self._lock:
             fresh, self._fresh = self._fresh, Calibration()
-            return fresh
+            return fresh.to_dict()
 
-    def take_in(self, calibration: Calibration) -> None:
+    def take_in(self, told: Mapping[str, Mapping[str, float]]) -> None:
         """Add counts of other processes, or of earlier ones, as a store gives them."""
+        earlier = Calibration.from_dict(told)
         with self._lock:
-            self.calibration.merge(calibration)
+            self.calibration.merge(earlier)

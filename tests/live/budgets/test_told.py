@@ -158,7 +158,7 @@ def test_an_error_of_ours_in_the_check_stops_nothing_and_is_counted(monkeypatch:
 def test_an_error_while_it_is_told_does_not_keep_it_from_holding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTPERF_GUARD", "swallow")
     with observed() as telemetry, gemini() as (client, _), otel_agentperf.budget(usd=COST_USD):
-        monkeypatch.setattr(telemetry.pipeline, "budget_reached", broken)
+        monkeypatch.setattr(telemetry.pipeline.teller, "budget_reached", broken)
         ask(client)
         with pytest.raises(BudgetExceeded):
             ask(client)
