@@ -145,11 +145,11 @@ class Engine:
         self.evictions.clear()
         self._process.renew(self._new_process())  # the same object: a run that goes on here has it
 
-    def tell(self, normals: Normals) -> None:
+    def tell(self, normals: Normals | None) -> None:
         """Judge by this from now on: the process, and runs and sessions that begin.
 
         Args:
-            normals: what was learned of days before.
+            normals: what was learned of days before; `None` where nothing was.
         """
         self._normals = self._process.view.normals = normals
         self._choose()

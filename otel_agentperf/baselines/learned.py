@@ -113,6 +113,11 @@ class LearnedNormals:
     def _cells(self, subject: Subject, first: int, last: int | None) -> Mapping[int, Cell]:
         return days_of([source.cells(subject, first) for source in self._sources()], first, last)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether anything of it is kept, because it was asked for. Whoever reads this holds the lock."""
+        return bool(self._known or self._days or self._models)
+
     def forget(self, subjects: AbstractSet[Subject]) -> None:
         """Load these anew when they are asked for next: there is more to know of them.
 

@@ -99,6 +99,13 @@ class Keeper:
         store = _Careful(self._store, self._say) if self._store is not None else None
         return [source for source in (self._base, store, self._leaving, self._fresh) if source is not None]
 
+    def may_know_before(self, day: int) -> bool:
+        """Whether anything may be known of the days before one: certainly not where only this process was asked, today."""
+        if self._store is not None or self._base is not None:
+            return True
+        with self.lock:
+            return any(seen < day for days in self._fresh.subjects.values() for seen in days)
+
     def add(self, day: int, seen: Sequence[Seen]) -> None:
         """Take in what a run taught."""
         with self.lock:

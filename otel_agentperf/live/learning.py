@@ -26,8 +26,7 @@ from otel_agentperf.analysis.observations import day_of, observations
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.baselines.advised import Told
 from otel_agentperf.baselines.learned import LearnedNormals
-from otel_agentperf.baselines.normals import Subject
-from otel_agentperf.baselines.tally import KEPT_DAYS
+from otel_agentperf.baselines.tally import KEPT_DAYS, Seen
 from otel_agentperf.live.keeping import Keeper
 
 MOST_WAITING = 4_096
@@ -57,7 +56,8 @@ class Learner:
 
     Args:
         evictions: where what is left out is counted.
-        on_history: called with the history whenever there is another one.
+        on_history: called with the history whenever there is another one; with `None` where nothing can be in it, so
+            that nobody asks it.
         store: the path of the store; empty where what is learned stays in memory.
         base: the path or address of a baseline to start from, or empty.
         clock: the time, Unix nanoseconds.
@@ -66,7 +66,7 @@ class Learner:
     def __init__(
         self,
         evictions: Counter[str],
-        on_history: Callable[[LearnedNormals], None],
+        on_history: Callable[[LearnedNormals | None], None],
         *,
         store: str = "",
         base: str = "",
@@ -93,7 +93,7 @@ class Learner:
         """What was learned on the days before this one."""
         self.learned = self._normals(with_today=True)
         """What was learned, this day too, as far as it is digested."""
-        on_history(self.history)
+        self._tell_history()
         if store:
             atexit.register(_close, weakref.ref(self))
         if base or store:
@@ -107,7 +107,10 @@ class Learner:
         """Know anew: the day, the process or what is known is another one."""
         with self._keeper.lock:
             self.history, self.learned = self._normals(with_today=False), self._normals(with_today=True)
-        self._on_history(self.history)
+        self._tell_history()
+
+    def _tell_history(self) -> None:
+        self._on_history(self.history if self._keeper.may_know_before(self._today) else None)
 
     # -- in the program's threads --------------------------------------------------------------
 
@@ -197,26 +200,27 @@ class Learner:
         """Digest all that was noted."""
         with self._digesting:
             self.turn_day()
-            touched: set[Subject] = set()
+            seen: list[Seen] = []
             for _ in range(len(self._waiting)):
                 try:
-                    self._learn(*self._waiting.popleft(), touched)
+                    seen += self._learn(*self._waiting.popleft())
                 except Exception as error:  # noqa: BLE001 - one run that cannot be learned must not keep the others from it
                     guard.report("learning.digest", error)
-            if not touched:
+            if not seen:
                 return
             with self._keeper.lock:
-                self.learned.forget(touched)
+                if self.learned.is_asked:
+                    self.learned.forget({subject for subject, _ in seen})
                 if self._keeper.refused:
                     self._evictions[UNLEARNED_SUBJECTS] += self._keeper.refused
                     self._keeper.refused = 0
             if self._keeps and not self._flush_at:
                 self._flush_at = monotonic() + FLUSH_S
 
-    def _learn(self, summary: RunSummary, root_id: str, touched: set[Subject]) -> None:
+    def _learn(self, summary: RunSummary, root_id: str) -> list[Seen]:
         seen = observations(summary, root_id)
         self._keeper.add(day_of(summary.end_ns), seen)
-        touched.update([subject for subject, _ in seen])
+        return seen
 
     def turn_day(self) -> None:
         """Begin another day, where one has begun."""

@@ -10,7 +10,7 @@ import pytest
 
 from otel_agentperf import config
 from otel_agentperf.baselines.learned import LearnedNormals
-from otel_agentperf.baselines.normals import Measure, Subject, SubjectKind
+from otel_agentperf.baselines.normals import Measure, Normals, Subject, SubjectKind
 from otel_agentperf.live import keeping, learning
 from otel_agentperf.live.learning import Learner
 from otel_agentperf.live.pipeline import Pipeline
@@ -100,12 +100,14 @@ def test_rules_are_told_of_the_days_before_and_advice_of_this_day_too(monkeypatc
         engine = telemetry.pipeline.engine
         graph(gemini, "plan").invoke({"text": "x"})
         learner.settle()
-        assert engine.normals is not None
-        assert engine.normals.normal(GRAPH, Measure.COST_USD) is None
+        assert engine.normals is None  # there is nothing to ask on the first day, and nobody does
+        assert learner.history.normal(GRAPH, Measure.COST_USD) is None
         assert learner.learned.normal(GRAPH, Measure.COST_USD) is not None
         monkeypatch.setattr(learner, "_clock", lambda: time.time_ns() + NS_PER_DAY)
         learner.settle()
-        yesterday = engine.normals.normal(GRAPH, Measure.COST_USD)
+        normals: Normals | None = engine.normals
+        assert normals is not None
+        yesterday = normals.normal(GRAPH, Measure.COST_USD)
     assert yesterday is not None
     assert yesterday.samples == 1
     assert yesterday.weight == pytest.approx(0.5 ** (1 / 14))

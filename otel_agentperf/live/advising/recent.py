@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import NamedTuple
+from typing import TypeAlias
 
 from otel_agentperf.advice.facts import Pace, Place
 from otel_agentperf.live.frames import AGENTIC, Frame
@@ -23,12 +23,8 @@ MAX_REQUESTS = 256
 _NODE = OperationKind.NODE
 
 
-class Request(NamedTuple):
-    """One request, and the node that it was made by."""
-
-    graph: str
-    node: str
-    operation: Operation
+Request: TypeAlias = tuple[str, str, Operation]
+"""The graph and the node that made a request, and the request. Of plain tuples, since every request passes here."""
 
 
 class RecentInferences:
@@ -53,8 +49,7 @@ class RecentInferences:
     def add(self, frame: Frame, operation: Operation) -> None:
         """Note a request that was answered."""
         self._arrived.append((self._clock(), operation.end_ns - operation.start_ns))
-        graph, node = place_of(frame)
-        self._requests.append(Request(graph, node, operation))
+        self._requests.append((*_place(frame), operation))
 
     def pace(self) -> Pace:
         """The average of the last five minutes."""
@@ -72,16 +67,16 @@ class RecentInferences:
 
     def of(self, graph: str, node: str) -> list[Operation]:
         """The requests of a node that are remembered, in the order in which they ended."""
-        return [each.operation for each in tuple(self._requests) if each.node == node and each.graph == graph]
+        return [operation for of, by, operation in tuple(self._requests) if by == node and of == graph]
 
     def usual_model(self, graph: str, node: str) -> str:
         """The model of the last request of a node, else of the process; empty where there was none."""
         last = ""
-        for each in reversed(tuple(self._requests)):
-            inference = each.operation.inference
+        for of, by, operation in reversed(tuple(self._requests)):
+            inference = operation.inference
             if inference is None or not inference.request_model:
                 continue
-            if each.node == node and each.graph == graph:
+            if by == node and of == graph:
                 return inference.request_model
             last = last or inference.request_model
         return last
@@ -96,8 +91,14 @@ def node_of(frame: Frame | None) -> Frame | None:
 
 def place_of(frame: Frame | None) -> Place:
     """The graph and the node that a frame runs in; of work in no node, the graph alone."""
-    node = node_of(frame)
-    above = node if node is not None else frame
-    while above is not None and above.kind not in AGENTIC:
-        above = above.parent
-    return Place(above.name if above is not None else "", node.name if node is not None else "")
+    return Place(*_place(frame))
+
+
+def _place(frame: Frame | None) -> tuple[str, str]:
+    above = node_of(frame)
+    name = ""
+    if above is not None:
+        name, frame = above.name, above.parent
+    while frame is not None and frame.kind not in AGENTIC:
+        frame = frame.parent
+    return frame.name if frame is not None else "", name

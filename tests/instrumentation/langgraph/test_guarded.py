@@ -70,7 +70,6 @@ def raising(*_: Any, **__: Any) -> Any:
 PLACES: list[tuple[Any, str]] = [
     (Pipeline, "open"),
     (Pipeline, "close"),
-    (Pipeline, "operation"),
     (Pipeline, "account"),
     (Engine, "begin"),
     (Engine, "observe"),
@@ -81,6 +80,7 @@ PLACES: list[tuple[Any, str]] = [
     (Fingerprinter, "error"),
     (PriceBook, "match_service"),
     (pipeline, "add_operation"),
+    (pipeline, "operation_of"),
     (frames, "current"),
     (outcomes, "of"),
     (outcomes, "interrupt_run"),
