@@ -157,13 +157,12 @@ class Store:
         reader = self._connect("mode=ro")
         try:
             reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
-            if os.access(self.path.parent, os.W_OK):
-                reader.close()
+        except BaseException as error:
+            reader.close()
+            if not isinstance(error, sqlite3.OperationalError) or os.access(self.path.parent, os.W_OK):
                 raise
         else:
             return reader
-        reader.close()
         return self._connect("mode=ro&immutable=1")
 
     def _connect(self, how: str) -> sqlite3.Connection:
@@ -180,6 +179,11 @@ class Store:
                 reader.close()
             else:
                 _inherited.append(reader)
+
+    def __del__(self) -> None:
+        # Python 3.13 warns of a connection that is left to the garbage collector.
+        with suppress(AttributeError):  # not made whole
+            self.close()
 
     def tidy(self) -> None:
         """Close the file, and leave all of it in the one file where nobody else has it open.

@@ -147,6 +147,17 @@ def test_a_newer_store_is_refused_and_left_alone(path: Path) -> None:
     assert successes(writer) == 1
 
 
+def test_a_store_that_nobody_holds_any_more_has_closed_its_file(path: Path) -> None:
+    Store(path).check_writable()
+    store = Store(path)
+    assert len(store) == 0
+    connection = store._reader  # pyright: ignore[reportPrivateUsage]
+    assert connection is not None
+    del store
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
 def test_a_file_that_another_process_is_just_making_is_not_taken_for_another_programs(path: Path) -> None:
     path.parent.mkdir()
     connection = sqlite3.connect(path, isolation_level=None)
