@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import isnan, nan
 from operator import attrgetter
 from struct import Struct, error
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from otel_agentperf.model import Operation, OperationKind
 from otel_agentperf.rules.base import Prompt, Row, int_of, span_hex
@@ -28,8 +28,11 @@ _NONE = "0" * _ID_DIGITS
 _GIVEN, _LABEL, _TRAITS, _KIND = 2, 8, 15, 16
 """Where these stand in what is packed."""
 _KINDS = tuple(OperationKind)
-_PLACES = {kind: place for place, kind in enumerate(_KINDS)}
-_NODE, _INFERENCE = _PLACES[OperationKind.NODE], _PLACES[OperationKind.INFERENCE]
+PLACES = {kind: place for place, kind in enumerate(_KINDS)}
+"""Of each kind, the place by which an operation names it."""
+_BRIEF = Struct(">2Q16xqqd8xIII14xHB")
+"""Of the same, what an execution measured."""
+_NODE, _INFERENCE = PLACES[OperationKind.NODE], PLACES[OperationKind.INFERENCE]
 _FLAGS = FAILED | AGENT | BILLED
 _REQUEST = OperationKind.INFERENCE
 _TOLD = tuple((bool(bits & FAILED), bool(bits & AGENT), bool(bits & BILLED)) for bits in range(_FLAGS + 1))
@@ -37,6 +40,11 @@ _new = cast("Callable[[type[Row], tuple[Any, ...]], Row]", tuple.__new__)  # pyr
 """Makes a row in half the time that its own constructor takes."""
 _MOST_TOKENS = 2**32 - 1
 _MOST_ASKED = 2**16 - 1
+Brief: TypeAlias = tuple[int, int, int, int, float, int, int, int, int, int]
+"""Span, parent, start and end in Unix nanoseconds, cost in US dollars, the place of the label, input and output tokens,
+traits, and the place of the kind: what an execution measured. Plain tuples: every operation of every run is learned from."""
+Label: TypeAlias = tuple[str, str, str | None]
+"""Name, agent and outcome."""
 _by_start, _by_end, _by_span = attrgetter("start_ns"), attrgetter("end_ns"), attrgetter("span_id")
 
 
@@ -70,7 +78,7 @@ class Columns:
     def __init__(self, limit: int) -> None:
         self._limit = limit * _SIZE
         self._packed = bytearray()
-        self._labels: dict[tuple[str, str, str | None], int] = {}
+        self._labels: dict[Label, int] = {}
         self._used: dict[str, tuple[str, ...]] = {}
         self._first_chunk_ns: dict[str, int] | None = None
         self.dropped = 0
@@ -160,7 +168,7 @@ class Columns:
                 step,
                 asked,
                 traits,
-                _PLACES[operation.kind],
+                PLACES[operation.kind],
             )
         except error:  # a time or a number that no clock or model gives
             self.dropped += 1
@@ -190,6 +198,10 @@ class Columns:
             self._is_looked_at = True
             self._ended = list(self._made(_FORMAT.iter_unpack(self._packed)))
         return self._ended
+
+    def briefly(self) -> tuple[list[Brief], list[Label]]:
+        """The operations in the order in which they were added, and the labels that they name by place."""
+        return cast("list[Brief]", list(_BRIEF.iter_unpack(self._packed))), list(self._labels)
 
     def added_since(self, count: int) -> list[Row]:
         """The operations beyond the first so many that were added; may be asked while others are added."""

@@ -23,17 +23,20 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 from typing import Any, cast
 
+from otel_agentperf.analysis.columns import PLACES, Brief, Label
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.baselines.normals import SubjectKind
 from otel_agentperf.baselines.tally import Seen, Values, named
 from otel_agentperf.model import OperationKind
-from otel_agentperf.rules.base import Row, int_of
+from otel_agentperf.rules.base import int_of
+from otel_agentperf.rules.traits import BILLED, FAILED
 
 NS_PER_DAY = 86_400 * 1_000_000_000
 PICO = 1e12
+_GRAPHS = PLACES[OperationKind.WORKFLOW], PLACES[OperationKind.AGENT]
+_NODE, _TOOL = PLACES[OperationKind.NODE], PLACES[OperationKind.TOOL]
+_REQUESTS = _INFERENCE, _ = PLACES[OperationKind.INFERENCE], PLACES[OperationKind.EMBEDDINGS]
 # Members of an enum are dear to look up in Python 3.11, and every operation passes here.
-_WORKFLOW, _AGENT, _NODE, _TOOL = OperationKind.WORKFLOW, OperationKind.AGENT, OperationKind.NODE, OperationKind.TOOL
-_INFERENCE, _EMBEDDINGS = OperationKind.INFERENCE, OperationKind.EMBEDDINGS
 _OF_GRAPH, _OF_NODE, _OF_TOOL = SubjectKind.GRAPH, SubjectKind.NODE, SubjectKind.TOOL
 _OF_MODEL, _OF_NODE_MODEL = SubjectKind.MODEL, SubjectKind.NODE_MODEL
 _new = cast("Callable[[type[Values], tuple[Any, ...]], Values]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
@@ -62,8 +65,9 @@ def observations(summary: RunSummary, root_id: str, *, root_seen: bool = True, i
     columns = summary.columns
     if columns is None:
         return []
-    rows = columns.ended()
-    taught = _Taught(summary, int_of(root_id), columns.first_chunks_ns(), root_seen=root_seen, is_whole=is_whole)
+    rows, labels = columns.briefly()
+    firsts = columns.first_chunks_ns()
+    taught = _Taught(summary, labels, int_of(root_id), firsts, root_seen=root_seen, is_whole=is_whole)
     taught.has_sums = is_whole and not columns.dropped
     if not taught.go_through(rows):
         rows = _from_below(rows)
@@ -102,12 +106,30 @@ class _Beneath:
 class _Taught:
     """Goes through a run once, from below: what lies beneath an operation is known when it ends."""
 
-    __slots__ = ("_beneath", "_first_chunks_ns", "_is_whole", "_root", "_root_seen", "_summary", "found", "has_sums")
+    __slots__ = (
+        "_beneath",
+        "_first_chunks_ns",
+        "_is_whole",
+        "_labels",
+        "_root",
+        "_root_seen",
+        "_summary",
+        "found",
+        "has_sums",
+    )
 
     def __init__(
-        self, summary: RunSummary, root: int, first_chunks_ns: dict[int, int], *, root_seen: bool, is_whole: bool
+        self,
+        summary: RunSummary,
+        labels: list[Label],
+        root: int,
+        first_chunks_ns: dict[int, int],
+        *,
+        root_seen: bool,
+        is_whole: bool,
     ) -> None:
         self._summary = summary
+        self._labels = labels
         self._root = root
         self._first_chunks_ns = first_chunks_ns
         self._root_seen = root_seen
@@ -116,15 +138,15 @@ class _Taught:
         self.has_sums = True
         self.found: list[Seen] = []
 
-    def go_through(self, rows: Iterable[Row], *, strictly: bool = True) -> bool:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
+    def go_through(self, rows: Iterable[Brief], *, strictly: bool = True) -> bool:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
         """Take in all rows; whether each came before what it lies beneath."""
         found: list[Seen] = []
         beneath: dict[int, _Beneath] = {}
         self.found, self._beneath = found, beneath
-        root, firsts = self._root, self._first_chunks_ns
+        root, firsts, labels = self._root, self._first_chunks_ns, self._labels
         ended: set[int] = set()
         for row in rows:
-            (span_id, parent_id, kind, start_ns, end_ns, cost_usd, inputs, outputs, _, _, failed, _, billed, *_) = row
+            span_id, parent_id, start_ns, end_ns, cost_usd, label, inputs, outputs, traits, kind = row
             if strictly:
                 if parent_id in ended:
                     return False
@@ -136,13 +158,14 @@ class _Taught:
             up = beneath.get(parent_id)
             if up is None:
                 up = beneath[parent_id] = _Beneath()
-            if billed or inputs or outputs:
-                if billed:
+            if inputs or outputs or traits & BILLED:
+                if traits & BILLED:
                     up.cost_usd += cost_usd
                 up.input_tokens += inputs
                 up.output_tokens += outputs
-            if kind is _INFERENCE or kind is _EMBEDDINGS:
-                name = row.name
+            if kind in _REQUESTS:
+                name, _, outcome = labels[label]
+                failed = traits & FAILED
                 values = (
                     _new(
                         Values,
@@ -155,22 +178,23 @@ class _Taught:
                             firsts.get(span_id),
                         ),
                     )
-                    if row.outcome is None and (inputs or outputs)
-                    else _of_odd_request(row, firsts.get(span_id), succeeded=not failed)
+                    if outcome is None and (inputs or outputs)
+                    else self._of_odd_request(row, succeeded=not failed)
                 )
                 found.append((named(_OF_MODEL, name), values))
-                if kind is _INFERENCE:
+                if kind == _INFERENCE:
                     up.requests.append((name, values))
-            elif kind is _NODE:
-                up.nodes.append((row.name, self._of_unit(row, own), own.requests if own is not None else []))
+            elif kind == _NODE:
+                up.nodes.append((labels[label][0], self._of_unit(row, own), own.requests if own is not None else []))
                 if own is not None:
                     own.requests = []
-            elif kind is _TOOL:
-                found.append((named(_OF_TOOL, row.name), _without_tokens(self._of_unit(row, own))))
-            elif kind is _WORKFLOW or kind is _AGENT:
-                found.append((named(_OF_GRAPH, row.name), self._of_unit(row, own)))
+            elif kind == _TOOL:
+                found.append((named(_OF_TOOL, labels[label][0]), _without_tokens(self._of_unit(row, own))))
+            elif kind in _GRAPHS:
+                name = labels[label][0]
+                found.append((named(_OF_GRAPH, name), self._of_unit(row, own)))
                 if own is not None and own.nodes:
-                    self._place(own.nodes, row.name)
+                    self._place(own.nodes, name)
                     own.nodes = []
             if own is not None:
                 up.merge(own)
@@ -191,41 +215,55 @@ class _Taught:
                 served = asked if held or not asked.succeeded else _new(Values, (False, None, *asked[2:]))
                 found.append((named(_OF_NODE_MODEL, model, graph, name), served))
 
-    def _of_unit(self, row: Row, own: _Beneath | None) -> Values:
-        if row.outcome is not None:
+    def _of_unit(self, row: Brief, own: _Beneath | None) -> Values:
+        _, _, start_ns, end_ns, cost_usd, label, inputs, outputs, traits, _ = row
+        if self._labels[label][2] is not None:
             return _STOPPED
-        failed = row.is_error
-        duration_ns = None if failed else row.end_ns - row.start_ns
+        failed = bool(traits & FAILED)
+        duration_ns = None if failed else end_ns - start_ns
         if not self.has_sums:
             return _new(Values, (not failed, duration_ns, None, None, None, None))
-        cost_usd, inputs, outputs = row.cost_usd if row.has_cost else 0.0, row.input_tokens, row.output_tokens
+        if not traits & BILLED:
+            cost_usd = 0.0
         if own is not None:
             cost_usd, inputs, outputs = cost_usd + own.cost_usd, inputs + own.input_tokens, outputs + own.output_tokens
         pico = None if isnan(cost_usd) else round(cost_usd * PICO)
         return _new(Values, (not failed, duration_ns, pico, inputs, outputs, None))
 
-    def _end_root(self, row: Row, own: _Beneath | None) -> None:
-        kind, summary = row.kind, self._summary
-        if kind is _INFERENCE or kind is _EMBEDDINGS:
-            values = _of_odd_request(row, self._first_chunks_ns.get(row.span_id), succeeded=summary.success)
-            self.found.append((named(_OF_MODEL, row.name), values))
+    def _of_odd_request(self, row: Brief, *, succeeded: bool) -> Values:
+        """A request that was stopped, or whose tokens nobody told."""
+        span_id, _, start_ns, end_ns, cost_usd, label, inputs, outputs, _, _ = row
+        first_ns = self._first_chunks_ns.get(span_id)
+        if self._labels[label][2] is not None:
+            return Values(None, first_chunk_ns=first_ns)
+        duration_ns = end_ns - start_ns if succeeded else None
+        pico = None if isnan(cost_usd) else round(cost_usd * PICO)
+        tokens = (inputs, outputs) if inputs or outputs else (None, None)
+        return Values(succeeded, duration_ns, pico, *tokens, first_chunk_ns=first_ns)
+
+    def _end_root(self, row: Brief, own: _Beneath | None) -> None:
+        kind, name = row[-1], self._labels[row[5]][0]
+        if kind in _REQUESTS:
+            values = self._of_odd_request(row, succeeded=self._summary.success)
+            self.found.append((named(_OF_MODEL, name), values))
         elif not self._root_seen:
             return
-        elif kind is _WORKFLOW or kind is _AGENT:
-            self.found.append((named(_OF_GRAPH, row.name), self._of_root(row)))
-        elif kind is _TOOL:
-            self.found.append((named(_OF_TOOL, row.name), _without_tokens(self._of_root(row))))
-        elif kind is _NODE and own is not None:
-            own.nodes.append((row.name, self._of_root(row), own.requests))
+        elif kind in _GRAPHS:
+            self.found.append((named(_OF_GRAPH, name), self._of_root(row)))
+        elif kind == _TOOL:
+            self.found.append((named(_OF_TOOL, name), _without_tokens(self._of_root(row))))
+        elif kind == _NODE and own is not None:
+            own.nodes.append((name, self._of_root(row), own.requests))
         if own is not None and own.nodes:
-            self._place(own.nodes, row.name)
+            self._place(own.nodes, name)
 
-    def _of_root(self, row: Row) -> Values:
+    def _of_root(self, row: Brief) -> Values:
         """A run as a whole, by its totals: they hold also what was beyond the limit of its shape."""
-        if row.outcome is not None:
+        _, _, start_ns, end_ns, _, label, *_ = row
+        if self._labels[label][2] is not None:
             return _STOPPED
         summary = self._summary
-        duration_ns = row.duration_ns if summary.success else None
+        duration_ns = end_ns - start_ns if summary.success else None
         if not self._is_whole:
             return _new(Values, (summary.success, duration_ns, None, None, None, None))
         totals = summary.totals
@@ -238,29 +276,19 @@ def _without_tokens(values: Values) -> Values:
     return _new(Values, (*values[:3], None, None, None))
 
 
-def _of_odd_request(row: Row, first_ns: int | None, *, succeeded: bool) -> Values:
-    """A request that was stopped, or whose tokens nobody told."""
-    if row.outcome is not None:
-        return Values(None, first_chunk_ns=first_ns)
-    duration_ns = row.duration_ns if succeeded else None
-    pico = None if isnan(row.cost_usd) else round(row.cost_usd * PICO)
-    told = row.input_tokens or row.output_tokens
-    tokens = (row.input_tokens, row.output_tokens) if told else (None, None)
-    return Values(succeeded, duration_ns, pico, *tokens, first_chunk_ns=first_ns)
-
-
-def _from_below(rows: Sequence[Row]) -> list[Row]:
+def _from_below(rows: Sequence[Brief]) -> list[Brief]:
     """The same operations, each before what it lies beneath; those in a circle of parents come last."""
-    by_id = {row.span_id: row for row in rows}
-    children: dict[int, list[Row]] = {}
-    tops: list[Row] = []
+    spans = {row[0] for row in rows}
+    children: dict[int, list[Brief]] = {}
+    tops: list[Brief] = []
     for row in rows:
-        (children.setdefault(row.parent_id, []) if row.parent_id in by_id else tops).append(row)
-    ordered: list[Row] = []
+        parent_id = row[1]
+        (children.setdefault(parent_id, []) if parent_id in spans else tops).append(row)
+    ordered: list[Brief] = []
     pending = tops
     while pending:
         row = pending.pop()
         ordered.append(row)
-        pending.extend(children.pop(row.span_id, ()))
+        pending.extend(children.pop(row[0], ()))
     ordered.reverse()
     return [*ordered, *(row for circle in children.values() for row in circle)]
