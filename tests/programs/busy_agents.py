@@ -1,6 +1,7 @@
 """Agents at work for as long as they are let: the demo's team, small graphs, and what goes wrong with both.
 
-`steady` runs whole; `troubled` does what our bounds and guards are for. It ends when its standard input does. Knows of us
+`steady` runs whole; `troubled` does what our bounds and guards are for; `judged` is slower than it used to be, too late,
+and stopped by its budget. It ends when its standard input does. Knows of us
 only what a user's program would.
 """
 
@@ -103,10 +104,21 @@ def troubled(is_over: Callable[[float], bool]) -> None:
                 graph(f"graph-{name}", lambda state: state).invoke({"number": name})
 
 
+def judged(is_over: Callable[[float], bool]) -> None:
+    """Runs of which a baseline knows better ones, and a run that asks for more steps than it may take."""
+    slower, late = graph("slower", lambda state: time.sleep(0.03) or state), graph("late", lambda state: state)
+    while not is_over(0.1):
+        slower.invoke({"number": 0})
+        late.invoke({"number": 0})
+        with contextlib.suppress(otel_agentperf.BudgetExceeded), otel_agentperf.budget(steps=1):
+            late.invoke({"number": 0})
+            late.invoke({"number": 0})
+
+
 def main() -> None:
     over = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
-    {"steady": steady, "troubled": troubled}[sys.argv[1]](over.wait)
+    {"steady": steady, "troubled": troubled, "judged": judged}[sys.argv[1]](over.wait)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ from typing import Any
 
 import yaml
 
+from otel_agentperf.analysis.observations import day_of
+from otel_agentperf.baselines import portable
+from otel_agentperf.baselines.normals import SubjectKind
+from otel_agentperf.baselines.tally import Tally, Values, named
 from otel_agentperf.cli.demo import INSTRUMENTED, SETTINGS, loopback
 from otel_agentperf.demo.script import RecordingScript
 from otel_agentperf.demo.server import GeminiServer
@@ -210,9 +214,25 @@ def with_a_broken_rule(folder: Path) -> str:
     return str(folder)
 
 
+def judged_settings(folder: Path) -> dict[str, str]:
+    """Settings of agents whose past was better than they are today: `slower` took 5 ms, and `late` 9 to 11 s."""
+    past = Tally()
+    yesterday = day_of(time.time_ns()) - 1
+    for number in range(100):
+        for name, duration_ns in (
+            ("slower", 5_000_000 + 10_000 * number),
+            ("late", 9_000_000_000 + 20_000_000 * number),
+        ):
+            past.add(yesterday, [(named(SubjectKind.GRAPH, name), Values(succeeded=True, duration_ns=duration_ns))])
+    baseline, config = folder / "past.json", folder / "judged.toml"
+    baseline.write_bytes(portable.written(past.all()))
+    config.write_text("[rules.LAT011]\ndeadline_s = 1\n")
+    return {"AGENTPERF_BASELINE_FROM": str(baseline), "AGENTPERF_CONFIG": str(config)}
+
+
 @contextlib.contextmanager
 def agents(kind: str, otlp_http: str, *paths: str, **settings: str) -> Generator[subprocess.Popen[bytes]]:
-    """The program at work, of the kind `steady` or `troubled`; told to end when the block does."""
+    """The program at work, of the kind `steady`, `troubled` or `judged`; told to end when the block does."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "VIRTUAL_ENV") if name in os.environ}
     with GeminiServer(RecordingScript(), speed=200, record=False) as gemini:
         environment |= loopback(environment, gemini.base_url)

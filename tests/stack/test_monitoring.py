@@ -31,6 +31,9 @@ FIRING = (
     ("AgentPerfUnpricedUsage", "steady-agents"),
     ("AgentPerfRunSuccessLow", "steady-agents"),
     ("AgentPerfLoop", "steady-agents"),
+    ("AgentPerfRegression", "judged-agents"),
+    ("AgentPerfForecast", "judged-agents"),
+    ("AgentPerfBudgetExceeded", "judged-agents"),
     ("AgentPerfInternalErrors", "troubled-agents"),
     ("AgentPerfStateDropped", "troubled-agents"),
     ("AgentPerfSeriesCapped", "troubled-agents"),
@@ -96,6 +99,8 @@ def watched(shared_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -
         few["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "langchain,google-genai,google_genai"
         broken = monitoring.with_a_broken_rule(folder)
         stack.enter_context(monitoring.agents("troubled", collector.otlp_http, broken, **few))
+        settings = monitoring.judged_settings(folder)
+        stack.enter_context(monitoring.agents("judged", collector.otlp_http, **settings))
         yield Watched(prometheus, alertmanager, collector, spare, jaeger, tempo, ringing)
 
 
