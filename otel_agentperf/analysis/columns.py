@@ -267,7 +267,7 @@ class Columns:
         names: list[str] = [name for name, _, _ in self._labels]
         seen: set[tuple[int, int, str]] = set()
         again: set[OperationKind] = set()
-        for given, place, kind in _GIVEN.iter_unpack(self._packed):
+        for given, place, kind in cast("Iterable[tuple[int, int, int]]", _GIVEN.iter_unpack(self._packed)):
             if given:
                 key = (given, kind, names[place] if kind == _NODE else "")
                 if key in seen:
