@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import time_ns
 from typing import Any
 
@@ -293,24 +293,52 @@ def test_advice_is_learned_from_the_runs_of_this_process() -> None:
     assert said[-1].forecast.value is not None
 
 
-def test_steps_of_which_none_used_anothers_answer_in_three_runs_may_run_at_once() -> None:
-    said: list[Advice] = []
+def in_a_row(nodes: Mapping[str, Callable[[graphs.State], graphs.State]], said: list[Advice]) -> Any:
+    """A graph of these nodes, one after another, and one that asks which of them may run at once."""
 
     def ask(state: graphs.State) -> None:
         del state
-        said.append(otel_agentperf.advise(pending=("search", "read")))
+        said.append(otel_agentperf.advise(pending=tuple(nodes)))
 
     builder = graphs.new()
-    for before, name in itertools.pairwise((graphs.START, "search", "read", "write")):
-        builder.add_node(name, graphs.node(name))
-        builder.add_edge(before, name)
-    builder.add_node("ask", ask)
-    builder.add_edge("write", "ask")
-    graph = builder.compile(name="trip")
-    with observed():
+    for name, node in (*nodes.items(), ("ask", ask)):
+        builder.add_node(name, node)
+    for before, after in itertools.pairwise((graphs.START, *nodes, "ask")):
+        builder.add_edge(before, after)
+    return builder.compile(name="trip")
+
+
+def asking_for(client: Any, what: str) -> Callable[[graphs.State], graphs.State]:
+    def node(state: graphs.State) -> graphs.State:
+        del state
+        client.models.generate_content(model=FLASH, contents=what)
+        return {"seen": [what]}
+
+    return node
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(ANSWER, (("search", "read"),)), ("57", None)], ids=["long", "short"])
+def test_steps_whose_requests_used_no_answer_of_one_another_in_three_runs_may_run_at_once(
+    answer: str, expected: object
+) -> None:
+    said: list[Advice] = []
+    with GeminiServer(FixedResponder((answer,))) as server, observed():
+        client = ways.client_of(server)
+        graph = in_a_row({name: asking_for(client, f"{name} it") for name in ("search", "read")}, said)
         for _ in range(3):
             graph.invoke({"seen": []})
-    assert [advice.parallel.value for advice in said] == [None, None, (("search", "read"),)]
+    assert [advice.parallel.value for advice in said] == [None, None, expected]
+
+
+def test_of_steps_that_ask_no_model_nothing_is_said() -> None:
+    said: list[Advice] = []
+    graph = in_a_row({name: graphs.node(name) for name in ("fetch", "parse", "write")}, said)
+    with observed():
+        for _ in range(5):
+            graph.invoke({"seen": []})
+    assert [advice.parallel.value for advice in said] == [None] * 5
+    assert said[-1].parallel.abstains is not None
+    assert "not enough data" in said[-1].parallel.abstains
 
 
 def test_a_step_whose_request_used_an_answer_waits_for_the_step_that_asked_for_it() -> None:

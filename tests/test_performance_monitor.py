@@ -270,3 +270,36 @@ def test_nothing_switched_on_runs_and_says_so() -> None:
 def test_the_public_monitor_is_one_object() -> None:
     assert otel_agentperf.performance_monitor is performance_monitor
     assert isinstance(performance_monitor(key="other"), monitor.PerformanceMonitor)
+
+
+class Ambiguous:
+    """As an array is: it has no truth value."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("canary")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("search", "read"))
+
+
+async def later(_state: object) -> str:
+    return "plan"
+
+
+def ambiguous(_state: object) -> Ambiguous:
+    return Ambiguous()
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "pending": {"pending": ambiguous},
+    "action": {"action": ambiguous},
+    "models": {"models": 5},
+    "coroutine": {"action": later},
+}
+
+
+@pytest.mark.parametrize("options", ODD.values(), ids=ODD)
+def test_odd_things_given_to_a_monitor_do_not_reach_the_graph(options: dict[str, Any]) -> None:
+    with observed():
+        update = performance_monitor(**options)({"seen": []})
+    assert set(update["optimizations"]) >= {"model", "forecast"}

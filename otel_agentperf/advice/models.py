@@ -11,10 +11,14 @@ The model that the node uses most holds both by itself. Confidence is the lower 
 chosen model's success rate divided by that model's rate, at most 0.99. The improvement is the
 difference of the average cost and duration of a request (repriced: as measured there).
 
+Where no model that is allowed held quality and latency, or what the requests cost is not known, it abstains.
+
 For a node never seen, or not often enough: a simple action takes a flash model (0.9), one to think
 about a pro one (0.8); else flash where the requests of the last five minutes took more than 3 s on
 average (0.7), pro otherwise (0.6). These rules and their confidences are the system's users';
-which concrete model is meant, `sizes` says. There is no improvement stated for them: nothing was measured.
+which concrete model is meant, `sizes` says. There is no improvement stated for them: nothing was measured. It abstains
+where that model was seen to fail here: with at least `FEW_SAMPLES` requests, where the upper bound of its success rate
+(Wilson, as above) is below 1 less `QUALITY_MARGIN`.
 
 Limits: success is what was learned of requests and runs: an answer that is wrong and raises no
 error, in a run that nobody judged, counts as a success (`otel_agentperf.outcome` judges one).
@@ -24,8 +28,9 @@ inference*, 1927.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
+from types import MappingProxyType
 from typing import NamedTuple
 
 from otel_agentperf.advice.actions import Work, work_of
@@ -38,6 +43,8 @@ from otel_agentperf.pricing.families import Size, rank
 
 MIN_SAMPLES = 20
 """Fewest requests of a model at a node: with 20 successes of 20, the lower bound is 0.88."""
+FEW_SAMPLES = 5
+"""Fewest requests after which a model may be said to fail at a node."""
 QUALITY_MARGIN = 0.1
 LATENCY_MARGIN = 1.25
 SLOW_S = 3.0
@@ -80,14 +87,18 @@ class Chosen(NamedTuple):
     """What the past of a node says."""
 
     part: Part[str] | None
-    """`None` where no model was seen often enough."""
+    """`None` where no model was seen often enough; it may abstain."""
     samples: int
     """Requests seen at the node, of all models."""
     untried: str | None
     """An allowed model that costs less by its size and was not seen here often enough to be judged."""
+    failing: Mapping[str, Outcomes] = MappingProxyType({})
+    """What came of the models that were seen to fail here."""
+    most_samples: int = 0
+    """Requests to the allowed model that was seen here most."""
 
 
-def learned(past: Past, models: Models) -> Chosen:
+def learned(past: Past, models: Models) -> Chosen:  # noqa: C901 - one walk over the models of a node
     """Choose by the past of the node.
 
     Args:
@@ -97,24 +108,37 @@ def learned(past: Past, models: Models) -> Chosen:
     normals, (graph, node) = past
     if normals is None or not node:
         return Chosen(None, 0, None)
-    seen = 0
+    seen = most = 0
     records: list[Record] = []
+    failing: dict[str, Outcomes] = {}
+    unpriced: tuple[str, ...] = ()
     for model in normals.models_of(graph, node):
         subject = Subject(SubjectKind.NODE_MODEL, model, graph, node)
         outcomes = normals.outcomes(subject)
-        seen += outcomes.samples if outcomes is not None else 0
+        if outcomes is None:
+            continue
+        seen += outcomes.samples
         record = _record(normals, subject, outcomes)
         if record is not None:
             records.append(record)
+        if _fails(outcomes):
+            failing[model] = outcomes
+        if not models.allowed or same(model, models.allowed) is not None:
+            most = max(most, outcomes.samples)
+            if record is None and outcomes.samples >= MIN_SAMPLES and outcomes.successes:
+                unpriced = (*unpriced, model)
     if not records:
-        return Chosen(None, seen, None)
+        part = abstain(f"what requests to {unpriced[0]} cost is not known", {"samples": most}) if unpriced else None
+        return Chosen(part, seen, None, failing, most)
     usual = max(records, key=lambda record: record.samples)
     allowed = [record for record in records if not models.allowed or same(record.model, models.allowed) is not None]
     held = [record for record in allowed if record is usual or _holds(record, usual)]
+    if allowed and not held:
+        return Chosen(_none_held(allowed, usual), seen, None, failing, most)
     if not held:
-        return Chosen(None, seen, None)
+        return Chosen(None, seen, None, failing, most)
     best = min(held, key=lambda record: (record.mean_usd, record.mean_s))
-    return Chosen(_part(best, usual, records, models), seen, _untried(best, records, models.allowed))
+    return Chosen(_part(best, usual, records, models), seen, _untried(best, records, models.allowed), failing, most)
 
 
 def _record(normals: Normals, subject: Subject, outcomes: Outcomes | None) -> Record | None:
@@ -138,6 +162,28 @@ def _holds(record: Record, usual: Record) -> bool:
     return record.least_rate >= usual.rate - QUALITY_MARGIN and record.tail_s <= LATENCY_MARGIN * usual.tail_s
 
 
+def _fails(outcomes: Outcomes) -> bool:
+    return (
+        outcomes.samples >= FEW_SAMPLES and 1 - wilson_lower(outcomes.failures, outcomes.successes) < 1 - QUALITY_MARGIN
+    )
+
+
+def _none_held(allowed: Sequence[Record], usual: Record) -> Part[str]:
+    best = max(allowed, key=lambda record: record.least_rate)
+    return abstain(
+        f"none of the models allowed did as well here as {usual.model}: {best.model} succeeded in {best.rate:.0%} of "
+        f"{best.samples} requests and took {best.mean_s:.3g} s, {usual.rate:.0%} and {usual.mean_s:.3g} s there",
+        {
+            "samples": best.samples,
+            "success_rate": round(best.rate, 4),
+            "average_s": round(best.mean_s, 6),
+            "usual_samples": usual.samples,
+            "usual_success_rate": round(usual.rate, 4),
+            "usual_average_s": round(usual.mean_s, 6),
+        },
+    )
+
+
 def _part(best: Record, usual: Record, records: list[Record], models: Models) -> Part[str]:
     name = (same(best.model, models.allowed) or best.model) if models.allowed else best.model
     confidence = min(_MOST_CONFIDENCE, best.least_rate / usual.rate) if usual.rate > 0 else 0.0
@@ -146,7 +192,10 @@ def _part(best: Record, usual: Record, records: list[Record], models: Models) ->
         others = len(records) - 1
         reasoning = f"{name} is the cheapest of the models seen here that holds quality and latency."
         if not others:
-            reasoning = f"{name} is the only model that was seen here often enough."
+            reasoning = (
+                f"{name} is the only model that was seen here often enough: {best.rate:.0%} of {best.samples} requests "
+                "succeeded."
+            )
     else:
         saved_usd, saved_s = usual.mean_usd - best.mean_usd, usual.mean_s - best.mean_s
         improvement = Improvement(SavingBasis.REPRICED, round(saved_s, 6), round(saved_usd, 9))
@@ -181,14 +230,24 @@ def _untried(best: Record, records: Iterable[Record], allowed: tuple[str, ...]) 
     return min(smaller)[2] if smaller else None
 
 
-def by_kind(action: str, pace: Pace, models: Models, samples: int = 0) -> Part[str]:
+def by_kind(
+    action: str,
+    pace: Pace,
+    models: Models,
+    samples: int = 0,
+    failing: Mapping[str, Outcomes] = MappingProxyType({}),
+    *,
+    is_named: bool = True,
+) -> Part[str]:
     """Choose by the kind of work and the pace of the process, for a node that is not known well enough.
 
     Args:
         action: what is about to be done.
         pace: of the last five minutes.
         models: which may be chosen.
-        samples: requests seen at the node all the same.
+        samples: requests to one model that were seen at the node all the same.
+        failing: what came of the models that were seen to fail there.
+        is_named: whether it is known which node it is.
     """
     work = work_of(action)
     evidence: dict[str, float | int] = {"samples": samples, "needed_samples": MIN_SAMPLES}
@@ -209,7 +268,17 @@ def by_kind(action: str, pace: Pace, models: Models, samples: int = 0) -> Part[s
     if name is None:
         listed = "of the models allowed" if models.allowed else f"beside {models.usual}"
         return abstain(f"no {size.name.lower()} model is known {listed}", evidence)
-    known = f"seen {samples} of {MIN_SAMPLES} times" if samples else "never seen before"
-    return Part(
-        name, confidence, f"{why} and this step was {known}: take {name}.", evidence, source=source, is_prior=True
-    )
+    failed = next((outcomes for model, outcomes in failing.items() if same(model, (name,)) is not None), None)
+    if failed is not None:
+        ended = failed.successes + failed.failures
+        return abstain(
+            f"{name} would be taken for this kind of work, and {failed.failures / ended:.0%} of {failed.samples} requests "
+            "to it failed at this step",
+            {**evidence, "failures": round(failed.failures, 2)},
+        )
+    known = "this step was never seen before"
+    if samples:
+        known = f"this step was seen {samples} of {MIN_SAMPLES} times"
+    elif not is_named:
+        known = "which step it is was not said"
+    return Part(name, confidence, f"{why} and {known}: take {name}.", evidence, source=source, is_prior=True)

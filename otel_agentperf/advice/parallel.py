@@ -6,8 +6,8 @@ into batches, each of which needs only earlier ones. Of steps that need one anot
 right: they come when nothing else may begin, one by one as they were named, and that is said; where a circle would come
 first, it abstains.
 
-Of names alone, two steps are called independent only where each was seen at least `MIN_RUNS`
-times without using the other's answer; else it abstains. The improvement is the sum of the average
+Of names alone, two steps are called independent only where each made model requests in at least `MIN_RUNS` runs that
+show what they used, and none used the other's answer; else it abstains: of a step that asks no model nothing is seen. The improvement is the sum of the average
 durations of the first batch less the longest of them (estimated: as if none slowed another
 down). Confidence is 0.9 where the caller said what each step needs, else 0.7, since what passes
 between steps by other ways than an answer is not seen.
@@ -31,7 +31,7 @@ class Links(NamedTuple):
     """What was seen of steps in this process."""
 
     runs: Mapping[str, int]
-    """How often each step ran."""
+    """In how many runs the requests of each step show what they used."""
     uses: Mapping[str, AbstractSet[str]]
     """The steps whose answers each one used."""
 
@@ -56,8 +56,8 @@ def decide(
     if thin:
         fewest = min(links.runs.get(step, 0) for step in thin)
         return abstain(
-            f"not enough data: {len(thin)} of {len(steps)} steps ran fewer than {MIN_RUNS} times, and what they need "
-            "was not said",
+            f"not enough data: of {len(thin)} of {len(steps)} steps model requests show in fewer than {MIN_RUNS} runs "
+            "which answers they used, and what they need was not said",
             {"steps": len(steps), "unknown_steps": len(thin), "samples": fewest, "needed_samples": MIN_RUNS},
         )
     needs = {
@@ -72,8 +72,9 @@ def decide(
     times = [each for each in map(average_s, first) if each is not None]
     saved_s = sum(times) - max(times) if len(times) == len(first) > 1 else None
     evidence = {"steps": len(steps), "at_once": len(first), "batches": len(batches), "steps_seen": len(unsaid)}
+    shown = "used no answer of one another in their model requests" if unsaid else "need nothing of one another"
     reasoning = (
-        f"{', '.join(first)} need nothing of one another and may run at once."
+        f"{', '.join(first)} {shown} and may run at once."
         if len(first) > 1
         else f"The others wait for {next(iter(first))}, directly or not."
     )

@@ -57,7 +57,7 @@ def advise(
             _name("node", node),
             _name("graph", graph),
             arguments,
-            _pending(pending) if pending else _NONE_PENDING,
+            _pending(pending),
             _models(models) if models is not None else (),
         )
         return active.advisor.advise(question, frames.current())

@@ -54,7 +54,8 @@ class PerformanceMonitor:
         self._action = action
         self._node = node
         self._pending = pending
-        self._models = None if models is None else ((models,) if isinstance(models, str) else tuple(models))
+        # What is no model at all is for `advise` to refuse.
+        self._models = tuple(models) if isinstance(models, Iterable) and not isinstance(models, str) else models
 
     def __call__(
         self,
@@ -82,21 +83,31 @@ class PerformanceMonitor:
         if not _is_keyed(state):
             _tell("root", f"a state without keys cannot take {self._key}, so no advice is in it")
             return None
-        return {self._key: self._advice(state, self._node or "")}
+        try:
+            return {self._key: self._advice(state, self._node or "")}
+        except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program
+            guard.report("api.monitor", error)
+            return None
 
     def _advice(self, state: Any, node: str | None) -> dict[str, Any]:
         action, pending = self._asked(self._action, state), self._asked(self._pending, state)
-        told = advise(action or "", node=node, pending=pending or (), models=self._models).as_dict()
+        action, pending = "" if action is None else action, () if pending is None else pending
+        told = advise(action, node=node, pending=pending, models=self._models).as_dict()
         return cast("dict[str, Any]", told)
 
     def _asked(self, value: Any, state: Any) -> Any:
         if not callable(value):
             return value
         try:
-            return value(state)
+            said = value(state)
         except Exception as error:  # noqa: BLE001 - the user's own function, whose failure must not end the run
             _tell("ask", f"a function given to performance_monitor raised {type(error).__name__}; it is left out")
             return None
+        if inspect.iscoroutine(said):
+            said.close()
+            _tell("async", "a coroutine function given to performance_monitor is not waited for; it is left out")
+            return None
+        return said
 
     def wrap(self, node: Callable[..., Any] | None = None, *, action: Said = None, key: str | None = None) -> Any:
         """Make a node that finds advice for itself in its state.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from otel_agentperf.baselines.learned import LearnedNormals
 from otel_agentperf.baselines.normals import Measure, Normal, Outcomes, Subject
+from otel_agentperf.baselines.trend import Trend, trend_of_days
 
 SHARES = (0.5, 0.95)
 LEAST_CHANGE = 0.1
@@ -36,6 +37,8 @@ class SubjectLines:
     subject: Subject
     lines: dict[Measure, Line]
     outcomes: Outcomes | None
+    trends: dict[Measure, Trend]
+    """Of the days of its time and cost, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,12 @@ class Change:
 def lines_of(normals: LearnedNormals, subject: Subject) -> SubjectLines:
     """What is normal for a subject."""
     lines = {measure: Line.of(found) for measure in Measure if (found := normals.normal(subject, measure)) is not None}
-    return SubjectLines(subject, lines, normals.outcomes(subject))
+    trends = {
+        measure: found
+        for measure in (Measure.DURATION_S, Measure.COST_USD)
+        if (found := trend_of_days(normals.days(subject, measure))) is not None
+    }
+    return SubjectLines(subject, lines, normals.outcomes(subject), trends)
 
 
 def changes(

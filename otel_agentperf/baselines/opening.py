@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import sqlite3
 import urllib.error
 import urllib.request
@@ -86,8 +87,8 @@ def _fetched(address: str) -> bytes:
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http or https, see above
             data: bytes = answer.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else (str(error) or type(error).__name__)
         raise UnreadableError(f"{address} cannot be fetched: {reason}") from None
     if len(data) > MOST_BYTES:
         raise UnreadableError(f"{address} is larger than {MOST_BYTES >> 20} MB")

@@ -31,6 +31,8 @@ FORMAT, VERSION = "otel-agentperf baseline", 1
 ENDING = ".json.gz"
 GZIP = b"\x1f\x8b"
 _LEVEL = 6
+_LAST_DAY = 2_932_896
+"""31 December 9999, as days since 1970-01-01."""
 
 
 class UnreadableError(ValueError):
@@ -132,8 +134,11 @@ def read(data: bytes, name: str) -> Tally:
         file = msgspec.json.decode(text, type=_File)
         for subject in file.subjects:
             found = Subject(SubjectKind(subject.kind), subject.name, subject.graph, subject.node)
+            for day in subject.days:
+                _check_day(day.day, name)
             tally.merge(found, {day.day: _cell(day) for day in subject.days})
         for each in file.advice:
+            _check_day(each.day, name)
             counts = {(each.day, each.name, count): amount for count, amount in each.millionths.items()}
             tally.add_advised(Advised(counts))
     except UnreadableError:
@@ -152,6 +157,11 @@ def _check(head: _Head, name: str) -> None:
         )
     if head.relative_error != RELATIVE_ERROR:
         raise UnreadableError(f"{name} has bins of another width ({head.relative_error}, not {RELATIVE_ERROR})")
+
+
+def _check_day(day: int, name: str) -> None:
+    if not 0 <= day <= _LAST_DAY:
+        raise UnreadableError(f"{name} cannot be read as a baseline: day {day} is none (0 to {_LAST_DAY} are allowed)")
 
 
 def _cell(day: _Day) -> Cell:

@@ -20,6 +20,15 @@ except ImportError:  # Windows
     fcntl = None
 
 _PRIMARY = 0xFF
+_OTHERS = {
+    b"\x1f\x8b": "a gzipped file",
+    b"\x28\xb5\x2f\xfd": "a file of Zstandard",
+    b"PK": "a ZIP file",
+    b"{": "a JSON file",
+    b"[": "a JSON file",
+    b"\n": "a Protocol Buffers file",
+}
+"""What a user may name by mistake: an exported baseline, traces."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 Identity = tuple[int, int]
 """Device and number of a file: another one under the same name has another."""
@@ -39,6 +48,16 @@ def is_damage(error: BaseException) -> bool:
     if isinstance(error, DamagedError):
         return True
     return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED
+
+
+def other_kind(path: Path) -> str:
+    """What a file is by its first bytes, if it never was a store; empty where it may have been one."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError:
+        return ""
+    return next((kind for magic, kind in _OTHERS.items() if head.startswith(magic)), "")
 
 
 def set_aside(path: Path, damaged: Identity | None) -> Path | None:

@@ -26,7 +26,7 @@ from otel_agentperf.baselines import schema, writing
 from otel_agentperf.baselines.advised import Advised
 from otel_agentperf.baselines.normals import Subject, SubjectKind
 from otel_agentperf.baselines.packing import unpacked
-from otel_agentperf.baselines.setting_aside import Identity, identity_of, is_damage, set_aside
+from otel_agentperf.baselines.setting_aside import Identity, identity_of, is_damage, other_kind, set_aside
 from otel_agentperf.baselines.tally import KEPT_DAYS, Cell
 from otel_agentperf.baselines.writing import Additions, key_of
 
@@ -303,6 +303,11 @@ class Store:
             if self.read_only or not is_damage(error):
                 raise
             self.close()
+            if kind := other_kind(self.path):
+                raise schema.RefusedError(
+                    f"{self.path} is {kind}, not a store; it is left alone. To begin from an exported baseline name it in"
+                    " AGENTPERF_BASELINE_FROM"
+                ) from None
             aside = set_aside(self.path, before) if before is not None else None
             if aside is not None:
                 self._say(f"the baseline {self.path} is damaged ({error}); it is kept as {aside.name}, and begun anew")

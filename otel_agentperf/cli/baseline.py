@@ -27,6 +27,7 @@ from otel_agentperf.baselines.packing import DamagedError
 from otel_agentperf.baselines.schema import RefusedError
 from otel_agentperf.baselines.store import Store
 from otel_agentperf.baselines.tally import KEPT_DAYS, Tally
+from otel_agentperf.baselines.trend import Trend
 from otel_agentperf.cli import baseline_tables as tables
 from otel_agentperf.report.text import counted
 
@@ -74,6 +75,8 @@ def show(name: str, like: str | None, kind: str | None, form: str) -> None:
     console = Console(highlight=False)
     console.print(*tables.shown(lines, console.width), sep="\n")
     console.print(Text(f"{counted(len(lines), 'subject')}, the last day {_date(newest) or 'unknown'}"))
+    if rising := tables.trends(lines):
+        console.print("", *rising, sep="\n")
     if len(advice) and not like and kind is None:
         console.print("", *tables.advised(advice), sep="\n")
 
@@ -177,6 +180,17 @@ def _as_json(each: SubjectLines) -> dict[str, Any]:
         **_who(each.subject),
         "outcomes": each.outcomes._asdict() if each.outcomes is not None else None,
         "measures": {measure.value: asdict(line) for measure, line in each.lines.items()},
+        "trends": {measure.value: _trend_as_json(found) for measure, found in each.trends.items()},
+    }
+
+
+def _trend_as_json(found: Trend) -> dict[str, Any]:
+    return {
+        "direction": "improving" if found.is_improving else "declining",
+        "days": found.values,
+        "per_day": found.slope,
+        "change_percent": round(found.change_percent, 1),
+        "p_value": found.p_value,
     }
 
 

@@ -65,6 +65,18 @@ def shown(lines: Sequence[SubjectLines], width: int) -> Iterator[RenderableType]
         yield Text(f"no room here for: {', '.join(left_out)}; a wider terminal and --format json have them")
 
 
+def trends(lines: Sequence[SubjectLines]) -> list[Text]:
+    """What becomes slower or faster, dearer or cheaper from day to day, a sentence each."""
+    return [
+        _titled(each.subject).append(
+            f" is {'improving' if found.is_improving else 'declining'}: {found.change_percent:+.0f} % "
+            f"{'cost' if measure is Measure.COST_USD else 'time'} over {found.values} days"
+        )
+        for each in lines
+        for measure, found in each.trends.items()
+    ]
+
+
 def _make_room(columns: dict[str, list[str]], width: int, longest: int) -> list[str]:
     """Leave out what the names need the room of; tell what that is."""
     wanted = width - min(longest, _WIDEST_WORD)

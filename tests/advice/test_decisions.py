@@ -150,6 +150,46 @@ def test_a_node_seen_too_seldom_goes_by_the_kind_of_work_and_says_how_often_it_w
     assert "4 of 20" in part.reasoning
 
 
+def test_where_no_allowed_model_did_as_well_it_abstains_and_says_how_they_did() -> None:
+    part = learned(seen_at_node((PRO, 100, 0, 2.0, 0.01), (FLASH, 10, 50, 1.0, 0.001)), (FLASH,)).part
+    assert part is not None
+    assert (part.value, part.confidence) == (None, 0.0)
+    assert part.abstains is not None
+    assert "17% of 60" in part.abstains
+    assert part.evidence["success_rate"] == pytest.approx(0.1667)
+
+
+def test_a_model_without_a_price_is_said_to_have_none() -> None:
+    normals = ListNormals()
+    subject = Subject(SubjectKind.NODE_MODEL, "my-model", "trip", "plan")
+    normals.add_outcomes(subject, 100, 0)
+    normals.add(subject, Measure.DURATION_S, [1.0] * 100)
+    part = learned(normals).part
+    assert part is not None
+    assert part.abstains == "what requests to my-model cost is not known"
+
+
+@pytest.mark.parametrize(("failures", "expected"), [(4, FLASH), (5, None), (19, None)])
+def test_the_kind_of_work_names_no_model_that_was_seen_to_fail(failures: int, expected: str | None) -> None:
+    chosen = learned(seen_at_node((FLASH, 0, failures, 1.0, 0.001)))
+    assert chosen.part is None
+    part = models.by_kind("click", Pace(), Models(usual=PRO, known=KNOWN), chosen.most_samples, chosen.failing)
+    assert part.value == expected
+    if expected is None:
+        assert part.abstains is not None
+        assert f"100% of {failures} requests to it failed" in part.abstains
+
+
+def test_two_models_each_seen_too_seldom_are_not_added_up() -> None:
+    chosen = learned(seen_at_node((PRO, 15, 0, 2.0, 0.01), (FLASH, 15, 0, 1.0, 0.001)))
+    assert (chosen.part, chosen.samples, chosen.most_samples) == (None, 30, 15)
+
+
+def test_a_step_that_was_not_named_is_not_said_to_be_new() -> None:
+    part = models.by_kind("click", Pace(), Models(usual=PRO, known=KNOWN), is_named=False)
+    assert "was not said" in part.reasoning
+
+
 def test_nothing_learned_names_no_model() -> None:
     assert models.learned(Past(None, Place("trip", "plan")), Models()) == models.Chosen(None, 0, None)
 

@@ -214,6 +214,21 @@ def test_a_damaged_file_is_set_aside_with_a_word_and_a_new_one_is_begun(how: str
     assert aside.name in message
 
 
+@pytest.mark.parametrize("name", ["export.json.gz", "traces.json", "traces.pb"])
+def test_a_file_that_never_was_a_store_is_refused_and_left_alone(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    exported = portable.written(made_up(1).all())
+    path.write_bytes(
+        {"export.json.gz": exported, "traces.json": b'{"resourceSpans": []}' * 99}.get(name, b"\n\x05" * 99)
+    )
+    before = path.read_bytes()
+    store = Store(path)
+    for ask in (store.check_writable, lambda: store.add([], TODAY), lambda: store.cells(PLAN)):
+        with pytest.raises(RefusedError, match="AGENTPERF_BASELINE_FROM"):
+            ask()
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [(name, before)]
+
+
 def _checkpoint(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -11,9 +12,9 @@ from otel_agentperf.baselines import portable
 from otel_agentperf.baselines.advised import noted
 from otel_agentperf.baselines.normals import SubjectKind
 from otel_agentperf.baselines.store import Store
-from otel_agentperf.baselines.tally import named
+from otel_agentperf.baselines.tally import Tally, Values, named
 from otel_agentperf.cli.group import group
-from tests.baselines.made import PLAN, TODAY, made_up, once, tally_of
+from tests.baselines.made import PLAN, TODAY, WRITE, made_up, once, tally_of
 from tests.benchmarks.traces import START_NS
 from tests.cli.test_analyze import RUNNER
 from tests.replay.forms import as_lines
@@ -211,3 +212,31 @@ def test_analyze_judges_by_a_baseline_and_refuses_what_is_none(traces: Path, sto
     arguments: tuple[Any, ...] = ("analyze", traces, "--workers", 1, "--baseline")
     assert "8 runs" in said(*arguments, store)
     assert "cannot be read as a baseline" in said(*arguments, traces, code=2)
+
+
+def test_show_tells_what_rises_and_falls_from_day_to_day(tmp_path: Path) -> None:
+    path, tally = tmp_path / "rising.db", Tally()
+    for day in range(20):
+        for _ in range(5):
+            rising = Values(succeeded=True, duration_ns=10**9 + 10**8 * day, cost_pico=10**9)
+            tally.add(TODAY - 20 + day, [(PLAN, rising), (WRITE, Values(succeeded=True, duration_ns=10**9))])
+    Store(path).add(tally.all(), TODAY)
+    shown = " ".join(said("baseline", "show", path).split())
+    assert "node plan in research is declining: +97 % time over 20 days" in shown
+    assert shown.count(" days") == 1
+    document = json.loads(said("baseline", "show", path, "--format", "json"))
+    trends = {each["name"]: each["trends"] for each in document["subjects"]}
+    assert trends["write"] == {}
+    assert trends["plan"]["duration_s"]["direction"] == "declining"
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:abc/x", "http://127.0.0.1:1/x"])
+def test_an_address_that_gives_nothing_is_named(address: str) -> None:
+    assert f"{address} cannot be fetched" in said("baseline", "show", address, code=1)
+
+
+def test_a_day_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    whole = gzip.decompress(portable.written(tally_of((PLAN, TODAY, once())).all()))
+    path.write_bytes(whole.replace(f'"day":{TODAY}'.encode(), b'"day":1000000000000'))
+    assert "day 1000000000000 is none" in said("baseline", "show", path, code=1)

@@ -121,8 +121,12 @@ def wrap_should_retry(switch: Switch) -> MakeWrapper:
             if isinstance(error, BudgetExceeded):
                 return False  # whatever the policy says: it would be raised again
             answer = wrapped(*args, **kwargs)
-            if isinstance(error, Exception) and switch.active() is not None:
+            active = switch.active()
+            if isinstance(error, Exception) and active is not None:
                 _failed_attempt(error, retryable=bool(answer))
+                if answer and budgets.in_use:
+                    # Time may be up meanwhile, or this error is what became of a `BudgetExceeded`.
+                    budgets.check(active)
             return answer
 
         return _should_retry_on

@@ -123,7 +123,7 @@ class Advisor:
         progress = None if run is None else Progress(run.name, max(0, now_ns - run.start_ns) / 1e9, run_usd)
         run_profile = profile if run is None or run.name == graph else self.profiles.of(run.name, "", ())
         advice = whole.combine(
-            corrected(_MODEL, _model(profile, question.action, pace)),
+            corrected(_MODEL, _model(profile, question.action, pace, is_named=bool(asked_node))),
             corrected(_TIMEOUT, profile.timeout or timeouts.by_pace(pace, profile.samples)),
             corrected(_PARALLEL, self._parallel(question, graph, frame)),
             corrected(_CACHE, self._cache(question, profile)),
@@ -153,7 +153,7 @@ class Advisor:
         profile = self.profiles.of(graph, node, allowed)
         pace = self.requests.pace()
         corrected = self.followed.calibration.corrected
-        model = corrected(_MODEL, _model(profile, action or node, pace))
+        model = corrected(_MODEL, _model(profile, action or node, pace, is_named=bool(node)))
         limit = self.profiles.request_limit(graph, node, model.value or profile.models.usual)
         timeout = limit or timeouts.by_pace(pace)
         return RequestAdvice(model, corrected(_TIMEOUT, timeout), profile.chosen.untried, profile.chosen.samples)
@@ -190,8 +190,11 @@ class Advisor:
             shown.show_outcome(came, frame)
 
 
-def _model(profile: Profile, action: str, pace: Pace) -> Part[str]:
-    return profile.chosen.part or models.by_kind(action, pace, profile.models, profile.chosen.samples)
+def _model(profile: Profile, action: str, pace: Pace, *, is_named: bool) -> Part[str]:
+    chosen = profile.chosen
+    return chosen.part or models.by_kind(
+        action, pace, profile.models, chosen.most_samples, chosen.failing, is_named=is_named
+    )
 
 
 _NOTHING_PENDING = parallel.decide({}, parallel.Links({}, {}), lambda _: None)

@@ -1,5 +1,8 @@
 """Which steps of a graph used which others' answers, as far as runs in which advice was asked for show it.
 
+A run counts for a step where the step made model requests, and each of them shows which earlier answers it used
+(`live.answers` says when that is known). A step that makes none, or works on short answers, is never counted.
+
 Read from the shape of the run when pending steps are asked about, and only what is new in it since; nothing is
 done as operations end.
 """
@@ -12,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from otel_agentperf.advice.parallel import Links
 from otel_agentperf.model import OperationKind
-from otel_agentperf.rules.base import int_of
+from otel_agentperf.rules.base import Row, int_of
+from otel_agentperf.rules.traits import TRACED
 
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
@@ -22,7 +26,6 @@ MAX_RUNS = 256
 MAX_STEPS = 1_000
 MAX_ROWS = 2_000
 """Operations of a run that are looked at, the latest ones."""
-_STEPS = frozenset({OperationKind.NODE, OperationKind.TOOL, OperationKind.AGENT})
 
 
 class _Graph:
@@ -36,10 +39,14 @@ class _Graph:
 class _Reading:
     """How far a run has been read."""
 
-    __slots__ = ("owners", "rows")
+    __slots__ = ("counted", "owners", "rows", "unclear")
 
     def __init__(self) -> None:
         self.rows = 0
+        self.counted: set[str] = set()
+        """The steps that this run counts for."""
+        self.unclear: set[str] = set()
+        """Those of which a request does not show what it used."""
         self.owners: dict[int, str] = {}
         """The step that each request was made by."""
 
@@ -84,9 +91,8 @@ class StepLinks:
         rows = columns.added_since(max(reading.rows, length - MAX_ROWS))
         reading.rows = length
         for row in rows:
-            if row.kind in _STEPS and len(graph.runs) < MAX_STEPS:
-                graph.runs[row.name] += 1
             if row.kind is OperationKind.INFERENCE:
+                _count(graph, reading, row)
                 owners[row.span_id] = row.agent
                 for used in columns.uses_of(row.span_id):
                     other = owners.get(int_of(used))
@@ -94,3 +100,16 @@ class StepLinks:
                         graph.uses.setdefault(row.agent, set()).add(other)
         while len(owners) > MAX_ROWS:
             del owners[next(iter(owners))]
+
+
+def _count(graph: _Graph, reading: _Reading, row: Row) -> None:
+    step = row.agent
+    if not row.traits & TRACED:
+        if step in reading.counted:
+            reading.counted.discard(step)
+            graph.runs[step] -= 1
+        if len(reading.unclear) < MAX_STEPS:
+            reading.unclear.add(step)
+    elif step not in reading.unclear and step not in reading.counted and len(graph.runs) < MAX_STEPS:
+        reading.counted.add(step)
+        graph.runs[step] += 1

@@ -149,7 +149,7 @@ class Profiles:
         if node:
             needs += (
                 Need(_samples(duration), timeouts.MIN_SAMPLES),
-                Need(chosen.samples if chosen.part is None else models.MIN_SAMPLES, models.MIN_SAMPLES),
+                Need(chosen.most_samples if chosen.part is None else models.MIN_SAMPLES, models.MIN_SAMPLES),
                 Need(prompting.comparable if prompting is not None else 0, caching.MIN_REQUESTS),
             )
         return Profile(

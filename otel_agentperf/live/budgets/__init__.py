@@ -124,6 +124,11 @@ def _find(active: Pipeline, is_step: bool) -> _Found | None:  # noqa: FBT001 - o
         accounts = blocks.joined(frame.budgets, accounts) if accounts else frame.budgets
     elif active.budgets.is_any:
         accounts = blocks.joined(active.budgets.outside(session_from_baggage()), accounts)
+    if frame is None and not context and threading.current_thread() is not threading.main_thread():
+        say_once(
+            "something was begun in a thread to which no context was handed on (a Thread or an executor of the program's "
+            "own), and no run or block holds it: start it with contextvars.copy_context().run"
+        )
     if not accounts:
         return None
     if is_step:

@@ -70,6 +70,11 @@ class BudgetForecast(ForecastRule):
         if is_over:
             kept = "kept" if told.spent <= self.budget_usd else "did not keep"
             return f"{view.name} was forecast to cost more than its budget of {budget}: it cost {spent}, and {kept} it."
+        if not told.samples:
+            return (
+                f"{view.name} has cost {spent}, above its budget of {budget} and more than any finished run before. "
+                "Stop it, or take a cheaper model for the rest."
+            )
         return (
             f"{view.name} has cost {spent} and will cost at least {_usd(told.lower)}, above its budget of {budget}: "
             f"so did {self.confidence:.0%} of the finished runs that had cost as much. "

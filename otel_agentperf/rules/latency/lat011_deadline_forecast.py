@@ -70,6 +70,11 @@ class DeadlineForecast(ForecastRule):
                 f"{view.name} was forecast to take longer than its deadline of {limit}: "
                 f"it took {told.spent:.1f} s, and {kept} it."
             )
+        if not told.samples:
+            return (
+                f"{view.name} has run for {told.spent:.1f} s, above its deadline of {limit} and longer than any finished "
+                "run before. Answer with what there is, or take a faster model for the rest."
+            )
         return (
             f"{view.name} has run for {told.spent:.1f} s and will take at least {told.lower:.1f} s, above its deadline "
             f"of {limit}: so did {self.confidence:.0%} of the finished runs that had taken as long. "

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +31,7 @@ from otel_agentperf.demo import replies
 from otel_agentperf.demo.responders import FixedResponder
 from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.demo.wire import GeminiRequest, Reply
+from otel_agentperf.live import budgets
 from tests.instrumentation.google_genai import ways
 from tests.instrumentation.google_genai.functions import look_up, looks_up_with
 from tests.live.budgets.loop import (
@@ -187,6 +191,51 @@ def test_a_retry_policy_does_not_try_again(retry_on: Any) -> None:
 
         stopped(endless(work, retry_policy=policy), lambda: len(server.requests), telemetry)
     assert len(tries) == 2
+
+
+def test_a_time_limit_ends_retries() -> None:
+    tries: list[int] = []
+
+    def work(_state: State) -> State:
+        tries.append(1)
+        time.sleep(0.05)
+        raise ConnectionError
+
+    policy = RetryPolicy(max_attempts=150, **AT_ONCE)
+    with observed(), pytest.raises(BudgetExceeded), otel_agentperf.budget(time_s=0.2):
+        endless(work, retry_policy=policy).invoke({}, FOR_EVER)
+    assert len(tries) < 50
+
+
+def test_a_budget_ends_retries_in_whatever_error_it_is_wrapped() -> None:
+    tries: list[int] = []
+    policy = RetryPolicy(max_attempts=5, retry_on=always, **AT_ONCE)
+    with observed(settings=LIMITED) as telemetry, gemini() as (client, server):
+
+        def work(_state: State) -> State:
+            tries.append(1)
+            try:
+                for _ in range(10):
+                    ask(client)
+            except BudgetExceeded as exceeded:
+                raise ExceptionGroup("the branches failed", [OSError("no answer"), exceeded]) from exceeded
+            return {}
+
+        stopped(endless(work, retry_policy=policy), lambda: len(server.requests), telemetry)
+    assert len(tries) == 1
+
+
+def test_work_in_a_thread_without_context_is_said_not_to_be_held(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "_said", set[str]())
+    with observed(), gemini() as (client, _), ThreadPoolExecutor(1) as pool, otel_agentperf.budget(usd=1) as held:
+        pool.submit(contextvars.copy_context().run, ask, client).result()
+        assert (held.totals.usd, caplog.text) == (COST_USD, "")
+        for _ in range(2):
+            pool.submit(ask, client).result()
+        assert held.totals.usd == COST_USD
+    assert caplog.text.count("copy_context") == 1
 
 
 def test_a_node_that_catches_everything_does_not_go_on() -> None:
