@@ -32,7 +32,8 @@ def advise(
     """Say what to do before a step: which model, how long to wait, what may run at once, what to cache.
 
     Within a run it goes by the node that the calling code runs in, in any thread or task, sampled or
-    not; outside of one by what it is told. It takes tens of microseconds, does no I/O and never raises. A part
+    not; outside of one by what it is told. It takes tens of microseconds and no I/O, the first time for a node
+    milliseconds, in which its past is put together (and read, with a store), and never raises. A part
     that has too little to go by abstains, and says why.
 
     Args:
