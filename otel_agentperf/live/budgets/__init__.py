@@ -124,7 +124,8 @@ def _find(active: Pipeline, is_step: bool) -> _Found | None:  # noqa: FBT001 - o
         accounts = blocks.joined(frame.budgets, accounts) if accounts else frame.budgets
     elif active.budgets.is_any:
         accounts = blocks.joined(active.budgets.outside(session_from_baggage()), accounts)
-    if frame is None and not context and threading.current_thread() is not threading.main_thread():
+    is_lost = frame is None and not context and threading.current_thread() is not threading.main_thread()
+    if is_lost and (active.budgets.is_any or blocks.entered_anywhere):
         say_once(
             "something was begun in a thread to which no context was handed on (a Thread or an executor of the program's "
             "own), and no run or block holds it: start it with contextvars.copy_context().run"

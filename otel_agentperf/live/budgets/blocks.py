@@ -48,6 +48,10 @@ def joined(held: Accounts, more: Accounts) -> Accounts:
     return held
 
 
+entered_anywhere: set[Account] = set()
+"""The accounts of blocks that some thread of this process is in."""
+
+
 def current(context: Context) -> Accounts:
     """The blocks around the current code, the outermost first."""
     carried: Any = context.get(_KEY)
@@ -59,6 +63,7 @@ def current(context: Context) -> Accounts:
 
 def enter(account: Account) -> None:
     """Begin a block."""
+    entered_anywhere.add(account)
     context = context_api.get_current()
     accounts = joined(current(context), (account,))
     token = context_api.attach(context_api.set_value(_KEY, accounts, context))
@@ -67,6 +72,7 @@ def enter(account: Account) -> None:
 
 def leave(account: Account) -> None:
     """End a block; where it was not begun in this context, there is nothing to end."""
+    entered_anywhere.discard(account)
     entered = _entered.get()
     while entered is not None and entered.account is not account:
         entered = entered.outer

@@ -238,6 +238,17 @@ def test_work_in_a_thread_without_context_is_said_not_to_be_held(
     assert caplog.text.count("copy_context") == 1
 
 
+def test_where_no_budget_is_set_any_more_threads_are_nobodys_concern(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "_said", set[str]())
+    with observed(), gemini() as (client, _), ThreadPoolExecutor(1) as pool:
+        with otel_agentperf.budget(usd=1):
+            pass
+        pool.submit(ask, client).result()
+    assert caplog.text == ""
+
+
 def test_a_node_that_catches_everything_does_not_go_on() -> None:
     with observed(settings=LIMITED) as telemetry, gemini() as (client, server):
         caught: list[Exception] = []
