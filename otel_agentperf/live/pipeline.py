@@ -155,6 +155,11 @@ class Pipeline:
         """What was learned until now, this day too; `None` where nothing is to be known of it."""
         return self.learner.learned if self.learner is not None else None
 
+    @property
+    def has_open_runs(self) -> bool:
+        """Whether a run is at work in this process."""
+        return bool(self._open_roots)
+
     def renew(self) -> None:
         """Begin anew, in a child process: a thread that it does not have may hold a lock.
 

@@ -125,10 +125,10 @@ def _find(active: Pipeline, is_step: bool) -> _Found | None:  # noqa: FBT001 - o
     elif active.budgets.is_any:
         accounts = blocks.joined(active.budgets.outside(session_from_baggage()), accounts)
     is_lost = frame is None and not context and threading.current_thread() is not threading.main_thread()
-    if is_lost and (active.budgets.is_any or blocks.entered_anywhere):
+    if is_lost and (blocks.entered_anywhere or (active.budgets.is_any and active.has_open_runs)):
         say_once(
-            "something was begun in a thread to which no context was handed on (a Thread or an executor of the program's "
-            "own), and no run or block holds it: start it with contextvars.copy_context().run"
+            "something was begun in a thread that no context was handed on to (a Thread or an executor of the program's own) "
+            "while a run or block is at work, which does not hold it: start it with contextvars.copy_context().run"
         )
     if not accounts:
         return None

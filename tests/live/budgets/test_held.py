@@ -238,6 +238,29 @@ def test_work_in_a_thread_without_context_is_said_not_to_be_held(
     assert caplog.text.count("copy_context") == 1
 
 
+@pytest.mark.parametrize("within", [True, False], ids=["in a run", "outside"])
+def test_a_limit_of_runs_speaks_of_threads_only_while_a_run_is_at_work(
+    within: bool,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(budgets, "_said", set[str]())
+    with observed(settings=LIMITED), gemini() as (client, _), ThreadPoolExecutor(1) as pool:
+
+        def work(_state: State) -> State:
+            if within:
+                pool.submit(ask, client).result()
+            return {}
+
+        builder = new()
+        builder.add_node("work", work)
+        builder.add_edge(START, "work")
+        builder.compile().invoke({})
+        if not within:
+            pool.submit(ask, client).result()
+    assert ("copy_context" in caplog.text) is within
+
+
 def test_where_no_budget_is_set_any_more_threads_are_nobodys_concern(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
