@@ -35,7 +35,8 @@ NS_PER_DAY = 86_400 * 1_000_000_000
 PICO = 1e12
 _GRAPHS = PLACES[OperationKind.WORKFLOW], PLACES[OperationKind.AGENT]
 _NODE, _TOOL = PLACES[OperationKind.NODE], PLACES[OperationKind.TOOL]
-_REQUESTS = _INFERENCE, _ = PLACES[OperationKind.INFERENCE], PLACES[OperationKind.EMBEDDINGS]
+_INFERENCE = PLACES[OperationKind.INFERENCE]
+_REQUESTS = _INFERENCE, PLACES[OperationKind.EMBEDDINGS]
 # Members of an enum are dear to look up in Python 3.11, and every operation passes here.
 _OF_GRAPH, _OF_NODE, _OF_TOOL = SubjectKind.GRAPH, SubjectKind.NODE, SubjectKind.TOOL
 _OF_MODEL, _OF_NODE_MODEL = SubjectKind.MODEL, SubjectKind.NODE_MODEL
