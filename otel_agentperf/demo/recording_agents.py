@@ -254,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     browser = RemoteBrowser(given.browser_latency)
     try:
-        record(connect(given.retry_delay), browser, lambda line: print(line, flush=True))  # noqa: T201
+        record(connect(given.retry_delay), browser, lambda line: print(line, flush=True))  # noqa: T201 - a program that tells what it does
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -64,5 +64,5 @@ def install(before_end: BeforeEnd) -> None:
                 before_end(self, end_time)
             original(self, end_time)
 
-        Span.end = end  # type: ignore[method-assign]
+        Span.end = end  # type: ignore[method-assign]  # the patch itself
         _wrapped = end
