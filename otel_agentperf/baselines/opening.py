@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import sqlite3
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -20,10 +17,7 @@ from otel_agentperf.baselines.schema import RefusedError
 from otel_agentperf.baselines.store import Store
 from otel_agentperf.baselines.tally import Cell
 
-MOST_BYTES = 256 << 20
-"""Of what an address may answer with."""
 _SQLITE = b"SQLite format 3\x00"
-_TIMEOUT_S = 30.0
 _SCHEMES = ("http://", "https://")
 
 
@@ -67,7 +61,9 @@ def opened(name: str) -> Baseline:
         UnreadableError: there is none, it is damaged, or a newer program's. The message names it.
     """
     if name.lower().startswith(_SCHEMES):
-        return portable.read(_fetched(name), name)
+        from otel_agentperf.baselines import fetching  # noqa: PLC0415 - a client for HTTP, which files have no need of
+
+        return portable.read(fetching.fetched(name), name)
     path = Path(name)
     try:
         with path.open("rb") as file:
@@ -81,18 +77,6 @@ def opened(name: str) -> Baseline:
     except (RefusedError, DamagedError, sqlite3.Error) as error:
         raise UnreadableError(f"{name} cannot be read: {error}") from None
     return store
-
-
-def _fetched(address: str) -> bytes:
-    try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http or https, see above
-            data: bytes = answer.read(MOST_BYTES + 1)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else (str(error) or type(error).__name__)
-        raise UnreadableError(f"{address} cannot be fetched: {reason}") from None
-    if len(data) > MOST_BYTES:
-        raise UnreadableError(f"{address} is larger than {MOST_BYTES >> 20} MB")
-    return data
 
 
 def normals_of(baseline: Baseline) -> LearnedNormals:

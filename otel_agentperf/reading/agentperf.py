@@ -64,7 +64,7 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
         return None
     return ToolCall(
         arguments_hash=values.text(attributes, semconv.TOOL_ARGUMENTS_HASH),
-        arguments_simhash=hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
+        arguments_simhash=hex_digits(values.text(attributes, semconv.TOOL_ARGUMENTS_SIMHASH)),
         context_hash=values.text(attributes, semconv.TOOL_CONTEXT_HASH),
         result_hash=values.text(attributes, semconv.TOOL_RESULT_HASH),
         error_hash=values.text(attributes, semconv.TOOL_ERROR_HASH),
@@ -73,24 +73,26 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
     )
 
 
-def hex_digits(attributes: Attributes, key: str) -> str | None:
+def hex_digits(said: str | None) -> str | None:
     """A SimHash, which rules read as a number: text that is none is dropped."""
-    value = values.text(attributes, key)
-    if value is None:
+    if not said:
         return None
     try:
-        int(value, 16)
+        int(said, 16)
     except ValueError:
         return None
-    return value
+    return said
 
 
 def function_calls(attributes: Attributes) -> int | None:
     """The functions that an answer asks for: where it asks for none, its kind says so alone."""
     number = values.whole(attributes, semconv.RESPONSE_FUNCTION_CALLS)
-    if number is None and attributes.get(semconv.RESPONSE_KIND) in _KINDS_WITHOUT_CALLS:
-        return 0
-    return number
+    return calls_of(attributes.get(semconv.RESPONSE_KIND)) if number is None else number
+
+
+def calls_of(kind: object) -> int | None:
+    """The functions that an answer of a kind asks for, where the kind alone says it."""
+    return 0 if kind in _KINDS_WITHOUT_CALLS else None
 
 
 def uses(attributes: Attributes) -> tuple[str, ...] | None:

@@ -53,10 +53,9 @@ def _node(said: Node, attributes: Attributes) -> Facts:
 
 def tool_fields(said: Tool, attributes: Attributes) -> tuple[Any, ...]:
     """The fields of a `ToolCall`, in their order."""
-    simhash = said.arguments_simhash
     return (
         said.arguments_hash,
-        simhash and agentperf.hex_digits(attributes, semconv.TOOL_ARGUMENTS_SIMHASH),
+        agentperf.hex_digits(said.arguments_simhash),
         said.context_hash,
         said.result_hash,
         said.error_hash,

@@ -7,13 +7,13 @@ Numbers may stand as text, which proto3's mapping asks for where they have 64 bi
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TypeVar, cast
+from typing import Annotated, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from otel_agentperf import reading, semconv
-from otel_agentperf.reading.verdicts import recorded_run
 from otel_agentperf.replay import records, rows
+from otel_agentperf.replay.otlp_json_values import Attribute, table
 from otel_agentperf.replay.records import (
     IS_REMOTE,
     KNOWS_REMOTE,
@@ -29,34 +29,16 @@ from otel_agentperf.replay.rows import Row
 T = TypeVar("T")
 
 _SPAN_ID_BYTES = 8
-_MAX_DEPTH = 64
-"""How deeply lists in a value may nest."""
+_DIGITS_AS_ZEROS = bytes.maketrans(b"0123456789abcdef", b"0" * 16)
+_SHAPE = b"0" * 2 * _SPAN_ID_BYTES + b" "
+"""A canonical id and the space after it, its digits as zeros."""
 _ERRORS = (2, "2", "STATUS_CODE_ERROR")
 _key_of = attrgetter("key")
 _KEYS = reading.KEYS | {semconv.RUN_EFFICIENCY_SCORE}
 """A span without any of these, and without events, has nothing to be read of it but its place."""
 
 
-class _Value(msgspec.Struct, rename="camel", gc=False):
-    string_value: str | None = None
-    int_value: int | None = None
-    double_value: float | None = None
-    bool_value: bool | None = None
-    array_value: _Array | None = None
-    kvlist_value: _Pairs | None = None
-
-
-class _Array(msgspec.Struct, gc=False):
-    values: list[_Value] | None = None
-
-
-class _Pairs(msgspec.Struct, gc=False):
-    values: list[_Attribute] | None = None
-
-
-class _Attribute(msgspec.Struct, gc=False):
-    key: str = ""
-    value: _Value | None = None
+_Time: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LATEST_NS)]
 
 
 class _Status(msgspec.Struct, gc=False):
@@ -66,7 +48,7 @@ class _Status(msgspec.Struct, gc=False):
 
 class _Event(msgspec.Struct, gc=False):
     name: str = ""
-    attributes: list[_Attribute] | None = None
+    attributes: list[Attribute] | None = None
 
 
 class Span(msgspec.Struct, rename="camel", gc=False):
@@ -77,15 +59,15 @@ class Span(msgspec.Struct, rename="camel", gc=False):
     parent_span_id: str | None = None
     flags: int = 0
     name: str = ""
-    start_time_unix_nano: int = 0
-    end_time_unix_nano: int = 0
-    attributes: list[_Attribute] | None = None
+    start_time_unix_nano: _Time = 0
+    end_time_unix_nano: _Time = 0
+    attributes: list[Attribute] | None = None
     status: _Status | None = None
     events: list[_Event] | None = None
 
 
 class _Resource(msgspec.Struct, gc=False):
-    attributes: list[_Attribute] | None = None
+    attributes: list[Attribute] | None = None
 
 
 # Not strict: a number may stand as text.
@@ -96,7 +78,7 @@ _resources = msgspec.json.Decoder(_Resource, strict=False)
 def process(resource: bytes) -> Process:
     """Who a resource is; what cannot be read is unknown."""
     try:
-        return records.process_of(_table(_resources.decode(resource).attributes)) if resource else Process()
+        return records.process_of(table(_resources.decode(resource).attributes)) if resource else Process()
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return Process()
 
@@ -122,13 +104,8 @@ def have_plain_ids(spans: list[Span]) -> bool:
     """Whether all of these have ids in their canonical form, as they mostly have: asked at once that is little."""
     ids = [span.span_id for span in spans]
     ids += [parent_id for span in spans if (parent_id := span.parent_span_id)]
-    text = " ".join(ids)
-    try:
-        # Read and written again, 8 bytes apart: another length, another letter or a space more shows.
-        is_canonical = bytes.fromhex(text).hex(" ", _SPAN_ID_BYTES) == text
-    except ValueError:
-        return False
-    return is_canonical and len(text) + 1 == len(ids) * (2 * _SPAN_ID_BYTES + 1) and records.NO_ID not in text
+    shape = " ".join(ids).encode("ascii", "replace").translate(_DIGITS_AS_ZEROS)
+    return shape == (_SHAPE * len(ids))[:-1] and records.NO_ID not in ids
 
 
 def row(said: Span, trace_id: str, is_own: bool) -> Row | None:  # noqa: FBT001 - quicker by place
@@ -139,27 +116,19 @@ def row(said: Span, trace_id: str, is_own: bool) -> Row | None:  # noqa: FBT001 
         trace_id: 32 hex digits.
         is_own: whether its instrumentation scope is one of ours.
     """
-    start_ns, end_ns, status = said.start_time_unix_nano, said.end_time_unix_nano, said.status
-    if (
-        said.events
-        or not 0 <= start_ns <= LATEST_NS >= end_ns >= 0
-        or (status is not None and status.code is not None and status.code in _ERRORS)
-    ):
+    status, flags = said.status, said.flags
+    if said.events or (status is not None and status.code is not None and status.code in _ERRORS):
         return None
-    parent_id, listed, recorded = said.parent_span_id or None, said.attributes, None
+    near = (not flags & IS_REMOTE if flags & KNOWS_REMOTE else None) if flags else None
+    parent_id, listed = said.parent_span_id or None, said.attributes
+    start_ns, end_ns = said.start_time_unix_nano, said.end_time_unix_nano
     if not listed or (listed[0].key not in _KEYS and _KEYS.isdisjoint(map(_key_of, listed))):
-        operation = rows.other(said.name, said.span_id, start_ns, end_ns, parent_id, trace_id)
-    elif is_own:
-        attributes = _table(listed)
-        operation = rows.own(attributes, said.span_id, start_ns, end_ns, parent_id, trace_id)
-        if operation is None:
-            return None
-        if semconv.RUN_EFFICIENCY_SCORE in attributes:
-            recorded = recorded_run(attributes)
-    else:
+        return rows.other(said.name, said.span_id, start_ns, end_ns, parent_id, trace_id), near
+    found = rows.own(listed, said.span_id, start_ns, end_ns, parent_id, trace_id) if is_own else None
+    if found is None:
         return None
-    flags = said.flags
-    return operation, (not flags & IS_REMOTE if flags & KNOWS_REMOTE else None), recorded
+    operation, recorded = found
+    return (operation, near) if recorded is None else (operation, near, recorded)
 
 
 def read(reader: Reader, said: Span, trace_id: str, scope: str) -> Record:
@@ -174,8 +143,8 @@ def read(reader: Reader, said: Span, trace_id: str, scope: str) -> Record:
     Raises:
         BadSpanError: it has no id that it could be placed by.
     """
-    attributes = _table(said.attributes)
-    events = [(event.name, _table(event.attributes)) for event in said.events] if said.events else ()
+    attributes = table(said.attributes)
+    events = [(event.name, table(event.attributes)) for event in said.events] if said.events else ()
     status, flags = said.status, said.flags
     operation = reading.read(
         said.name,
@@ -209,52 +178,6 @@ def _parent_id(text: str) -> str | None:
         return None
 
 
-def _table(attributes: list[_Attribute] | None) -> dict[str, object]:
-    table: dict[str, object] = {}
-    for attribute in attributes or ():
-        value = attribute.value
-        if value is None:
-            continue
-        found: object
-        if (
-            (found := value.string_value) is not None
-            or (found := value.int_value) is not None
-            or (found := value.double_value) is not None
-            or (found := value.bool_value) is not None
-        ):
-            table[attribute.key] = found
-        elif value.array_value is not None or value.kvlist_value is not None:
-            table[attribute.key] = _nested(value.array_value, value.kvlist_value, _MAX_DEPTH)
-    return table
-
-
-def _nested(array: _Array | None, pairs: _Pairs | None, depth: int) -> object:
-    """A list as a tuple, key and value pairs as a dictionary."""
-    if depth <= 0:
-        return None
-    if array is not None:
-        items = array.values or ()
-        texts = tuple([item.string_value for item in items])
-        return texts if None not in texts else tuple([_any(item, depth - 1) for item in items])
-    if pairs is not None:
-        return {pair.key: _any(pair.value, depth - 1) for pair in pairs.values or ()}
-    return None
-
-
-def _any(value: _Value | None, depth: int) -> object:
-    if value is None:
-        return None
-    found: object
-    if (
-        (found := value.string_value) is not None
-        or (found := value.int_value) is not None
-        or (found := value.double_value) is not None
-        or (found := value.bool_value) is not None
-    ):
-        return found
-    return _nested(value.array_value, value.kvlist_value, depth)
-
-
 def _leniently(span: msgspec.Raw) -> Span:
     """A span some of whose values have a wrong type: those are left out."""
     given: object = msgspec.json.decode(span)
@@ -280,9 +203,9 @@ def _leniently(span: msgspec.Raw) -> Span:
     return found
 
 
-def _lenient_attributes(given: object) -> list[_Attribute]:
+def _lenient_attributes(given: object) -> list[Attribute]:
     listed = cast("list[object]", given) if isinstance(given, list) else []
-    found = (_converted(item, _Attribute) for item in listed)
+    found = (_converted(item, Attribute) for item in listed)
     return [attribute for attribute in found if attribute is not None]
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from otel_agentperf.replay import opening
 
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 8 << 20
 MAX_LINE_BYTES = 256 << 20
 """A longer line or message is told and skipped."""
 MAX_DOCUMENT_BYTES = 512 << 20

@@ -112,7 +112,9 @@ def measured(way: str, path: Path, workers: int) -> tuple[int, float, float, flo
     """Run a way in a process of its own: spans, CPU seconds, wall seconds, megabytes."""
     begun = time.perf_counter()
     command = [sys.executable, __file__, "--way", way, "--file", str(path), "--workers", str(workers)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    # As it is installed: a setting of this shell must not have each start compile all of it anew.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment)
     use = _Use(process)
     out, _ = process.communicate()
     wall_s = time.perf_counter() - begun

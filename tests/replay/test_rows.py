@@ -58,7 +58,7 @@ def span_of(attributes: dict[str, Any], **more: Any) -> Span:
     return otlp_json_span.decoded(msgspec.Raw(msgspec.json.encode(said)))
 
 
-def both_ways(span: Span, scope: str) -> tuple[Record | None, Record]:
+def both_ways(span: Span, scope: str = semconv.SCOPE_LANGGRAPH) -> tuple[Record | None, Record]:
     """The record of a span, the short way and the way of all spans, as both come out of a pack."""
     assert otlp_json_span.have_plain_ids([span])
     row = otlp_json_span.row(span, TRACE, scope in semconv.OWN_SCOPES)
@@ -107,8 +107,6 @@ SELDOM: list[dict[str, Any]] = [
     {"events": [EVENT]},
     {"status": {"code": 2}},
     {"status": {"code": "STATUS_CODE_ERROR"}},
-    {"startTimeUnixNano": -5},
-    {"endTimeUnixNano": 2**70},
 ]
 
 
@@ -117,6 +115,14 @@ SELDOM: list[dict[str, Any]] = [
 def test_what_is_seldom_goes_the_way_of_all_spans(operation: str, seldom: dict[str, Any]) -> None:
     attributes = {semconv.OPERATION_NAME: operation, **SPANS[operation][0]}
     assert otlp_json_span.row(span_of(attributes, **seldom), TRACE, is_own=True) is None
+
+
+@pytest.mark.parametrize("given", [{"startTimeUnixNano": -5}, {"endTimeUnixNano": 2**70}, {"endTimeUnixNano": "x"}])
+def test_a_time_that_is_none_is_the_nearest_or_none_at_all_either_way(given: dict[str, Any]) -> None:
+    short, long = both_ways(span_of({semconv.OPERATION_NAME: "invoke_workflow", semconv.WORKFLOW_NAME: "a"}, **given))
+    assert short == long
+    assert 0 <= long.operation.start_ns <= long.operation.end_ns or given == {"endTimeUnixNano": "x"}
+    assert long.operation.end_ns in (9, records.LATEST_NS, 0)
 
 
 @pytest.mark.parametrize("spans", [[(SPAN, PARENT)], [(SPAN, None), (PARENT, ""), (SPAN, PARENT)]])
