@@ -51,9 +51,9 @@ def _node(said: Node, attributes: Attributes) -> Facts:
     return Facts(OperationKind.NODE, said.node, None, None, None, None, step)
 
 
-def tool_fields(said: Tool, attributes: Attributes) -> tuple[Any, ...]:
-    """The fields of a `ToolCall`, in their order."""
-    return (
+def _tool(said: Tool, attributes: Attributes) -> Facts:
+    del attributes
+    call = ToolCall(
         said.arguments_hash,
         agentperf.hex_digits(said.arguments_simhash),
         said.context_hash,
@@ -62,18 +62,14 @@ def tool_fields(said: Tool, attributes: Attributes) -> tuple[Any, ...]:
         said.no_arguments,
         said.result_size,
     )
+    # Its own name says nothing of the agent that it ran for.
+    agent = "" if said.agent is None or said.agent == said.tool else said.agent
+    return Facts(OperationKind.TOOL, said.tool, None, None, None, call, None, agent)
 
 
-def agent_of(said: Tool) -> str:
-    """The agent that a tool ran for; its own name says nothing."""
-    agent = said.agent
-    return "" if agent is None or agent == said.tool else agent
-
-
-def request_fields(said: Request, attributes: Attributes) -> tuple[Any, ...]:
-    """The fields of an `Inference`, in their order."""
+def _request(said: Request, attributes: Attributes) -> Facts:
     calls = said.function_calls
-    return (
+    inference = Inference(
         provider(said.provider),
         said.model,
         said.answered_by,
@@ -87,18 +83,10 @@ def request_fields(said: Request, attributes: Attributes) -> tuple[Any, ...]:
         1,
         said.prefix_sizes,
         said.request_size,
-        calls if calls is not None else agentperf.function_calls(attributes),
+        calls if calls is not None else agentperf.calls_of(said.response_kind),
         said.uses,
     )
-
-
-def _tool(said: Tool, attributes: Attributes) -> Facts:
-    call = ToolCall(*tool_fields(said, attributes))
-    return Facts(OperationKind.TOOL, said.tool, None, None, None, call, None, agent_of(said))
-
-
-def _request(said: Request, attributes: Attributes) -> Facts:
-    usage, cost, inference = _usage(said, attributes), _cost(said), Inference(*request_fields(said, attributes))
+    usage, cost = _usage(said, attributes), _cost(said)
     return Facts(OperationKind.INFERENCE, said.model, usage, cost, inference, None, None, said.agent or "")
 
 

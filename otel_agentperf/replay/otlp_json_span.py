@@ -6,7 +6,6 @@ Numbers may stand as text, which proto3's mapping asks for where they have 64 bi
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import Annotated, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -33,7 +32,6 @@ _DIGITS_AS_ZEROS = bytes.maketrans(b"0123456789abcdef", b"0" * 16)
 _SHAPE = b"0" * 2 * _SPAN_ID_BYTES + b" "
 """A canonical id and the space after it, its digits as zeros."""
 _ERRORS = (2, "2", "STATUS_CODE_ERROR")
-_key_of = attrgetter("key")
 _KEYS = reading.KEYS | {semconv.RUN_EFFICIENCY_SCORE}
 """A span without any of these, and without events, has nothing to be read of it but its place."""
 
@@ -121,14 +119,15 @@ def row(said: Span, trace_id: str, is_own: bool) -> Row | None:  # noqa: FBT001 
         return None
     near = (not flags & IS_REMOTE if flags & KNOWS_REMOTE else None) if flags else None
     parent_id, listed = said.parent_span_id or None, said.attributes
-    start_ns, end_ns = said.start_time_unix_nano, said.end_time_unix_nano
-    if not listed or (listed[0].key not in _KEYS and _KEYS.isdisjoint(map(_key_of, listed))):
-        return rows.other(said.name, said.span_id, start_ns, end_ns, parent_id, trace_id), near
-    found = rows.own(listed, said.span_id, start_ns, end_ns, parent_id, trace_id) if is_own else None
-    if found is None:
+    for attribute in listed or ():
+        if attribute.key in _KEYS:
+            break
+    else:
+        start_ns, end_ns = said.start_time_unix_nano, said.end_time_unix_nano
+        return (rows.OTHER, said.name, said.span_id, start_ns, end_ns, parent_id, trace_id), near
+    if not is_own or listed is None:
         return None
-    operation, recorded = found
-    return (operation, near) if recorded is None else (operation, near, recorded)
+    return rows.own(listed, said.span_id, said.start_time_unix_nano, said.end_time_unix_nano, parent_id, trace_id, near)
 
 
 def read(reader: Reader, said: Span, trace_id: str, scope: str) -> Record:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 import msgspec
 
 _MAX_DEPTH = 64
@@ -40,9 +38,6 @@ class Attribute(msgspec.Struct, gc=False):
     value: Value = msgspec.field(default_factory=Value)
 
 
-_string_of = attrgetter("string_value")
-
-
 def table(attributes: list[Attribute] | None) -> dict[str, object]:
     """Values by key, lists as tuples; `None` for a value that says nothing."""
     found: dict[str, object] = {}
@@ -53,12 +48,12 @@ def table(attributes: list[Attribute] | None) -> dict[str, object]:
     return found
 
 
-def texts(value: Value) -> tuple[str, ...] | None:
+def texts(value: Value) -> list[str] | None:
     """A list of texts; `None` where it is none."""
     array = value.array_value
     if array is None:
         return None
-    found = tuple(map(_string_of, array.values or ()))
+    found = [item.string_value for item in array.values or ()]
     return None if None in found else found  # pyright: ignore[reportReturnType] - asked just now
 
 

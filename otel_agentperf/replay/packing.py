@@ -19,6 +19,7 @@ from otel_agentperf.replay.rows import Row
 
 _ARRAY = b"\xdd"
 """How MessagePack begins an array whose length follows in four bytes."""
+_LENGTH = slice(len(_ARRAY), len(_ARRAY) + 4)
 
 
 class Packed:
@@ -27,7 +28,8 @@ class Packed:
     __slots__ = ("data", "spans")
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.data = bytearray(_LENGTH.stop)
+        self.data[: _LENGTH.start] = _ARRAY
         self.spans = 0
 
     def add(self, record: Record | Row) -> None:
@@ -49,6 +51,11 @@ class Packed:
             raise BadSpanError(f"span {span_id}: {error}") from error
         self.spans += 1
 
+    def array(self) -> bytes:
+        """All of them as one array."""
+        self.data[_LENGTH] = self.spans.to_bytes(4, "big")
+        return bytes(self.data)
+
 
 TraceRecords: TypeAlias = dict[str, Packed]
 """What one process reported, by the id of the trace: 32 hex digits."""
@@ -69,7 +76,7 @@ class Part(msgspec.Struct, array_like=True, gc=False, frozen=True):
     process: int
     """Its place among the pack's processes."""
     spans: int
-    records: msgspec.Raw
+    records: bytes
     """Still packed: `records_in` unpacks them."""
 
 
@@ -83,7 +90,7 @@ class Pack(msgspec.Struct, array_like=True, gc=False, frozen=True):
 _encoder = msgspec.msgpack.Encoder()
 _encode_into = _encoder.encode_into
 _packs = msgspec.msgpack.Decoder(Pack)
-records_in: Callable[[msgspec.Raw], list[Record]] = msgspec.msgpack.Decoder(list[Record]).decode
+records_in: Callable[[bytes], list[Record]] = msgspec.msgpack.Decoder(list[Record]).decode
 """Unpack the records of a part."""
 
 
@@ -122,8 +129,7 @@ class Packer:
         for place, traces in enumerate(self._processes.values()):
             for trace_id, packed in traces.items():
                 if packed.spans:
-                    array = _ARRAY + packed.spans.to_bytes(4, "big") + packed.data
-                    part = Part(trace_id, place, packed.spans, msgspec.Raw(array))
+                    part = Part(trace_id, place, packed.spans, packed.array())
                     parts.setdefault(_mixed(trace_id) % buckets, []).append(part)
         return {bucket: _encoder.encode(Pack(processes, own)) for bucket, own in parts.items()}
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 from otel_agentperf import semconv
@@ -37,7 +36,11 @@ _Reader: TypeAlias = Callable[[Value], object]
 _MAX_NS = 2**63 - 1
 _MAX_AMOUNT = 1e12
 """US dollars, or seconds."""
-_OTHER, _OF_NODE, _OF_TOOL = OperationKind.OTHER.value, OperationKind.NODE.value, OperationKind.TOOL.value
+OTHER = OperationKind.OTHER.value
+"""An operation that no agent did is this, its name, and what every operation has."""
+_OF_NODE, _OF_TOOL = OperationKind.NODE.value, OperationKind.TOOL.value
+_OF_INFERENCE, _OF_EMBEDDINGS = OperationKind.INFERENCE.value, OperationKind.EMBEDDINGS.value
+_OF_AGENT, _OF_WORKFLOW = OperationKind.AGENT.value, OperationKind.WORKFLOW.value
 _PRICED, _UNPRICED = CostStatus.PRICED.value, CostStatus.UNPRICED.value
 _STANDARD = ServiceTier.STANDARD.value
 _TIERS = frozenset(tier.value for tier in ServiceTier)
@@ -46,8 +49,13 @@ _NO_TOKENS = (None, None, None)
 
 # -- how single values stand on our spans --------------------------------------------------
 
-_text = attrgetter("string_value")
-_flag = attrgetter("bool_value")
+
+def _text(value: Value) -> str | None:
+    return value.string_value
+
+
+def _flag(value: Value) -> bool | None:
+    return value.bool_value
 
 
 def _whole(value: Value) -> int | None:
@@ -65,11 +73,11 @@ def _signed(value: Value) -> float | None:
     return number if number is not None and -inf < number < inf else None
 
 
-def _wholes(value: Value) -> tuple[int, ...] | None:
+def _wholes(value: Value) -> list[int] | None:
     array = value.array_value
     if array is None:
         return None
-    numbers = tuple([_whole(item) for item in array.values or ()])
+    numbers = [_whole(item) for item in array.values or ()]
     return None if None in numbers else numbers  # pyright: ignore[reportReturnType] - asked just now
 
 
@@ -84,7 +92,8 @@ def _nothing(value: Value) -> None:
 
 # -- what stands on each kind --------------------------------------------------------------
 
-_NOWHERE = (semconv.SESSION_ID, openllmetry.WORKFLOW)
+_NOWHERE = (semconv.SESSION_ID, openllmetry.WORKFLOW, semconv.RUN_EFFICIENCY_SCORE)
+"""What we do not write, or on a few kinds only."""
 _Others: TypeAlias = dict[str, tuple[_Reader, object]]
 """What is no text, by its key: how it is read, and what it is where it does not stand there."""
 
@@ -120,7 +129,7 @@ class _Kind:
         self._defaults = [*[None] * len(known), *(default for _, default in more.values())]
         self._readers = [*[_text] * len(known), *(read for read, _ in more.values()), _nothing]
         unwritten = dict.fromkeys((*_NOWHERE, *never), len(self._defaults))
-        self._places = {key: place for place, key in enumerate((*known, *more))} | unwritten
+        self._places = unwritten | {key: place for place, key in enumerate((*known, *more))}
 
     def found(self, attributes: list[Attribute]) -> _Found | None:
         """The values of a span in their places; `None` where one is not as we write it."""
@@ -136,24 +145,16 @@ class _Kind:
         return found
 
 
-def other(name: str, span_id: str, start_ns: int, end_ns: int, parent_id: str | None, trace_id: str) -> Row:
-    """The operation that no agent did.
-
-    Args:
-        name: the name of the span.
-        span_id: 16 hex digits.
-        start_ns: Unix nanoseconds.
-        end_ns: Unix nanoseconds.
-        parent_id: 16 hex digits, or `None` for a root.
-        trace_id: 32 hex digits.
-    """
-    return (_OTHER, name, span_id, start_ns, end_ns, parent_id, trace_id)
-
-
 def own(
-    attributes: list[Attribute], span_id: str, start_ns: int, end_ns: int, parent_id: str | None, trace_id: str
-) -> tuple[Row, Recorded | None] | None:
-    """The operation of a span of ours, and what was said of its run.
+    attributes: list[Attribute],
+    span_id: str,
+    start_ns: int,
+    end_ns: int,
+    parent_id: str | None,
+    trace_id: str,
+    parent_is_near: bool | None,  # noqa: FBT001 - quicker by place
+) -> Row | None:
+    """The record of a span of ours; `None` where it has to be read with more care.
 
     Args:
         attributes: those of a span of one of our scopes, which did not fail.
@@ -162,16 +163,14 @@ def own(
         end_ns: Unix nanoseconds.
         parent_id: 16 hex digits, or `None` for a root.
         trace_id: 32 hex digits.
-
-    Returns:
-        Both as they are packed; `None` where the span has to be read with more care.
+        parent_is_near: whether its parent is of the same process, where that is known.
     """
     first = attributes[0]
     kind = _KINDS.get(first.value.string_value if first.key == semconv.OPERATION_NAME else _operation(attributes))
     if kind is None or (found := kind.found(attributes)) is None or (fields := kind.fields(found, attributes)) is None:
         return None
     of_kind, name, agent, usage, cost, inference, tool, node, used, recorded = fields
-    row = (
+    operation = (
         of_kind,
         name,
         span_id,
@@ -191,7 +190,9 @@ def own(
         found[0] or None,
         found[-1],
     )
-    return row if used is None else (*row, "", used), recorded
+    if used is not None:
+        operation = *operation, "", used
+    return (operation, parent_is_near) if recorded is None else (operation, parent_is_near, recorded)
 
 
 def _operation(attributes: list[Attribute]) -> str | None:
@@ -207,10 +208,6 @@ def _operation(attributes: list[Attribute]) -> str | None:
 def _used(prefix: str) -> _Others:
     """What tells that resources are there; what they are is read apart, it is seldom."""
     return {prefix + semconv.RESOURCE_KEYS[name]: (_anything, None) for name in ("samples", "blocked_ns")}
-
-
-def _resources(kind: OperationKind, attributes: list[Attribute], *told_by: object) -> Resources | None:
-    return None if told_by == (None, None) else resources.of(kind, table(attributes))
 
 
 _RECORDED: _Others = {
@@ -231,20 +228,21 @@ _RECORDED: _Others = {
 
 
 def _workflow(found: _Found, attributes: list[Attribute]) -> _Fields | None:
-    return _run(OperationKind.WORKFLOW, found, attributes)
+    return _run(_OF_WORKFLOW, found, attributes)
 
 
 def _agent(found: _Found, attributes: list[Attribute]) -> _Fields | None:
-    return _run(OperationKind.AGENT, found, attributes)
+    return _run(_OF_AGENT, found, attributes)
 
 
-def _run(kind: OperationKind, found: _Found, attributes: list[Attribute]) -> _Fields | None:
+def _run(kind: str, found: _Found, attributes: list[Attribute]) -> _Fields | None:
     _, _, _, name, rating, samples, blocked_s, efficiency_score, *more = found
     if not name:
         return None
-    used = _resources(kind, attributes, samples, blocked_s)
+    is_told = samples is not None or blocked_s is not None
+    used = resources.of(OperationKind(kind), table(attributes)) if is_told else None
     recorded = None if efficiency_score is None else _recorded(rating, efficiency_score, more)
-    return kind.value, name, "", None, None, None, None, None, used, recorded
+    return kind, name, "", None, None, None, None, None, used, recorded
 
 
 def _recorded(rating: str | None, efficiency_score: int, more: list[Any]) -> Recorded:
@@ -275,7 +273,8 @@ def _node(found: _Found, attributes: list[Attribute]) -> _Fields | None:
     _, _, _, name, state_hash, samples, blocked_s, step, attempts, _, _ = found
     if not name:
         return None
-    used = _resources(OperationKind.NODE, attributes, samples, blocked_s)
+    is_told = samples is not None or blocked_s is not None
+    used = resources.of(OperationKind.NODE, table(attributes)) if is_told else None
     return _OF_NODE, name, "", None, None, None, None, ("", step, state_hash or None, attempts or 1), used, None
 
 
@@ -329,12 +328,12 @@ _MODALITIES: _Others = {
 
 def _inference(found: _Found, attributes: list[Attribute]) -> _Fields | None:
     del attributes
-    return _request(OperationKind.INFERENCE.value, found)
+    return _request(_OF_INFERENCE, found)
 
 
 def _embeddings(found: _Found, attributes: list[Attribute]) -> _Fields | None:
     del attributes
-    return _request(OperationKind.EMBEDDINGS.value, found)
+    return _request(_OF_EMBEDDINGS, found)
 
 
 def _request(kind: str, found: _Found) -> _Fields | None:

@@ -68,7 +68,21 @@ NODES: dict[str, st.SearchStrategy[Any]] = {
     semconv.NODE_COST: USD,
     semconv.NODE_INPUT_TOKENS: WHOLE,
 }
-RUNS: dict[str, st.SearchStrategy[Any]] = {semconv.RUN_COST: USD, semconv.RUN_EFFICIENCY_SCORE: WHOLE}
+RUNS: dict[str, st.SearchStrategy[Any]] = {
+    semconv.RUN_COST: USD,
+    semconv.RUN_EFFICIENCY_SCORE: WHOLE,
+    semconv.RUN_RATING: st.sampled_from(["A", "F"]),
+    semconv.RUN_CRITICAL_PATH: st.lists(st.just("plan"), max_size=2),
+    semconv.RUN_SUCCESS: st.booleans(),
+    semconv.RUN_SCORE: st.floats(-1, 1),
+    semconv.RUN_SUGGESTIONS: WHOLE,
+    semconv.RUN_INPUT_TOKENS: WHOLE,
+    semconv.RUN_OUTPUT_TOKENS: WHOLE,
+    semconv.RUN_INFERENCE_CALLS: WHOLE,
+    semconv.RUN_TOOL_CALLS: WHOLE,
+    semconv.RUN_UNPRICED_CALLS: WHOLE,
+    semconv.RUN_ERRORS: WHOLE,
+}
 REQUEST = {
     semconv.REQUEST_MODEL: "gemini-2.5-flash",
     semconv.PROVIDER_NAME: "gcp.gemini",

@@ -12,7 +12,7 @@ from otel_agentperf.replay import otlp_json_span, records
 from otel_agentperf.replay.otlp_json_span import Span
 from otel_agentperf.replay.records import Record
 from tests.reading.test_genai import ANYTHING
-from tests.reading.test_own_at_one_go import ANYWHERE, OTHERS, REQUESTS, SPANS, written
+from tests.reading.test_own_at_one_go import ANYWHERE, OTHERS, REQUESTS, RUNS, SPANS, written
 
 TRACE, SPAN, PARENT = "5b8efff798038103d269b633813fc60c", "0123456789abcdef", "eee19b7ec3c1b174"
 USED = ("agentperf.node.resources.samples", "agentperf.run.resources.samples", "agentperf.run.resources.blocked_s")
@@ -85,7 +85,7 @@ def test_a_span_of_ours_is_packed_the_short_way_as_any_span_is(
 @settings(deadline=None, max_examples=600)
 @given(said=written(), data=st.data())
 def test_what_was_changed_on_the_way_is_packed_alike_or_the_long_way(said: dict[str, Any], data: st.DataObject) -> None:
-    keys = st.sampled_from([*said, *OTHERS, *ANYWHERE, *REQUESTS, *USED])
+    keys = st.sampled_from([*said, *OTHERS, *ANYWHERE, *REQUESTS, *RUNS, *USED])
     changed = data.draw(st.dictionaries(keys, ANYTHING | st.just("USD"), min_size=1, max_size=3))
     try:
         span = span_of({**said, **changed})
