@@ -176,6 +176,30 @@ def test_a_score_that_is_no_number_does_not_reach_the_program(refusals: pytest.L
     assert "canary" not in refusals.text
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -1e305, 10**400])
+def test_a_score_that_cannot_be_summed_up_is_refused(score: float, refusals: pytest.LogCaptureFixture) -> None:
+    with observed() as telemetry:
+        with telemetry.provider.get_tracer("app").start_as_current_span("job"):
+            otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1, output_tokens=1)
+            otel_agentperf.outcome(score=score)
+        attributes = telemetry.one("job").attributes or {}
+    assert "allowed: a number from -1e+12 to 1e+12" in refusals.text
+    assert semconv.RUN_SCORE not in attributes
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -1e305])
+def test_an_evaluation_that_cannot_be_summed_up_is_no_score(score: float) -> None:
+    with observed() as telemetry:
+        with telemetry.provider.get_tracer("app").start_as_current_span("job") as span:
+            otel_agentperf.record_model_usage("gemini-2.5-flash", input_tokens=1, output_tokens=1)
+            span.add_event(
+                semconv.EVENT_EVALUATION, {semconv.EVALUATION_SCORE: score, "gen_ai.evaluation.score.label": "pass"}
+            )
+        attributes = telemetry.one("job").attributes or {}
+    assert semconv.RUN_SCORE not in attributes
+    assert semconv.RUN_RATING in attributes
+
+
 def test_the_program_says_how_its_run_went() -> None:
     with observed() as telemetry:
         tracer = telemetry.provider.get_tracer("app")

@@ -6,13 +6,16 @@ from otel_agentperf import guard
 from otel_agentperf.api.refusals import refuse, shown
 from otel_agentperf.live import frames
 
+_MOST = 1e12
+"""Scores are summed up in millionths."""
+
 
 def outcome(*, success: bool | None = None, score: float | None = None) -> None:
     """Say how the current run went, where an exception does not.
 
     Args:
         success: whether the run did what it was for; it overrides what errors suggest.
-        score: a figure of merit on a scale of your own.
+        score: a figure of merit on a scale of your own, from -1e12 to 1e12.
     """
     try:
         frame = frames.current()
@@ -22,8 +25,14 @@ def outcome(*, success: bool | None = None, score: float | None = None) -> None:
         if success is not None:
             run.success = bool(success)
         if score is not None:
-            run.score = float(score)
-    except (TypeError, ValueError):
-        refuse("outcome", f"score={shown(score)}", "a number")
+            run.score = _within_bounds(float(score))
+    except (TypeError, ValueError, OverflowError):
+        refuse("outcome", f"score={shown(score)}", f"a number from -{_MOST:g} to {_MOST:g}")
     except Exception as error:  # noqa: BLE001 - an error of ours must not reach the program
         guard.report("api.outcome", error)
+
+
+def _within_bounds(score: float) -> float:
+    if not -_MOST <= score <= _MOST:
+        raise ValueError
+    return score

@@ -8,7 +8,7 @@ import urllib.request
 
 from otel_agentperf.baselines.portable import UnreadableError
 
-MOST_BYTES = 256 << 20
+_MOST_BYTES = 256 << 20
 """Of what an address may answer with."""
 _TIMEOUT_S = 30.0
 
@@ -24,10 +24,10 @@ def fetched(address: str) -> bytes:
     """
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the caller looked at it
-            data: bytes = answer.read(MOST_BYTES + 1)
+            data: bytes = answer.read(_MOST_BYTES + 1)
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else (str(error) or type(error).__name__)
         raise UnreadableError(f"{address} cannot be fetched: {reason}") from None
-    if len(data) > MOST_BYTES:
-        raise UnreadableError(f"{address} is larger than {MOST_BYTES >> 20} MB")
+    if len(data) > _MOST_BYTES:
+        raise UnreadableError(f"{address} is larger than {_MOST_BYTES >> 20} MB")
     return data

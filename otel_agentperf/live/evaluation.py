@@ -13,6 +13,7 @@ from opentelemetry.trace import Span
 
 from otel_agentperf import guard, semconv
 from otel_agentperf.live import frames
+from otel_agentperf.reading import values
 
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
@@ -27,9 +28,9 @@ def take(run: Run, attributes: Mapping[str, object]) -> None:
     A label from the usual words for passing and failing decides success; a score is kept as
     it is, since its scale is the evaluator's own.
     """
-    score = attributes.get(semconv.EVALUATION_SCORE)
-    if isinstance(score, (int, float)) and not isinstance(score, bool):
-        run.score = float(score)
+    score = values.signed(attributes, semconv.EVALUATION_SCORE)
+    if score is not None:
+        run.score = score
     label = str(attributes.get(semconv.EVALUATION_LABEL, "")).strip().lower()
     if label in _PASS:
         run.success = True

@@ -16,8 +16,9 @@ from otel_agentperf.reading import agentperf, openllmetry
 
 _Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
-_Amount: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-"""US dollars, or seconds."""
+_USD: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=9e9)]
+"""More nanoseconds than these have no number can hold."""
 _Never: TypeAlias = Annotated[int, msgspec.Meta(gt=0, lt=1)]
 """No value is that: of what we do not write there. Where it stands, the span was written on by others."""
 _NAMES = {
@@ -150,20 +151,20 @@ class Request(Said, gc=False, kw_only=True, rename=_NAMES):
     agent: _Name | None = None
     answered_by: _Name | None = None
     streamed: bool = False
-    first_chunk_s: _Amount | None = None
+    first_chunk_s: _Seconds | None = None
     input_tokens: _Whole | None = None
     output_tokens: _Whole | None = None
     cached_tokens: _Whole = 0
     reasoning_tokens: _Whole = 0
     tool_use_tokens: _Whole = 0
     queries: _Whole = 0
-    total_usd: _Amount | None = None
+    total_usd: _USD | None = None
     status: str
     tier: str = ServiceTier.STANDARD.value
-    input_usd: _Amount | None = None
-    cached_usd: _Amount | None = None
-    output_usd: _Amount | None = None
-    grounding_usd: _Amount | None = None
+    input_usd: _USD | None = None
+    cached_usd: _USD | None = None
+    output_usd: _USD | None = None
+    grounding_usd: _USD | None = None
     request_hash: _Name
     prefix_hashes: tuple[str, ...] = ()
     prefix_sizes: tuple[_Whole, ...] = ()

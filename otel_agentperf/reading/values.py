@@ -150,7 +150,7 @@ def table(attributes: Attributes, key: str) -> Mapping[str, object]:
 
 
 def signed(attributes: Attributes, key: str) -> float | None:
-    """A finite number of any sign."""
+    """A number of any sign, within what 64 bits hold: sums are made of it."""
     value = attributes.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
@@ -158,4 +158,4 @@ def signed(attributes: Attributes, key: str) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if -_LARGEST < number < _LARGEST else None

@@ -11,8 +11,11 @@ from typing import Annotated, TypeAlias, TypeVar, cast
 import msgspec
 
 from otel_agentperf import reading, semconv
-from otel_agentperf.replay import records, rows
+from otel_agentperf.model import OperationKind
+from otel_agentperf.replay import records
 from otel_agentperf.replay.otlp_json_values import Attribute, table
+from otel_agentperf.replay.own_rows import own
+from otel_agentperf.replay.packing import Row
 from otel_agentperf.replay.records import (
     IS_REMOTE,
     KNOWS_REMOTE,
@@ -23,7 +26,6 @@ from otel_agentperf.replay.records import (
     Record,
     id_bytes,
 )
-from otel_agentperf.replay.rows import Row
 
 T = TypeVar("T")
 
@@ -34,9 +36,9 @@ _SHAPE = b"0" * 2 * _SPAN_ID_BYTES + b" "
 _ERRORS = (2, "2", "STATUS_CODE_ERROR")
 _KEYS = reading.KEYS | {semconv.RUN_EFFICIENCY_SCORE}
 """A span without any of these, and without events, has nothing to be read of it but its place."""
-
-
+_OTHER = OperationKind.OTHER.value
 _Time: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LATEST_NS)]
+"""Unix nanoseconds. A number that is none is brought near by `_leniently`."""
 
 
 class _Status(msgspec.Struct, gc=False):
@@ -117,17 +119,16 @@ def row(said: Span, trace_id: str, is_own: bool) -> Row | None:  # noqa: FBT001 
     status, flags = said.status, said.flags
     if said.events or (status is not None and status.code is not None and status.code in _ERRORS):
         return None
+    # As `records.near` has it, without a call.
     near = (not flags & IS_REMOTE if flags & KNOWS_REMOTE else None) if flags else None
-    parent_id, listed = said.parent_span_id or None, said.attributes
-    for attribute in listed or ():
+    start_ns, end_ns, parent_id = said.start_time_unix_nano, said.end_time_unix_nano, said.parent_span_id or None
+    listed = said.attributes or []
+    for attribute in listed:
         if attribute.key in _KEYS:
             break
     else:
-        start_ns, end_ns = said.start_time_unix_nano, said.end_time_unix_nano
-        return (rows.OTHER, said.name, said.span_id, start_ns, end_ns, parent_id, trace_id), near
-    if not is_own or listed is None:
-        return None
-    return rows.own(listed, said.span_id, said.start_time_unix_nano, said.end_time_unix_nano, parent_id, trace_id, near)
+        return (_OTHER, said.name, said.span_id, start_ns, end_ns, parent_id, trace_id), near
+    return own(listed, said.span_id, start_ns, end_ns, parent_id, trace_id, near) if is_own else None
 
 
 def read(reader: Reader, said: Span, trace_id: str, scope: str) -> Record:

@@ -111,8 +111,9 @@ def read(reader: Reader, said: Any, trace_id: str, scope: str) -> Record:
     return records.record(operation, attributes, events, parent_is_near=records.near(said.flags))
 
 
-def _table(attributes: Iterable[Any]) -> Mapping[str, object]:
-    return {attribute.key: _value(attribute.value, _MAX_DEPTH) for attribute in attributes}
+def _table(attributes: Iterable[Any], depth: int = _MAX_DEPTH) -> Mapping[str, object]:
+    found = ((attribute.key, _value(attribute.value, depth)) for attribute in attributes)
+    return {key: value for key, value in found if value is not None}
 
 
 def _value(value: Any, depth: int) -> object:
@@ -122,6 +123,6 @@ def _value(value: Any, depth: int) -> object:
     if kind == "array_value":
         return tuple(_value(item, depth - 1) for item in value.array_value.values)
     if kind == "kvlist_value":
-        return {pair.key: _value(pair.value, depth - 1) for pair in value.kvlist_value.values}
+        return _table(value.kvlist_value.values, depth - 1)
     found: object = getattr(value, kind)
     return found

@@ -9,17 +9,23 @@ A bucket's packs can be joined in any order: all spans of a trace lie in one buc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from zlib import crc32
 
 import msgspec
 
 from otel_agentperf.replay.records import BadSpanError, Process, Record
-from otel_agentperf.replay.rows import Row
 
 _ARRAY = b"\xdd"
 """How MessagePack begins an array whose length follows in four bytes."""
 _LENGTH = slice(len(_ARRAY), len(_ARRAY) + 4)
+"""Where they stand."""
+Row: TypeAlias = tuple[object, ...]
+"""The fields of a record, or of what it is made of, in their order: packed it is the same."""
+
+
+_SPAN_ID = 2
+"""Its place among the fields of an operation, which is the first of a record's."""
 
 
 class Packed:
@@ -45,9 +51,9 @@ class Packed:
         before = len(data)
         try:
             _encode_into(record, data, -1)
-        except (OverflowError, msgspec.MsgspecError) as error:
+        except (OverflowError, UnicodeError, msgspec.MsgspecError) as error:
             del data[before:]
-            span_id = record.operation.span_id if isinstance(record, Record) else "of ours"
+            span_id = record.operation.span_id if isinstance(record, Record) else cast("Row", record[0])[_SPAN_ID]
             raise BadSpanError(f"span {span_id}: {error}") from error
         self.spans += 1
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +235,13 @@ def test_show_tells_what_rises_and_falls_from_day_to_day(tmp_path: Path) -> None
 @pytest.mark.parametrize("address", ["http://127.0.0.1:abc/x", "http://127.0.0.1:1/x"])
 def test_an_address_that_gives_nothing_is_named(address: str) -> None:
     assert f"{address} cannot be fetched" in said("baseline", "show", address, code=1)
+
+
+def test_no_client_for_http_is_loaded_to_open_a_file() -> None:
+    program = "import sys, otel_agentperf.replay.local; print('urllib.request' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
 
 
 def test_a_day_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -115,6 +115,57 @@ def test_a_whole_number_of_many_digits_costs_no_other_span(key: str, tmp_path: P
     assert outcome.sums.runs == 1
 
 
+HUGE = {"doubleValue": -1.7e308}
+SCORED = [
+    span(
+        1,
+        None,
+        "invoke_workflow",
+        attributes=[
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "invoke_workflow"}},
+            {"key": "gen_ai.workflow.name", "value": {"stringValue": "research"}},
+            {"key": "agentperf.run.efficiency_score", "value": {"intValue": "90"}},
+            {"key": "agentperf.run.score", "value": HUGE},
+        ],
+    ),
+    span(
+        1,
+        None,
+        "invoke_agent",
+        events=[
+            {
+                "name": "gen_ai.evaluation.result",
+                "attributes": [{"key": "gen_ai.evaluation.score.value", "value": HUGE}],
+            }
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("scored", SCORED, ids=["as we write it", "as an evaluation says it"])
+def test_a_score_that_cannot_be_summed_up_is_none(scored: Request, tmp_path: Path) -> None:
+    spans = [scored, span(2, 1, CALL)]
+    for scope in ("shop", "otel_agentperf.langgraph"):
+        file = put(tmp_path / "a.jsonl", as_lines([request_of(RESOURCE, scope, spans)]))
+        assert replayed(file).whole.scored == 0
+
+
+def test_an_empty_fingerprint_ends_no_rule(tmp_path: Path) -> None:
+    tool = [
+        {"key": "gen_ai.operation.name", "value": {"stringValue": "execute_tool"}},
+        {"key": "gen_ai.tool.name", "value": {"stringValue": "fetch"}},
+        {"key": "agentperf.tool.no_arguments", "value": {"boolValue": False}},
+        {"key": "agentperf.tool.arguments_hash", "value": {"stringValue": "0123456789abcdef"}},
+        {"key": "agentperf.tool.arguments_simhash", "value": {"stringValue": ""}},
+    ]
+    spans = [
+        span(1, None, "invoke_agent", 0, 9),
+        *(span(n, 1, "execute_tool", n, n + 0.5, attributes=tool) for n in range(2, 8)),
+    ]
+    outcome = replayed(put(tmp_path / "a.jsonl", as_lines([request_of(RESOURCE, "otel_agentperf.langgraph", spans)])))
+    assert outcome.sums.rule_errors == {}
+
+
 def test_a_chain_of_ten_thousand_spans_is_followed(tmp_path: Path) -> None:
     spans = [span(1, None, "invoke_agent", 0, 10_000)]
     spans += [span(number, number - 1, "invoke_node", 0, 10_000 - number) for number in range(2, 10_000)]

@@ -10,12 +10,25 @@ from hypothesis import strategies as st
 from otel_agentperf import semconv
 from otel_agentperf.replay import otlp_json_span, records
 from otel_agentperf.replay.otlp_json_span import Span
-from otel_agentperf.replay.records import Record
+from otel_agentperf.replay.otlp_json_values import table
+from otel_agentperf.replay.packing import Packed, records_in
+from otel_agentperf.replay.records import BadSpanError
 from tests.reading.test_genai import ANYTHING
-from tests.reading.test_own_at_one_go import ANYWHERE, OTHERS, REQUESTS, RUNS, SPANS, written
+from tests.reading.test_own_at_one_go import ANYWHERE, NODES, OTHERS, REQUESTS, RUNS, SPANS, TOOLS, written
 
 TRACE, SPAN, PARENT = "5b8efff798038103d269b633813fc60c", "0123456789abcdef", "eee19b7ec3c1b174"
 USED = ("agentperf.node.resources.samples", "agentperf.run.resources.samples", "agentperf.run.resources.blocked_s")
+KEYS = (
+    *OTHERS,
+    *ANYWHERE,
+    *REQUESTS,
+    *RUNS,
+    *NODES,
+    *TOOLS,
+    *USED,
+    *(key for always, _ in SPANS.values() for key in always),
+    semconv.OPERATION_NAME,
+)
 EVENT: dict[str, Any] = {"name": "gen_ai.evaluation.result", "attributes": []}
 READER = records.reader_with("a key")
 
@@ -44,6 +57,11 @@ def listed(attributes: dict[str, Any]) -> list[dict[str, Any]]:
 
 def span_of(attributes: dict[str, Any], **more: Any) -> Span:
     """A span, decoded."""
+    return span_with(listed(attributes), **more)
+
+
+def span_with(attributes: list[dict[str, Any]], **more: Any) -> Span:
+    """A span, decoded, of attributes as OTLP writes them."""
     said: dict[str, Any] = {
         "traceId": TRACE,
         "spanId": SPAN,
@@ -51,23 +69,29 @@ def span_of(attributes: dict[str, Any], **more: Any) -> Span:
         "name": "x",
         "startTimeUnixNano": "5",
         "endTimeUnixNano": "9",
-        "attributes": listed(attributes),
+        "attributes": attributes,
         "status": {},
         **more,
     }
     return otlp_json_span.decoded(msgspec.Raw(msgspec.json.encode(said)))
 
 
-def both_ways(span: Span, scope: str = semconv.SCOPE_LANGGRAPH) -> tuple[Record | None, Record]:
-    """The record of a span, the short way and the way of all spans, as both come out of a pack."""
+def both_ways(span: Span, scope: str = semconv.SCOPE_LANGGRAPH) -> tuple[str | None, str]:
+    """The record of a span, the short way and the way of all spans, as both come out of a pack.
+
+    As text: a decimal of 0.0 equals one of 0, and is another.
+    """
     assert otlp_json_span.have_plain_ids([span])
     row = otlp_json_span.row(span, TRACE, scope in semconv.OWN_SCOPES)
-    return unpacked(row), unpacked(otlp_json_span.read(READER, span, TRACE, scope))
+    return None if row is None else unpacked(row), unpacked(otlp_json_span.read(READER, span, TRACE, scope))
 
 
-def unpacked(record: object) -> Any:
+def unpacked(record: Any) -> str:
     """What comes out of a pack."""
-    return None if record is None else msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Record)
+    packed = Packed()
+    packed.add(record)
+    (found,) = records_in(packed.array())
+    return repr(found)
 
 
 @settings(deadline=None, max_examples=600)
@@ -77,7 +101,7 @@ def unpacked(record: object) -> Any:
 def test_a_span_of_ours_is_packed_the_short_way_as_any_span_is(
     said: dict[str, Any], flags: int, used: dict[str, Any]
 ) -> None:
-    short, long = both_ways(span_of({**said, **used}, flags=flags), semconv.SCOPE_LANGGRAPH)
+    short, long = both_ways(span_of({**said, **used}, flags=flags))
     assert short is not None
     assert short == long
 
@@ -85,12 +109,12 @@ def test_a_span_of_ours_is_packed_the_short_way_as_any_span_is(
 @settings(deadline=None, max_examples=600)
 @given(said=written(), data=st.data())
 def test_what_was_changed_on_the_way_is_packed_alike_or_the_long_way(said: dict[str, Any], data: st.DataObject) -> None:
-    keys = st.sampled_from([*said, *OTHERS, *ANYWHERE, *REQUESTS, *RUNS, *USED])
-    changed = data.draw(st.dictionaries(keys, ANYTHING | st.just("USD"), min_size=1, max_size=3))
+    keys = st.sampled_from([*said, *KEYS])
+    changed = data.draw(st.dictionaries(keys, ANYTHING | st.sampled_from(["USD", ""]), min_size=1, max_size=3))
     try:
         span = span_of({**said, **changed})
         short, long = both_ways(span, data.draw(st.sampled_from([semconv.SCOPE_GOOGLE_GENAI, "somebody"])))
-    except (OverflowError, msgspec.MsgspecError):
+    except (BadSpanError, msgspec.MsgspecError):
         return  # too large a number for either way; `test_hostile` has what is told of it
     assert short in (None, long)
 
@@ -117,12 +141,85 @@ def test_what_is_seldom_goes_the_way_of_all_spans(operation: str, seldom: dict[s
     assert otlp_json_span.row(span_of(attributes, **seldom), TRACE, is_own=True) is None
 
 
-@pytest.mark.parametrize("given", [{"startTimeUnixNano": -5}, {"endTimeUnixNano": 2**70}, {"endTimeUnixNano": "x"}])
-def test_a_time_that_is_none_is_the_nearest_or_none_at_all_either_way(given: dict[str, Any]) -> None:
+TIMES: list[tuple[dict[str, Any], int, int]] = [
+    ({"startTimeUnixNano": -5}, 0, 9),
+    ({"endTimeUnixNano": 2**70}, 5, 2**63 - 1),
+    ({"endTimeUnixNano": "x"}, 5, 0),
+]
+
+
+@pytest.mark.parametrize(("given", "start_ns", "end_ns"), TIMES)
+def test_a_time_that_is_none_is_brought_near_either_way(given: dict[str, Any], start_ns: int, end_ns: int) -> None:
     short, long = both_ways(span_of({semconv.OPERATION_NAME: "invoke_workflow", semconv.WORKFLOW_NAME: "a"}, **given))
     assert short == long
-    assert 0 <= long.operation.start_ns <= long.operation.end_ns or given == {"endTimeUnixNano": "x"}
-    assert long.operation.end_ns in (9, records.LATEST_NS, 0)
+    assert f"start_ns={start_ns}, end_ns={end_ns}," in long
+
+
+ODD: list[dict[str, Any] | None] = [
+    None,
+    {},
+    {"bytesValue": "AAAA"},
+    {"stringValue": ""},
+    {"stringValue": "a"},
+    {"stringValue": "7"},
+    {"stringValue": "true"},
+    {"intValue": 0},
+    {"intValue": 7},
+    {"intValue": -7},
+    {"intValue": 2**63},
+    {"doubleValue": 0.0},
+    {"doubleValue": -0.0},
+    {"doubleValue": 2.5},
+    {"doubleValue": 1e11},
+    {"doubleValue": 1e308},
+    {"doubleValue": "NaN"},
+    {"doubleValue": "Infinity"},
+    {"boolValue": True},
+    {"boolValue": False},
+    {"arrayValue": {}},
+    {"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": ""}]}},
+    {"arrayValue": {"values": [{"intValue": 3}]}},
+    {"arrayValue": {"values": [{"intValue": -3}]}},
+    {"arrayValue": {"values": [{"stringValue": "a"}, {"intValue": 3}]}},
+    {"arrayValue": {"values": [{}]}},
+    {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": 1}}]}},
+    {"kvlistValue": {}},
+]
+"""Values as they may come, whatever was meant."""
+
+
+@pytest.mark.parametrize("more", [{}, {semconv.CONVERSATION_ID: "", "gen_ai.usage.prompt_tokens": 9}])
+@pytest.mark.parametrize("operation", SPANS)
+def test_one_odd_value_is_packed_alike_or_the_long_way(operation: str, more: dict[str, Any]) -> None:
+    scored = {semconv.RUN_EFFICIENCY_SCORE: 3} if operation.startswith("invoke_") else {}
+    said: dict[str, Any] = {semconv.OPERATION_NAME: operation, **SPANS[operation][0], **scored, **more}
+    differing: list[object] = []
+    for key in dict.fromkeys(KEYS):
+        others = listed({name: value for name, value in said.items() if name != key})
+        for odd in ODD:
+            span = span_with([*others, {"key": key, "value": odd}])
+            short, long = both_ways(span)
+            if short not in (None, long):
+                differing.append((key, odd, short, long))
+    assert differing == []
+
+
+@pytest.mark.parametrize("first", SPANS)
+@pytest.mark.parametrize("last", SPANS)
+def test_of_a_key_that_stands_twice_the_last_counts_either_way(first: str, last: str) -> None:
+    twice = [{semconv.OPERATION_NAME: first, **SPANS[first][0]}, {semconv.OPERATION_NAME: last, **SPANS[last][0]}]
+    short, long = both_ways(span_with([*listed(twice[0]), *listed(twice[1])]))
+    assert short in (None, long)
+
+
+@pytest.mark.parametrize("odd", [None, {}, {"bytesValue": "AAAA"}])
+def test_a_value_that_says_nothing_is_left_out(odd: dict[str, Any] | None) -> None:
+    said = [{"key": "service.name", "value": {"stringValue": "shop"}}, {"key": "host.id", "value": odd}]
+    told = msgspec.json.encode({"attributes": said})
+    assert otlp_json_span.process(told) == records.Process("shop", ("service.name=shop",))
+    within = {"key": "table", "value": {"kvlistValue": {"values": said}}}
+    span = span_with([within])
+    assert table(span.attributes) == {"table": {"service.name": "shop"}}
 
 
 @pytest.mark.parametrize("spans", [[(SPAN, PARENT)], [(SPAN, None), (PARENT, ""), (SPAN, PARENT)]])
