@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Context, Decimal
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Line, Opportunity, usd_of
 from otel_agentperf.analysis.figures import (
@@ -26,7 +27,9 @@ NO_AGENT = "(outside any agent)"
 BOTTLENECK_SHARE = 0.05
 """The least share of the time at which an agent is listed as a bottleneck."""
 MAX_BOTTLENECKS = 5
-_USD_DIGITS = 12
+_USD_STEP = Decimal("1e-12")
+_EXACT = Context(prec=40)
+"""More digits than any sum of money has."""
 
 
 def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, savings: Saving | None = None) -> Figures:
@@ -140,7 +143,7 @@ def _costs(breakdown: Breakdown) -> Costs:
         services_usd=services,
         cached_usd=totals.cache_read_usd,
         wasted_usd=usd_of(breakdown.wasted_pico),
-        per_action_usd=round(totals.cost_usd / actions, _USD_DIGITS) if actions else None,
+        per_action_usd=_EXACT.quantize(_EXACT.divide(totals.cost_usd, actions), _USD_STEP) if actions else None,
     )
 
 

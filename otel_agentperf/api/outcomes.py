@@ -7,7 +7,7 @@ from otel_agentperf.api.refusals import refuse, shown
 from otel_agentperf.live import frames
 
 _MOST = 1e12
-"""Scores are summed up in millionths."""
+"""Beyond it the mean of scores is none that anyone reads."""
 
 
 def outcome(*, success: bool | None = None, score: float | None = None) -> None:

@@ -26,7 +26,7 @@ def take(run: Run, attributes: Mapping[str, object]) -> None:
     """Let an evaluation result decide a run's success and score.
 
     A label from the usual words for passing and failing decides success; a score is kept as
-    it is, since its scale is the evaluator's own.
+    it is, since its scale is the evaluator's own; one beyond 64 bits is none.
     """
     score = values.signed(attributes, semconv.EVALUATION_SCORE)
     if score is not None:

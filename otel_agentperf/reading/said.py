@@ -12,13 +12,12 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.model import ServiceTier
-from otel_agentperf.reading import agentperf, openllmetry
+from otel_agentperf.reading import agentperf, openllmetry, values
 
 _Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
-_USD: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-_Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=9e9)]
-"""More nanoseconds than these have no number can hold."""
+_USD: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=values.MOST_USD)]
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=values.MOST_S)]
 _Never: TypeAlias = Annotated[int, msgspec.Meta(gt=0, lt=1)]
 """No value is that: of what we do not write there. Where it stands, the span was written on by others."""
 _NAMES = {

@@ -17,6 +17,10 @@ import msgspec
 Attributes = Mapping[str, object]
 
 _LARGEST = 2**63
+MOST_USD = 1e12
+"""More than anything can cost."""
+MOST_S = 9e9
+"""Its nanoseconds fit in 64 bits."""
 
 
 def text(attributes: Attributes, key: str, *others: str) -> str | None:
@@ -69,13 +73,16 @@ def seconds_as_ns(attributes: Attributes, key: str) -> int | None:
 
 
 def money(attributes: Attributes, key: str) -> Decimal | None:
-    """An amount, exactly as it was written."""
+    """An amount of US dollars, exactly as it was written; one that nothing can cost is none."""
     value = attributes.get(key)
     if value is None:
         return None
-    if type(value) is float and 0 <= value < math.inf:
+    if type(value) is float and 0 <= value <= MOST_USD:
         return Decimal(repr(value))
-    return Decimal(value if isinstance(value, (int, str)) else repr(value)) if _number(value) is not None else None
+    found = _number(value)
+    if found is None or found > MOST_USD:
+        return None
+    return Decimal(value if isinstance(value, (int, str)) else repr(value))
 
 
 def number(attributes: Attributes, key: str) -> float | None:

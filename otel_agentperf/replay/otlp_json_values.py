@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from otel_agentperf.reading.values import MOST_S, MOST_USD
+
 _MAX_DEPTH = 64
 """How deeply lists in a value may nest."""
 _MAX_WHOLE = 2**63 - 1
-_MAX_USD = 1e12
-_MAX_S = 9e9
-"""More nanoseconds than these seconds have no number can hold."""
 
 
 class Value(msgspec.Struct, rename="camel", gc=False):
@@ -98,13 +97,13 @@ def whole(value: Value) -> int | None:
 def usd(value: Value) -> float | None:
     """An amount of US dollars."""
     number = value.double_value
-    return number if number is not None and 0 <= number <= _MAX_USD else None
+    return number if number is not None and 0 <= number <= MOST_USD else None
 
 
 def seconds(value: Value) -> float | None:
     """A duration in seconds."""
     number = value.double_value
-    return number if number is not None and 0 <= number <= _MAX_S else None
+    return number if number is not None and 0 <= number <= MOST_S else None
 
 
 def signed(value: Value) -> float | None:

@@ -22,7 +22,7 @@ Recorded: TypeAlias = dict[str, object]
 Fields: TypeAlias = tuple[
     str, str, Row | None, Row | None, Row | None, Row | None, Row | None, Resources | None, Recorded | None
 ]
-"""Name, agent, usage, cost, inference, tool, node, what was used, and what was said of its run."""
+"""In this order: name, agent, usage, cost, inference, tool, node, what was used, and what was said of its run."""
 Others: TypeAlias = dict[str, tuple[Callable[[Value], object], object]]
 """What is no text, by its key: how it is read, `None` where it is not as we write it, and its default."""
 

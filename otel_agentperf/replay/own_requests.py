@@ -74,8 +74,8 @@ def fields(_kind: OperationKind, found: Found, _attributes: list[Attribute]) -> 
     if fresh is not None or output is not None:
         of_input, of_cache, of_output = _by_modality(tokens) if any(tokens) else (None, None, None)
         usage = fresh or 0, output or 0, cached, reasoning, tool_use, of_input, of_cache, of_output, queries
-    # A decimal is read from the shortest text of a number, which is how it was written.
     zero = 0 if fresh_usd is not None and output_usd is not None else None
+    # A decimal is read from the shortest text of a number, which is how it was written.
     cost = (
         _UNPRICED if total_usd is None else _PRICED,
         total_usd,

@@ -3,7 +3,8 @@
 A record is packed as an array of arrays, in the order of its fields, and what is left out at the end
 has its default: a tuple of tuples says the same, and is sooner made. What is seldom, an error or an
 event, goes the way of all spans, through `reading.read`, and so does what is not as we write it.
-Both ways say the same: a test holds them against each other.
+Both ways say the same, but of a value with two types, which no writer may give: a test holds them
+against each other.
 """
 
 from __future__ import annotations

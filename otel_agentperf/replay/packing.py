@@ -45,7 +45,7 @@ class Packed:
             record: the record, or a row in the order of its fields.
 
         Raises:
-            BadSpanError: it holds a number that is too large to be carried; nothing of it is kept.
+            BadSpanError: it holds what cannot be carried, such as too large a number; nothing of it is kept.
         """
         data = self.data
         before = len(data)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from otel_agentperf.replay.sources import NoSourceError, files
-from tests.replay.forms import FORMS, MICROSECOND_FORMS, as_lines
-from tests.replay.replaying import made_up, put, replayed, told
+from tests.replay.forms import FORMS, MICROSECOND_FORMS, Request, as_lines, as_message
+from tests.replay.replaying import made_up, put, replayed, request_of, told
 
 
 def rounded(report: Any) -> Any:
@@ -89,3 +89,27 @@ def test_an_unknown_protocol_is_told() -> None:
 def test_metrics_logs_and_empty_lines_are_no_trouble(tmp_path: Path) -> None:
     data = as_lines(made_up(2)) + b'{"resourceMetrics":[{}]}\n{"resourceLogs":[]}\n\n{}\n{"resourceSpans":[]}\n'
     assert replayed(put(tmp_path / "a.jsonl", data)).sums.runs == 2
+
+
+@pytest.mark.parametrize("odd", [{}, {"bytesValue": "AAAA"}])
+@pytest.mark.parametrize("form", ["a.jsonl", "a.pb"])
+def test_a_value_that_says_nothing_is_as_if_it_did_not_stand_there(form: str, odd: Request, tmp_path: Path) -> None:
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+    agent: Request = {
+        "traceId": "5b8efff798038103d269b633813fc60c",
+        "spanId": "0123456789abcdef",
+        "name": "invoke_agent planner",
+        "startTimeUnixNano": "1700000000000000000",
+        "endTimeUnixNano": "1700000001000000000",
+        "attributes": [
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "invoke_agent"}},
+            {"key": "gen_ai.agent.name", "value": {"stringValue": "planner"}},
+        ],
+    }
+    nothing = {"key": "gen_ai.workflow.nodes", "value": odd}  # a graph has these, an agent has none
+    written = as_lines if form == "a.jsonl" else as_message
+    without, beside = (
+        told(replayed(put(tmp_path / form, written([request_of(resource, "somebody", [each])]))))
+        for each in (agent, {**agent, "attributes": [*agent["attributes"], nothing]})
+    )
+    assert beside == without

@@ -150,6 +150,31 @@ def test_a_score_that_cannot_be_summed_up_is_none(scored: Request, tmp_path: Pat
         assert replayed(file).whole.scored == 0
 
 
+@pytest.mark.parametrize("usd", [1e300, 1e17])
+@pytest.mark.parametrize("kind", ["doubleValue", "stringValue"])
+@pytest.mark.parametrize("key", ["operation.cost", "gen_ai.usage.cost"])
+@pytest.mark.parametrize("scope", ["shop", "otel_agentperf.google_genai"])
+def test_an_amount_that_nothing_can_cost_is_none(scope: str, key: str, kind: str, usd: float, tmp_path: Path) -> None:
+    dear = span(2, 1, CALL)
+    dear["attributes"].append({"key": key, "value": {kind: usd if kind == "doubleValue" else str(usd)}})
+    if key == "gen_ai.usage.cost":
+        dear["attributes"].append({"key": "agentperf.cost.status", "value": {"stringValue": "priced"}})
+    spans = [span(1, None, "invoke_agent"), dear, span(3, 1, "execute_tool")]
+    file = put(tmp_path / "a.jsonl", as_lines([request_of(RESOURCE, scope, spans)]))
+    outcome = replayed(file, learns=True)
+    assert told(outcome)["figures"]["calls"]["model"] == 1
+    assert outcome.whole.totals.cost_usd < 1
+
+
+def test_the_most_that_anything_can_cost_adds_up(tmp_path: Path) -> None:
+    cost = {"key": "operation.cost", "value": {"doubleValue": 1e12}}
+    calls = [span(number, 1, CALL) for number in range(3, 20_003)]
+    for call in calls:
+        call["attributes"].append(cost)
+    outcome = judged([span(1, None, "invoke_agent"), span(2, 1, "execute_tool"), *calls], tmp_path)
+    assert told(outcome)["figures"]["costs"]["total_usd"] == pytest.approx(2e16)
+
+
 def test_an_empty_fingerprint_ends_no_rule(tmp_path: Path) -> None:
     tool = [
         {"key": "gen_ai.operation.name", "value": {"stringValue": "execute_tool"}},
