@@ -13,29 +13,19 @@ from opentelemetry.trace import Span
 
 from otel_agentperf import guard, semconv
 from otel_agentperf.live import frames
-from otel_agentperf.reading import values
+from otel_agentperf.reading.evaluations import evaluation
 
 if TYPE_CHECKING:
     from otel_agentperf.analysis.runs import Run
 
-_PASS = frozenset({"pass", "passed", "success", "succeeded", "correct", "true", "relevant"})
-_FAIL = frozenset({"fail", "failed", "failure", "incorrect", "false", "error"})
-
 
 def take(run: Run, attributes: Mapping[str, object]) -> None:
-    """Let an evaluation result decide a run's success and score.
-
-    A label from the usual words for passing and failing decides success; a score is kept as
-    it is, since its scale is the evaluator's own; one beyond 64 bits is none.
-    """
-    score = values.signed(attributes, semconv.EVALUATION_SCORE)
+    """Let an evaluation result decide a run's success and score."""
+    success, score = evaluation(attributes)
+    if success is not None:
+        run.success = success
     if score is not None:
         run.score = score
-    label = str(attributes.get(semconv.EVALUATION_LABEL, "")).strip().lower()
-    if label in _PASS:
-        run.success = True
-    elif label in _FAIL:
-        run.success = False
 
 
 def take_from_span(run: Run, span: Span) -> None:

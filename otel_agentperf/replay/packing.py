@@ -16,14 +16,13 @@ import msgspec
 
 from otel_agentperf.replay.records import BadSpanError, Process, Record
 
-_ARRAY = b"\xdd"
-"""How MessagePack begins an array whose length follows in four bytes."""
-_LENGTH = slice(len(_ARRAY), len(_ARRAY) + 4)
-"""Where they stand."""
 Row: TypeAlias = tuple[object, ...]
 """The fields of a record, or of what it is made of, in their order: packed it is the same."""
 
-
+_ARRAY = b"\xdd"
+"""How MessagePack begins an array whose length follows in four bytes."""
+_LENGTH = slice(len(_ARRAY), len(_ARRAY) + 4)
+"""Where these stand."""
 _SPAN_ID = 2
 """Its place among the fields of an operation, which is the first of a record's."""
 

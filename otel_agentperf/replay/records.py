@@ -16,6 +16,7 @@ from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.model import Operation
 from otel_agentperf.reading import values
 from otel_agentperf.reading.carriers import Events
+from otel_agentperf.reading.evaluations import evaluation
 from otel_agentperf.reading.verdicts import RecordedRun, recorded_run
 
 _HEX = re.compile(r"[0-9a-f]{16}\Z")
@@ -23,8 +24,6 @@ _TOO_MANY_REQUESTS = 429
 KNOWS_REMOTE, IS_REMOTE = 0x100, 0x200
 """Bits of a span's flags in OTLP."""
 LATEST_NS = 2**63 - 1
-_PASS = frozenset({"pass", "passed", "success", "succeeded", "correct", "true", "relevant"})
-_FAIL = frozenset({"fail", "failed", "failure", "incorrect", "false", "error"})
 _IDENTITY = (
     "service.namespace",
     "service.name",
@@ -190,12 +189,12 @@ def _with_attempts(operation: Operation, events: Events) -> Operation:
 
 
 def _evaluation(events: Events) -> tuple[bool | None, float | None]:
+    """The last word of the evaluation results among events."""
     success: bool | None = None
     score: float | None = None
     for name, said in events:
         if name == semconv.EVENT_EVALUATION:
-            given = values.signed(said, semconv.EVALUATION_SCORE)
-            score = given if given is not None else score
-            label = str(said.get(semconv.EVALUATION_LABEL, "")).strip().lower()
-            success = True if label in _PASS else False if label in _FAIL else success
+            succeeded, given = evaluation(said)
+            success = success if succeeded is None else succeeded
+            score = score if given is None else given
     return success, score

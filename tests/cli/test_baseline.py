@@ -237,11 +237,14 @@ def test_an_address_that_gives_nothing_is_named(address: str) -> None:
     assert f"{address} cannot be fetched" in said("baseline", "show", address, code=1)
 
 
-def test_no_client_for_http_is_loaded_to_open_a_file() -> None:
-    program = "import sys, otel_agentperf.replay.local; print('urllib.request' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+def test_no_client_for_http_is_loaded_to_open_a_file(tmp_path: Path) -> None:
+    path = put(tmp_path / "baseline.json.gz", portable.written(tally_of((PLAN, TODAY, once())).all()))
+    program = (
+        "import sys; from otel_agentperf.replay import local; from otel_agentperf.baselines.opening import opened;"
+        f"print(len(opened({str(path)!r})), 'urllib.request' in sys.modules)"
     )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout == "1 False\n"
 
 
 def test_a_day_that_is_none_is_refused(tmp_path: Path) -> None:
