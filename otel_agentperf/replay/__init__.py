@@ -3,6 +3,5 @@
 The way of a span: `sources` finds what was named, `pieces` parts it, `mapping` reads the spans of a
 piece by their form (`otlp_json`, `otlp_proto`, `jaeger`) and packs them by trace (`packing`), an engine
 (`local`, `on_dask`) carries the packs, `reducing` puts the spans of a trace together, `judging` makes
-runs of them. All spans are read by `reading`; those of ours in OTLP's JSON, which are most, have a
-shorter way to the same record (`own_rows`).
+runs of them. All spans are read by `reading`.
 """

@@ -13,7 +13,6 @@ from typing import Generic, TypeAlias, TypeGuard, TypeVar
 
 import msgspec
 
-from otel_agentperf import semconv
 from otel_agentperf.replay import otlp_json_span
 from otel_agentperf.replay.otlp_json_span import Span
 from otel_agentperf.replay.packing import Packer, TraceRecords, packed_of
@@ -112,11 +111,8 @@ def take(document: Whole | Apart, packer: Packer, reader: Reader) -> list[str]:
 def _take(
     given: list[Span] | list[msgspec.Raw], traces: TraceRecords, scope: str, reader: Reader, told: list[str]
 ) -> int:
-    bad, is_own = 0, scope in semconv.OWN_SCOPES
-    is_whole = _are_whole(given)
-    are_plain = is_whole and otlp_json_span.have_plain_ids(given)
-    row, read = otlp_json_span.row, otlp_json_span.read
-    for span in given if is_whole else _decoded(given, told):
+    bad = 0
+    for span in given if _are_whole(given) else _decoded(given, told):
         trace_id = span.trace_id
         own = traces.get(trace_id)
         if own is None:
@@ -127,8 +123,7 @@ def _take(
                 continue
             own = packed_of(traces, trace_id)
         try:
-            found = row(span, trace_id, is_own) if are_plain else None
-            own.add(found or read(reader, span, trace_id, scope))
+            own.add(otlp_json_span.read(reader, span, trace_id, scope))
         except BadSpanError as error:
             told.append(str(error))
     return bad

@@ -10,15 +10,10 @@ from typing import Annotated, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from otel_agentperf import reading, semconv
-from otel_agentperf.model import OperationKind
+from otel_agentperf import reading
 from otel_agentperf.replay import records
 from otel_agentperf.replay.otlp_json_values import Attribute, table
-from otel_agentperf.replay.own_rows import own
-from otel_agentperf.replay.packing import Row
 from otel_agentperf.replay.records import (
-    IS_REMOTE,
-    KNOWS_REMOTE,
     LATEST_NS,
     BadSpanError,
     Process,
@@ -30,13 +25,7 @@ from otel_agentperf.replay.records import (
 T = TypeVar("T")
 
 _SPAN_ID_BYTES = 8
-_DIGITS_AS_ZEROS = bytes.maketrans(b"0123456789abcdef", b"0" * 16)
-_SHAPE = b"0" * 2 * _SPAN_ID_BYTES + b" "
-"""A canonical id and the space after it, its digits as zeros."""
 _ERRORS = (2, "2", "STATUS_CODE_ERROR")
-_KEYS = reading.KEYS | {semconv.RUN_EFFICIENCY_SCORE}
-"""A span without any of these, and without events, has nothing to be read of it but its place."""
-_OTHER = OperationKind.OTHER.value
 _Time: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=LATEST_NS)]
 """Unix nanoseconds. A number that is none is brought near by `_leniently`."""
 
@@ -98,37 +87,6 @@ def decoded(span: msgspec.Raw) -> Span:
         raise BadSpanError("a span that nests too deeply") from None
     except (msgspec.MsgspecError, UnicodeError):
         raise BadSpanError("a span that is no valid JSON") from None
-
-
-def have_plain_ids(spans: list[Span]) -> bool:
-    """Whether all of these have ids in their canonical form, as they mostly have: asked at once that is little."""
-    ids = [span.span_id for span in spans]
-    ids += [parent_id for span in spans if (parent_id := span.parent_span_id)]
-    shape = " ".join(ids).encode("ascii", "replace").translate(_DIGITS_AS_ZEROS)
-    return shape == (_SHAPE * len(ids))[:-1] and records.NO_ID not in ids
-
-
-def row(said: Span, trace_id: str, is_own: bool) -> Row | None:  # noqa: FBT001 - quicker by place
-    """Read a span that has plain ids the short way; `None` where it has to be read with more care.
-
-    Args:
-        said: what it says.
-        trace_id: 32 hex digits.
-        is_own: whether its instrumentation scope is one of ours.
-    """
-    status, flags = said.status, said.flags
-    if said.events or (status is not None and status.code is not None and status.code in _ERRORS):
-        return None
-    # As `records.near` has it, without a call.
-    near = (not flags & IS_REMOTE if flags & KNOWS_REMOTE else None) if flags else None
-    start_ns, end_ns, parent_id = said.start_time_unix_nano, said.end_time_unix_nano, said.parent_span_id or None
-    listed = said.attributes or []
-    for attribute in listed:
-        if attribute.key in _KEYS:
-            break
-    else:
-        return (_OTHER, said.name, said.span_id, start_ns, end_ns, parent_id, trace_id), near
-    return own(listed, said.span_id, start_ns, end_ns, parent_id, trace_id, near) if is_own else None
 
 
 def read(reader: Reader, said: Span, trace_id: str, scope: str) -> Record:

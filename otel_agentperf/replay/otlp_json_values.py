@@ -1,17 +1,14 @@
 """Attributes as OTLP writes them in JSON: a list of keys and values, each value under the name of its type.
 
-Where one value has several types, which no writer may give it, any of them is taken.
+A value that has several types, which OTLP does not allow, is read as the first of them.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from otel_agentperf.reading.values import MOST_S, MOST_USD
-
 _MAX_DEPTH = 64
 """How deeply lists in a value may nest."""
-_MAX_WHOLE = 2**63 - 1
 
 
 class Value(msgspec.Struct, rename="camel", gc=False):
@@ -42,9 +39,6 @@ class Attribute(msgspec.Struct, gc=False):
 
     key: str = ""
     value: Value | None = None
-
-
-# -- whatever a value is -------------------------------------------------------------------
 
 
 def table(attributes: list[Attribute] | None, depth: int = _MAX_DEPTH) -> dict[str, object]:
@@ -78,53 +72,3 @@ def _any(value: Value, depth: int) -> object:
     if value.array_value is not None:
         return tuple([_any(item, depth - 1) for item in value.array_value.values or ()])
     return table(value.kvlist_value.values, depth - 1) if value.kvlist_value is not None else None
-
-
-# -- what it is expected to be; `None` where it is something else --------------------------
-
-
-def flag(value: Value) -> bool | None:
-    """A truth value."""
-    return value.bool_value
-
-
-def whole(value: Value) -> int | None:
-    """A whole number, 0 or more."""
-    number = value.int_value
-    return number if number is not None and 0 <= number <= _MAX_WHOLE else None
-
-
-def usd(value: Value) -> float | None:
-    """An amount of US dollars."""
-    number = value.double_value
-    return number if number is not None and 0 <= number <= MOST_USD else None
-
-
-def seconds(value: Value) -> float | None:
-    """A duration in seconds."""
-    number = value.double_value
-    return number if number is not None and 0 <= number <= MOST_S else None
-
-
-def signed(value: Value) -> float | None:
-    """A number of any sign."""
-    number = value.double_value
-    return number if number is not None and -_MAX_WHOLE < number < _MAX_WHOLE else None
-
-
-def texts(value: Value) -> list[str] | None:
-    """A list of texts."""
-    array = value.array_value
-    if array is None:
-        return None
-    found = [item.string_value for item in array.values or ()]
-    return None if None in found else found  # pyright: ignore[reportReturnType] - asked just now
-
-
-def wholes(value: Value) -> list[int] | None:
-    """A list of whole numbers, each 0 or more."""
-    array = value.array_value
-    if array is None:
-        return None
-    found = [whole(item) for item in array.values or ()]
-    return None if None in found else found  # pyright: ignore[reportReturnType] - asked just now

@@ -9,22 +9,17 @@ A bucket's packs can be joined in any order: all spans of a trace lie in one buc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias, cast
+from typing import TypeAlias
 from zlib import crc32
 
 import msgspec
 
 from otel_agentperf.replay.records import BadSpanError, Process, Record
 
-Row: TypeAlias = tuple[object, ...]
-"""The fields of a record, or of what it is made of, in their order: packed it is the same."""
-
 _ARRAY = b"\xdd"
 """How MessagePack begins an array whose length follows in four bytes."""
 _LENGTH = slice(len(_ARRAY), len(_ARRAY) + 4)
 """Where these stand."""
-_SPAN_ID = 2
-"""Its place among the fields of an operation, which is the first of a record's."""
 
 
 class Packed:
@@ -37,11 +32,8 @@ class Packed:
         self.data[: _LENGTH.start] = _ARRAY
         self.spans = 0
 
-    def add(self, record: Record | Row) -> None:
-        """Take one in.
-
-        Args:
-            record: the record, or a row in the order of its fields.
+    def add(self, record: Record) -> None:
+        """Add a record.
 
         Raises:
             BadSpanError: it holds what cannot be carried, such as too large a number; nothing of it is kept.
@@ -52,8 +44,7 @@ class Packed:
             _encode_into(record, data, -1)
         except (OverflowError, UnicodeError, msgspec.MsgspecError) as error:
             del data[before:]
-            span_id = record.operation.span_id if isinstance(record, Record) else cast("Row", record[0])[_SPAN_ID]
-            raise BadSpanError(f"span {span_id}: {error}") from error
+            raise BadSpanError(f"span {record.operation.span_id}: {error}") from error
         self.spans += 1
 
     def array(self) -> bytes:
