@@ -86,7 +86,21 @@ class Usage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     cache_modalities: ModalityTokens | None = None
     output_modalities: ModalityTokens | None = None
     grounding_queries: int = 0
-    """Web searches (or maps queries) that the model made for this answer."""
+    """Web searches that the model made for this answer."""
+    maps_queries: int = 0
+    """Google Maps queries, at least 1 where the answer was grounded with Google Maps."""
+    search_context_tokens: int = 0
+    """The part of `tool_use_tokens` that Google Search retrieved: it counts as input and is not billed."""
+    cache_write_tokens: int = 0
+    """The part of the input that was written to a cache."""
+    cache_write_1h_tokens: int = 0
+    """The part of `cache_write_tokens` that is kept for an hour."""
+    images: int = 0
+    """Images that were generated, where the model is sold by the image."""
+    media_s: float = 0.0
+    """Seconds of video or audio that were generated, where the model is sold by the second."""
+    assumption: str | None = None
+    """What these counts rest on where the response does not state them, for people; the cost is then estimated."""
 
 
 class CostStatus(StrEnum):
@@ -101,7 +115,8 @@ class CostStatus(StrEnum):
 class Cost(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one operation cost, in US dollars. `None` is unknown and is never 0.
 
-    `total_usd` is the sum of the lines. `input_usd` is what fresh (uncached) input cost.
+    `total_usd` is the sum of `input_usd`, `cache_read_usd`, `cache_write_usd`, `output_usd`, `grounding_usd` and
+    `storage_usd`. `input_usd` is what fresh (uncached) input cost.
     """
 
     status: CostStatus
@@ -114,6 +129,13 @@ class Cost(msgspec.Struct, frozen=True, gc=False, array_like=True):
     reason: str | None = None
     """Why the price is unknown, for people."""
     estimated: bool = False
+    reasoning_usd: Decimal | None = None
+    """The part of `output_usd` that reasoning cost."""
+    cache_write_usd: Decimal | None = None
+    storage_usd: Decimal | None = None
+    """What keeping a context cache costs."""
+    assumption: str | None = None
+    """What an estimated cost rests on, in one phrase for people."""
 
 
 class ToolCall(msgspec.Struct, frozen=True, gc=False, array_like=True):
