@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlun
 import msgspec
 
 from otel_agentperf.reading import KEYS
-from otel_agentperf.replay.pieces import MAX_LINE_BYTES, Layout, Piece
+from otel_agentperf.replay.pieces import MAX_MESSAGE_BYTES, Layout, Piece
 from otel_agentperf.replay.sources import Source
 
 TIMEOUT_S = 60.0
@@ -206,7 +206,7 @@ def _fetch(url: str, headers: Mapping[str, str]) -> bytes:
     try:
         request = urllib.request.Request(url, headers={"Accept": "application/json", **headers})  # noqa: S310 - http only
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
-            data: bytes = answer.read(MAX_LINE_BYTES + 1)
+            data: bytes = answer.read(MAX_MESSAGE_BYTES + 1)
     except urllib.error.HTTPError as error:
         with error:
             said = error.read(_MAX_ERROR).decode("utf-8", "replace").strip()
@@ -215,6 +215,6 @@ def _fetch(url: str, headers: Mapping[str, str]) -> bytes:
         raise BackendError(f"{url}: {error.reason}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise BackendError(f"{url}: {error or error.__class__.__name__}") from None
-    if len(data) > MAX_LINE_BYTES:
-        raise BackendError(f"{url}: more than {MAX_LINE_BYTES >> 20} MB; ask for less", 200)
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise BackendError(f"{url}: more than {MAX_MESSAGE_BYTES >> 20} MB; ask for less", 200)
     return data
