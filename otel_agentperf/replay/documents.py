@@ -1,29 +1,32 @@
-"""Cuts text into JSON documents, which may each be one line or go over many.
+"""Cuts text into JSON documents, each of which may be one line or many.
 
-Text in JSON has no line ends, so the lines alone say where a document ends: no parser is needed, and
+Text in JSON has no line ends, so the ends of lines alone say where a document ends: no parser is needed, and
 any byte range of a file can be cut apart from the others. What is between documents (the output of a
-program, a line that was cut off) comes out as a document of its own, and whoever decodes it says so.
+program, a line that was cut off) comes out as a document of its own, and whoever decodes it says so. So do
+documents that begin within a line, or at a line that is indented: `mending` finds those.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, TypeAlias
+import re
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from otel_agentperf.replay import opening
 
 PIECE_BYTES = 8 << 20
 MAX_DOCUMENT_BYTES = 512 << 20
-"""A longer document is read only from a local file that is not compressed: there it need not be copied."""
+"""A longer document is read only from a local file that is not compressed: there it is not copied."""
 _COPIED_BYTES = 16 << 20
 """Of a longer document no copy is made where that can be helped."""
-_EDGE = 64
-"""How much of a line's ends is looked at first."""
 WHITE = b" \t\r\n\v\f\x1e\xef\xbb\xbf"
 """What may be around documents: white space, the byte-order mark, the separator of JSON text sequences."""
+_OPENING = (b"{", b"[")
+_LINE = re.compile(rb"\n(?:\xef\xbb\xbf|\x1e)?(?=[^ \t\r\n])")
 
 Document: TypeAlias = bytes | memoryview
+_Buffer: TypeAlias = bytes | bytearray | mmap.mmap
 
 
 class TooLongError(ValueError):
@@ -35,57 +38,68 @@ def begins(before: bytes, first: bytes) -> bool:
 
     Args:
         before: the last character before the line, white space left out; empty at the start.
-        first: the first character of the line, white space left out.
+        first: the first character of the line, which is no white space.
     """
-    if first in (b"{", b"["):
+    if first in _OPENING:
         return before not in (b",", b":", b"[")
     return not before or (before in (b"}", b"]") and first not in (b",", b":", b"}", b"]"))
 
 
-def first_of(line: bytes) -> bytes:
-    """The first character that is no white space; empty where there is none."""
-    return line[:_EDGE].lstrip(WHITE)[:1] or line.lstrip(WHITE)[:1]
-
-
-def last_of(line: bytes) -> bytes:
-    """The last character that is no white space; empty where there is none."""
-    return line[-_EDGE:].rstrip(WHITE)[-1:] or line.rstrip(WHITE)[-1:]
-
-
-def last_beginning(data: bytearray, since: int) -> int:
-    """Where the last line begins that begins a document, or -1.
+def beginnings(text: _Buffer, since: int = 0, until: int | None = None) -> Iterator[int]:
+    """Where lines begin that begin a document.
 
     Args:
-        data: text; its last line may not be whole.
-        since: lines that begin before are not looked at.
+        text: the text.
+        since: lines that begin before are left out.
+        until: so are lines that begin here or after.
     """
-    end = len(data)
-    while (newline := data.rfind(b"\n", since, end)) >= 0:
-        first = data[newline + 1 : newline + 1 + _EDGE].lstrip(WHITE)[:1]
-        before = data[max(0, newline - _EDGE) : newline].rstrip(WHITE)[-1:]
-        if first and before and begins(bytes(before), bytes(first)):
-            return newline + 1
-        end = newline
-    return -1
+    end = len(text) if until is None else until
+    if since == 0:
+        first = _first(text, 0, end)
+        if first == end:
+            return
+        yield first
+        since = first + 1
+    newline = text.find(b"\n", since - 1, end)
+    while newline >= 0:
+        at = newline + 1
+        # `find` is several times as fast where lines are long, the pattern where they are short.
+        if text[at : at + 1] not in _OPENING:
+            found = _LINE.search(text, newline, end)
+            if found is None:
+                return
+            newline, at = found.span()
+        elif at >= end:
+            return
+        last = _last(text, 0, newline)
+        if begins(bytes(text[last - 1 : last]) if last else b"", bytes(text[at : at + 1])):
+            yield at
+        newline = text.find(b"\n", at, end)
+
+
+def _first(text: _Buffer | memoryview, start: int, end: int) -> int:
+    """Where the first character is that is no white space."""
+    while start < end and text[start] in WHITE:
+        start += 1
+    return start
+
+
+def _last(text: _Buffer | memoryview, start: int, end: int) -> int:
+    """Where the last character ends that is no white space."""
+    while end > start and text[end - 1] in WHITE:
+        end -= 1
+    return end
 
 
 def in_bytes(data: bytes, start: int) -> Iterator[tuple[int, Document]]:
     """The documents in text, each with where it begins.
 
     Args:
-        data: the text; it begins with a document.
+        data: the text.
         start: where it begins in its source.
     """
-
-    def lines() -> Iterator[tuple[int, bytes, bool]]:
-        begin, size = 0, len(data)
-        while begin < size:
-            end = data.find(b"\n", begin) + 1 or size
-            yield start + begin, data[begin:end], True
-            begin = end
-
-    view = memoryview(data)
-    return _cut(lines(), lambda begin, end: view[begin - start : end - start])
+    for begin, document in _cut(data, 0, len(data)):
+        yield start + begin, document
 
 
 def in_range(source: str, start: int, end: int) -> Iterator[tuple[int, Document]]:
@@ -100,93 +114,56 @@ def in_range(source: str, start: int, end: int) -> Iterator[tuple[int, Document]
         OSError: the range cannot be read any more.
         TooLongError: a document is too long.
     """
+    error: TooLongError | None = None
+    if opening.is_url(source):
+        base, text, error = _fetched(source, start, end)
+    else:
+        base = start // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+        base = max(0, base - mmap.ALLOCATIONGRANULARITY)  # for the line before
+        with open(source, "rb") as file:  # noqa: PTH123 - a path as it was given
+            text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, offset=base)
+    for begin, document in _cut(text, start - base, end - base):
+        yield base + begin, document
+    if error is not None:
+        raise error
+
+
+def _fetched(source: str, start: int, end: int) -> tuple[int, bytes, TooLongError | None]:
+    """A byte range of a file elsewhere, to the end of its last document; where it begins, and what is wrong."""
+    base = max(0, start - (PIECE_BYTES >> 7))  # for the line before
     with opening.raw(source) as file:
-        before = _before(file, start)
-        yield from _cut(_lines(file, start), None if opening.is_url(source) else _Map(source), before, end)
+        file.seek(base)
+        text = bytearray(file.read(end - base))
+        last = max(beginnings(text, start - base), default=None)
+        seen = len(text)
+        while last is not None and (more := file.read(PIECE_BYTES)):
+            text += more
+            if next(beginnings(text, max(1, seen)), None) is not None:
+                break
+            seen = len(text) - 1  # what follows a line end is looked at with it
+            if len(text) > MAX_DOCUMENT_BYTES:
+                return base, bytes(text[:last]), too_long(base + seen)
+    return base, bytes(text), None
 
 
-def _before(file: BinaryIO, start: int) -> bytes:
-    """The last character before the first line that begins in a range; leaves the file where the range begins."""
-    at = start
-    while at > 0:
-        begin = max(0, at - PIECE_BYTES // 64)
-        file.seek(begin)
-        found = last_of(file.read(at - begin))
-        if found:
-            file.seek(start)
-            return found
-        at = begin
-    file.seek(start)
-    return b""
+def too_long(at: int) -> TooLongError:
+    """The error about a document that is too long to be held, at a byte of its source."""
+    return TooLongError(
+        f"a document of more than {MAX_DOCUMENT_BYTES >> 20} MB before byte {at:,}: write one document a line, or "
+        "read it from a local file that is not compressed"
+    )
 
 
-def _lines(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Lines, long ones in parts: where each begins, its text, and whether it begins a line."""
-    at, is_line = start, True
-    if start:
-        file.seek(start - 1)
-        is_line = file.read(1) == b"\n"
-    while part := file.readline(PIECE_BYTES):
-        yield at, part, is_line
-        at += len(part)
-        is_line = part.endswith(b"\n")
+def _cut(text: bytes | mmap.mmap, start: int, end: int) -> Iterator[tuple[int, Document]]:
+    begin: int | None = None
+    for at in beginnings(text, start, end):
+        if begin is not None:
+            yield _document(text, begin, at)
+        begin = at
+    if begin is not None:
+        yield _document(text, begin, next(beginnings(text, max(1, end)), len(text)))
 
 
-class _Map:
-    """Hands out parts of a local file that are not copied."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-
-    def __call__(self, begin: int, end: int) -> memoryview:
-        with open(self._source, "rb") as file:  # noqa: PTH123 - a path as it was given
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[begin:end]
-
-
-def _cut(
-    lines: Iterator[tuple[int, bytes, bool]],
-    uncopied: Callable[[int, int], memoryview] | None,
-    before: bytes = b"",
-    end: int | None = None,
-) -> Iterator[tuple[int, Document]]:
-    parts: list[bytes] = []
-    is_open = False
-    begin = size = at = 0
-    for at, line, is_line in lines:
-        first = first_of(line) if is_line else b""
-        if first and begins(before, first):
-            if is_open:
-                yield _trimmed(begin, b"".join(parts) if parts or uncopied is None else uncopied(begin, begin + size))
-            if end is not None and at >= end:
-                return
-            parts, is_open, begin, size = [], True, at, 0
-        before = last_of(line) or before
-        if not is_open:
-            if end is not None and at >= end:
-                return
-            continue
-        if size <= _COPIED_BYTES or uncopied is None:
-            parts.append(line)
-        size += len(line)
-        if size > _COPIED_BYTES and uncopied is not None:
-            parts.clear()
-        elif size > MAX_DOCUMENT_BYTES:
-            raise TooLongError(
-                f"a document of more than {MAX_DOCUMENT_BYTES >> 20} MB at byte {begin:,}: write it as one document "
-                "a line, or read it from a local file that is not compressed"
-            )
-    if is_open:
-        yield _trimmed(begin, b"".join(parts) if parts or uncopied is None else uncopied(begin, begin + size))
-
-
-def _trimmed(begin: int, document: Document) -> tuple[int, Document]:
-    """Without what is around it."""
-    if isinstance(document, bytes):
-        left = document.lstrip(WHITE)
-        return begin + len(document) - len(left), left.rstrip(WHITE)
-    start, end = 0, len(document)
-    while start < end and document[start] in WHITE:
-        start += 1
-    while end > start and document[end - 1] in WHITE:
-        end -= 1
-    return begin + start, document[start:end]
+def _document(text: bytes | mmap.mmap, begin: int, end: int) -> tuple[int, Document]:
+    end = _last(text, begin, end)
+    return begin, text[begin:end] if end - begin <= _COPIED_BYTES else memoryview(text)[begin:end]

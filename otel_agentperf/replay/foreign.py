@@ -7,7 +7,8 @@ the more general name: JSON, text or binary data of a kind that is not known her
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import msgspec
@@ -72,7 +73,8 @@ CSV = Form("a CSV table", f"Tables of spans are not read. {_COLLECTOR}")
 HTML = Form("an HTML page", "Save the traces themselves rather than the page that shows them.")
 XML = Form("XML", _OTLP)
 DEBUG = Form(
-    "the output of the Collector's debug exporter", "Add the file exporter to the Collector, and analyze what it writes."
+    "the output of the Collector's debug exporter",
+    "Add the file exporter to the Collector, and analyze what it writes.",
 )
 NODE = Form(
     "the output of the console exporter of JavaScript", "Export OTLP instead, to a Collector with the file exporter."
@@ -136,7 +138,7 @@ def _is_zipkin(fields: _Fields) -> bool:
 def _is_phoenix(fields: _Fields) -> bool:
     if "span_kind" in fields and ("context" in fields or "span_id" in fields):
         return True
-    return "spanKind" in fields and "context" in fields or any(key.startswith(_PHOENIX_KEYS) for key in fields)
+    return {"spanKind", "context"} <= fields.keys() or any(key.startswith(_PHOENIX_KEYS) for key in fields)
 
 
 def _is_datadog(fields: _Fields) -> bool:
@@ -145,7 +147,7 @@ def _is_datadog(fields: _Fields) -> bool:
     return {"trace_id", "span_id", "resource", "service"} <= fields.keys()
 
 
-def _holds(*keys: Set[str]) -> Callable[[_Fields], bool]:
+def _holds(*keys: AbstractSet[str]) -> Callable[[_Fields], bool]:
     """Whether a document has all fields of one of these."""
     return lambda fields: any(each <= fields.keys() for each in keys)
 
@@ -189,14 +191,17 @@ _TAR_AT = slice(257, 262)
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b\x1e"))
 _HEADER = re.compile(rb"((?:[\w .\"/-]+[,;\t])+[\w .\"/-]+)\r?\n.*[,;\t]")
 """Names of columns, and a row beneath them."""
+_OUR_WORDS = re.compile(rb"efficiency\s+\d+/100|\xc2\xb7 rating [a-f]\b")
+"""In the first lines of our reports for people, in small letters."""
 _PROMETHEUS = re.compile(rb"^# (HELP|TYPE) ", re.MULTILINE)
 _NODE = re.compile(rb"^\s+(traceId|spanContext|resource): ", re.MULTILINE)
-_HEAD_BYTES = 4096
+HEAD_BYTES = 4096
+"""How much of a file is looked at."""
 
 
 def is_text(start: bytes) -> bool:
     """Whether what begins like this is text of one byte or UTF-8 a character, rather than binary data."""
-    head = start[:_HEAD_BYTES]
+    head = start[:HEAD_BYTES]
     return len(head.translate(None, _CONTROL)) == len(head)
 
 
@@ -211,17 +216,17 @@ def form_of_bytes(start: bytes) -> Form:
             return form
     if start[_TAR_AT] == b"ustar":
         return ARCHIVE
-    return _text_form(start[:_HEAD_BYTES]) if is_text(start) else BINARY
+    return _text_form(start[:HEAD_BYTES]) if is_text(start) else BINARY
 
 
 def _text_form(head: bytes) -> Form:
     text = head.lstrip(b" \t\r\n\xef\xbb\xbf")
-    lowered = text[:_HEAD_BYTES].lower()
+    lowered = text[:HEAD_BYTES].lower()
     if lowered.startswith((b"<!doctype html", b"<html")):
         return OURS if b"otel-agentperf" in lowered else HTML
     if lowered.startswith(b"<"):
         return IMAGE if b"<svg" in lowered else XML
-    if b"cost rating" in lowered and b"efficiency" in lowered or b"\xc2\xb7 efficiency" in lowered:
+    if _OUR_WORDS.search(lowered):
         return OURS
     if b"ResourceSpans #" in text:
         return DEBUG

@@ -74,7 +74,7 @@ class JsonDocuments:
 
     def _other(self, data: Document, wrapped: int, *, has_wrong_type: bool = False) -> bool:
         """Read what is no OTLP in its envelope; False where it is, so that its fault is to be named."""
-        if data[:1] == b"[":
+        if bytes(data[:1]) == b"[":
             for item in _items.decode(data):
                 self._inner(item, wrapped)
             return True
@@ -123,4 +123,4 @@ class JsonDocuments:
 
 def _is_open(data: msgspec.Raw) -> bool:
     """Whether it is an object or a list."""
-    return memoryview(data)[:1] in _OPENING
+    return bytes(memoryview(data)[:1]) in _OPENING

@@ -106,7 +106,7 @@ class _Work:
             data: its bytes, without white space around them.
         """
         self._offset = offset
-        if data[:1] in (b"{", b"["):
+        if bytes(data[:1]) in (b"{", b"["):
             try:
                 self._json.read(data)
             except (msgspec.MsgspecError, UnicodeError) as error:
@@ -146,12 +146,13 @@ class _Work:
 
     def _fault(self, data: Document, error: Exception | None) -> None:
         """Say what is wrong with a document, at the line where it is."""
-        if error is None:
-            self._unread(foreign.TEXT)
+        form = foreign.TEXT if error is None else foreign.form_of_bytes(bytes(data[: foreign.HEAD_BYTES]))
+        if error is None or form is foreign.NODE:
+            self._unread(form)
             return
         why = str(error)
         found = _BYTE.search(why)
-        if found and b"\n" in data[: int(found[1])]:
+        if found and b"\n" in bytes(data[: int(found[1])]):
             self._offset += int(found[1])
             why = _BYTE.sub("", why)
         self._trouble(why)

@@ -162,7 +162,7 @@ def _is_span(fields: Mapping[str, msgspec.Raw]) -> bool:
     if not {"traceId", "spanId", "startTimeUnixNano"} <= fields.keys():
         return False
     attributes = fields.get("attributes")
-    return attributes is None or memoryview(attributes)[:1] in (b"[", b"n")  # a list or null, and no table
+    return attributes is None or bytes(memoryview(attributes)[:1]) in (b"[", b"n")  # a list or null, and no table
 
 
 def _scope_beside(fields: Mapping[str, msgspec.Raw]) -> _Scope | None:

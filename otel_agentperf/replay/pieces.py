@@ -25,6 +25,8 @@ _LENGTH_BYTES = 4
 _PROTO_NAMES = re.compile(r"\.(pb|proto|protobuf|binpb|bin|otlp)(\.(gz|zst|zstd))?\Z", re.IGNORECASE)
 _FIRST_FIELD = 0x0A
 """How a request with a first field begins."""
+_MESSAGE_STARTS = (b"\n", b"{", opening.ZSTD_MAGIC)
+"""How a message after its length begins: with its first field, as JSON, or compressed."""
 _OPENING = (b"{", b"[")
 
 
@@ -105,18 +107,24 @@ def layout_of(name: str, start: bytes) -> Layout:
     Raises:
         UnknownFormError: it is of no form that is read.
     """
-    first = documents.first_of(start)
+    first = start.lstrip(documents.WHITE)[:1]
     if first in _OPENING and _PROTO_NAMES.search(name) is None:
         return Layout.TEXT
-    if not foreign.is_text(start):
-        if len(start) > _LENGTH_BYTES and start[0] < _FIRST_FIELD:
+    is_proto = _PROTO_NAMES.search(name) is not None
+    if is_proto or not foreign.is_text(start):
+        if start[0] < _FIRST_FIELD and (is_proto or start[_LENGTH_BYTES:].startswith(_MESSAGE_STARTS)):
             return Layout.MESSAGES
         if start[0] == _FIRST_FIELD:
             return Layout.MESSAGE
     # A program's output before the first document, or a first line that is damaged, does not make all of it so.
-    if first in _OPENING or any(documents.first_of(line) in _OPENING for line in start.split(b"\n")):
+    if first in _OPENING or any(map(_may_be_json, start.split(b"\n"))):
         return Layout.TEXT
     raise UnknownFormError(foreign.form_of_bytes(start).described())
+
+
+def _may_be_json(line: bytes) -> bool:
+    """Whether a document may begin here: text of other kinds has brackets too."""
+    return line.startswith((b'{"', b'[{"')) or line.rstrip(documents.WHITE) in _OPENING
 
 
 def _sized(pieces: Iterator[Piece], size: int) -> Iterator[Piece]:
@@ -148,24 +156,22 @@ def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 def _blocks(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iterator[Piece]:
     """Whole documents of a stream."""
-    offset, held, seen = 0, bytearray(start), 0
+    offset, held, seen = 0, bytearray(start), 1
     blocks = _read(file, piece_bytes)
     while True:
         block = next(blocks, b"")
         held += block
-        cut = documents.last_beginning(held, seen) if block else len(held)
+        cut = max(documents.beginnings(held, seen), default=0) if block else len(held)
         if cut > 0:
             yield Piece(source=name, layout=Layout.TEXT, start=offset, data=bytes(held[:cut]))
             del held[:cut]
             offset += cut
         if not block:
             return
-        # A line whose end is not there yet is looked at again.
-        seen = max(0, held.rfind(b"\n") - 1)
+        # White space at the end may be followed by the beginning of a document.
+        seen = max(1, len(held.rstrip(documents.WHITE)))
         if len(held) > documents.MAX_DOCUMENT_BYTES:
-            raise TooLongError(
-                f"a document of more than {documents.MAX_DOCUMENT_BYTES >> 20} MB at byte {offset:,}: unpack the file"
-            )
+            raise documents.too_long(offset + len(held))
 
 
 def _messages(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iterator[Piece]:
@@ -179,8 +185,6 @@ def _messages(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iter
         while cut + _LENGTH_BYTES <= len(held):
             length = int.from_bytes(held[cut : cut + _LENGTH_BYTES], "big")
             if length > MAX_MESSAGE_BYTES:
-                if not offset + cut and not _PROTO_NAMES.search(name):
-                    raise UnknownFormError(foreign.BINARY.described())
                 raise TooLongError(f"no message at byte {offset + cut:,}; what follows cannot be told apart")
             if cut + _LENGTH_BYTES + length > len(held):
                 break

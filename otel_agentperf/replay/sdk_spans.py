@@ -215,10 +215,12 @@ def process(resource: bytes) -> Process:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return Process()
     found: Any = next((said[key] for key in _DETAILS if key in said), said)
-    if isinstance(found, list):  # pairs, as JavaScript's has them
-        pairs = cast("list[Any]", found)
-        found = {str(pair[0]): pair[1] for pair in pairs if isinstance(pair, list) and len(cast("list[Any]", pair)) > 1}
-    return records.process_of(_table(cast("dict[str, Any]", found) if isinstance(found, dict) else None))
+    try:
+        # JavaScript's are a table, or pairs; what is neither says nothing.
+        pairs = cast("dict[str, Any]", dict(found))
+        return records.process_of(_table(pairs))
+    except (TypeError, ValueError):
+        return Process()
 
 
 def _table(attributes: dict[str, Any] | None) -> dict[str, object]:

@@ -50,7 +50,9 @@ class SourceTally:
         for form, count in counts.items():
             if form not in SIGNALS:
                 more = f" and {count - 1:,} more like it" if count > 1 else ""
-                yield Trouble(name, f"left out{more}: it looks like {form.name}. {form.advice}", self.unread.first[form])
+                yield Trouble(
+                    name, f"left out{more}: it looks like {form.name}. {form.advice}", self.unread.first[form]
+                )
 
 
 class Tallies:
