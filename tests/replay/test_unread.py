@@ -251,10 +251,13 @@ def test_a_document_that_is_no_json_is_named_with_the_line_and_the_others_are_re
     assert len(result.stderr.splitlines()) == (2 if place == "alone" else 1)
 
 
+OTHER_KEYS = ("id", "type", "schema", "span_kind", "trace", "observations", "name", "error", "info", "processes")
 KEYS = st.sampled_from(
-    ["traceId", "id", "data", "result", "spans", "scope", "schema", "type", "context", "span_kind", "runs", "resource"]
-    + ["trace", "observations", "spanId", "parent_id", "startTimeUnixNano", "scopeSpans", "processes", "name", "error"]
-    + ["info", "kind", "start_time", "startTime", "endTime", "spanContext"]
+    (
+        *OTHER_KEYS,
+        *("data", "result", "runs", "resource", "scope", "spans", "scopeSpans", "traceId", "spanId"),
+        *("startTimeUnixNano", "context", "parent_id", "kind", "start_time", "startTime", "endTime", "spanContext"),
+    )
 )
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
