@@ -38,7 +38,11 @@ ZIPKIN = Form(
     "Send it to the Collector's zipkin receiver (POST to port 9411, /api/v2/spans), and analyze what its file "
     "exporter writes.",
 )
-PHOENIX = Form("a Phoenix export (OpenInference spans as a table or JSON)", f"It is no OTLP. {_COLLECTOR}")
+PHOENIX = Form(
+    "a Phoenix export (OpenInference spans as a table or JSON)",
+    "Download the spans as OTLP instead (GET /v1/projects/NAME/spans/otlpv1 of Phoenix), or send them to an "
+    "OpenTelemetry Collector too and analyze what its file exporter writes.",
+)
 LANGSMITH = Form(
     "LangSmith runs",
     "Set LANGSMITH_OTEL_ENABLED=true and OTEL_EXPORTER_OTLP_ENDPOINT to send the runs to an OpenTelemetry Collector, "
@@ -105,7 +109,18 @@ _LANGFUSE_KEYS = (
     {"totalCost", "latency"},
     {"sessionId", "userId"},
 )
-_ZIPKIN_KEYS = ("timestamp", "duration", "localEndpoint", "remoteEndpoint", "tags", "annotations", "binaryAnnotations")
+_OBSERVATION_KEYS = ("traceId", "trace_id", "usage", "startTime", "start_time")
+_ZIPKIN_KEYS = (
+    "name",
+    "parentId",
+    "timestamp",
+    "duration",
+    "localEndpoint",
+    "remoteEndpoint",
+    "tags",
+    "annotations",
+    "binaryAnnotations",
+)
 _PHOENIX_KEYS = ("context.", "cumulative_llm_token_count", "attributes.openinference.", "attributes.llm.")
 _ERROR_KEYS = {"error", "errors", "code", "message", "details", "status", "data", "total", "limit", "offset", "detail"}
 _OTHER_SIGNALS = {
@@ -126,7 +141,7 @@ def _text(fields: _Fields, key: str) -> str:
 def _is_langfuse(fields: _Fields) -> bool:
     if any(keys <= fields.keys() for keys in _LANGFUSE_KEYS):
         return True
-    if _text(fields, "type") in _LANGFUSE_TYPES and ("traceId" in fields or "trace_id" in fields):
+    if _text(fields, "type") in _LANGFUSE_TYPES and any(key in fields for key in _OBSERVATION_KEYS):
         return True
     return "body" in fields and _text(fields, "type").endswith(("-create", "-update"))
 
@@ -138,6 +153,8 @@ def _is_zipkin(fields: _Fields) -> bool:
 def _is_phoenix(fields: _Fields) -> bool:
     if "span_kind" in fields and ("context" in fields or "span_id" in fields):
         return True
+    if b'"openinference' in bytes(fields.get("attributes", b"")):
+        return True
     return {"spanKind", "context"} <= fields.keys() or any(key.startswith(_PHOENIX_KEYS) for key in fields)
 
 
@@ -145,6 +162,11 @@ def _is_datadog(fields: _Fields) -> bool:
     if "attributes" in fields and _text(fields, "type") in ("span", "spans"):
         return True
     return {"trace_id", "span_id", "resource", "service"} <= fields.keys()
+
+
+def _is_error(fields: _Fields) -> bool:
+    said = [bytes(fields[key]) for key in ("error", "errors") if key in fields]
+    return fields.keys() <= _ERROR_KEYS and any(text not in (b"null", b"[]", b"{}") for text in said)
 
 
 def _holds(*keys: AbstractSet[str]) -> Callable[[_Fields], bool]:
@@ -165,7 +187,7 @@ _RECOGNIZED: tuple[tuple[Form, Callable[[_Fields], bool]], ...] = (
     (ZIPKIN, _is_zipkin),
     (XRAY, _holds({"Segments"}, {"subsegments"}, {"Id", "Document"})),
     (GO, _holds({"SpanContext", "Parent"})),
-    (ERROR, lambda fields: fields.keys() <= _ERROR_KEYS and ("error" in fields or "errors" in fields)),
+    (ERROR, _is_error),
 )
 
 

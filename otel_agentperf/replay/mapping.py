@@ -116,11 +116,21 @@ class _Work:
         elif self._unit == "line":
             self._in_parts(data, None)
         elif len(data) > 1:
-            try:
-                for why in otlp_proto.take(bytes(data), self.packer, self._reader):
-                    self._trouble(why)
-            except otlp_proto.BadMessageError as error:
-                self._trouble(str(error))
+            self._message(bytes(data))
+
+    def _message(self, data: bytes) -> None:
+        """Read a protobuf message."""
+        spans = self.packer.spans
+        try:
+            found = otlp_proto.take(data, self.packer, self._reader)
+        except otlp_proto.BadMessageError as error:
+            found = [str(error)]
+        form = otlp_proto.other_signal(data) if found and self.packer.spans == spans else None
+        if form is not None:
+            self._unread(form)
+            return
+        for why in found:
+            self._trouble(why)
 
     def _in_parts(self, data: Document, error: Exception | None) -> None:
         """Read what is no JSON document as the documents that are in it."""

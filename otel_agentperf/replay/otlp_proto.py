@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from otel_agentperf import reading
-from otel_agentperf.replay import records
+from otel_agentperf.replay import foreign, records
 from otel_agentperf.replay.extras import needed
+from otel_agentperf.replay.foreign import Form
 from otel_agentperf.replay.packing import Packer, packed_of
 from otel_agentperf.replay.records import (
     TRACE_ID_BYTES,
@@ -61,6 +62,28 @@ def take(message: bytes, packer: Packer, reader: Reader) -> list[str]:
                 except BadSpanError as error:
                     told.append(str(error))
     return [without_trace_id(bad), *told] if bad else told
+
+
+def other_signal(message: bytes) -> Form | None:
+    """What a request holds whose spans have no ids: logs or metrics, whose requests are built alike.
+
+    Args:
+        message: the encoded request.
+
+    Returns:
+        The form; `None` where it is neither.
+    """
+    try:
+        logs = _parse(_messages("logs.v1.logs_pb2").LogsData, message)
+        if any(
+            log.body.WhichOneof("value") for one in logs.resource_logs for s in one.scope_logs for log in s.log_records
+        ):
+            return foreign.LOGS
+        metrics = _parse(_messages("metrics.v1.metrics_pb2").MetricsData, message)
+        found = (one for each in metrics.resource_metrics for s in each.scope_metrics for one in s.metrics)
+        return foreign.METRICS if any(one.WhichOneof("data") for one in found) else None
+    except BadMessageError:
+        return None
 
 
 def _parse(kind: Any, data: bytes) -> Any:

@@ -49,9 +49,9 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     source: str
     layout: Layout
     start: int = 0
-    """Where it begins, in bytes of the decompressed source."""
+    """Where it begins, in bytes of the unpacked source."""
     end: int | None = None
-    """Where a range ends; the last line may go beyond."""
+    """Where a range ends; the last document may go beyond."""
     data: bytes | None = None
     """Its bytes, where no range can be read."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -95,9 +95,10 @@ def pieces_of(name: str, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
         elif layout is Layout.MESSAGES:
             yield from _sized(_messages(name, start, file, piece_bytes), size)
         else:
-            rest = file.read(MAX_MESSAGE_BYTES)
-            if len(rest) == MAX_MESSAGE_BYTES:
-                raise TooLongError(f"one message of more than {MAX_MESSAGE_BYTES >> 20} MB: write its spans as several")
+            rest = file.read(documents.MAX_DOCUMENT_BYTES)
+            if len(rest) == documents.MAX_DOCUMENT_BYTES:
+                limit = documents.MAX_DOCUMENT_BYTES >> 20
+                raise TooLongError(f"one message of more than {limit} MB: write its spans as several messages")
             yield Piece(source=name, layout=layout, data=start + rest, size=size)
 
 
@@ -108,9 +109,9 @@ def layout_of(name: str, start: bytes) -> Layout:
         UnknownFormError: it is of no form that is read.
     """
     first = start.lstrip(documents.WHITE)[:1]
-    if first in _OPENING and _PROTO_NAMES.search(name) is None:
-        return Layout.TEXT
     is_proto = _PROTO_NAMES.search(name) is not None
+    if first in _OPENING and not is_proto:
+        return Layout.TEXT
     if is_proto or not foreign.is_text(start):
         if start[0] < _FIRST_FIELD and (is_proto or start[_LENGTH_BYTES:].startswith(_MESSAGE_STARTS)):
             return Layout.MESSAGES

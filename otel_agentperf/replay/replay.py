@@ -71,7 +71,7 @@ def pieces_in(sources: Iterable[Source], on_troubles: Callable[[Troubles], None]
         try:
             yield from pieces_of(source.name, piece_bytes)
         except (OSError, EOFError, UnknownFormError, TooLongError) as error:
-            on_troubles(Troubles([Trouble(source.name, opening.reason(error))], 1))
+            on_troubles(Troubles([Trouble(source.name, opening.reason(error), unit="file")], 1))
 
 
 def replay(

@@ -22,7 +22,7 @@ class Trouble(msgspec.Struct, frozen=True, array_like=True):
     offset: int | None = None
     """Where its line begins, in bytes of the decompressed text; `None` for a whole source."""
     unit: str = "line"
-    """What `offset` points at: a `line`, or a `message` of a binary file, which has no lines."""
+    """What it is about: a `line`, a `message` of a binary file, which has no lines, or a whole `file`."""
 
 
 class Troubles(msgspec.Struct, array_like=True):
@@ -62,7 +62,7 @@ class TroubleTeller:
         self.count += troubles.count
         for trouble in troubles.kept:
             # Each file is named, whatever else there is to say.
-            if self._told >= MAX_TOLD and trouble.offset is not None:
+            if self._told >= MAX_TOLD and trouble.unit != "file":
                 continue
             self._told += 1
             self._tell(f"{self._place(trouble)}: {trouble.why}")

@@ -45,7 +45,7 @@ class SourceTally:
         """
         counts = self.unread.counts
         if not self.spans and counts:
-            yield Trouble(name, max(counts, key=counts.__getitem__).described())
+            yield Trouble(name, max(counts, key=counts.__getitem__).described(), unit="file")
             return
         for form, count in counts.items():
             if form not in SIGNALS:
@@ -83,5 +83,6 @@ class Tallies:
             tally = self._by_name.get(source.name)
             if source.pieces is not None or (tally and (tally.spans or tally.troubles or tally.unread.counts)):
                 continue
-            found.append(Trouble(source.name, "it is empty" if tally is None else "there is no span in it"))
+            why = "it is empty" if tally is None else "there is no span in it"
+            found.append(Trouble(source.name, why, unit="file"))
         return found

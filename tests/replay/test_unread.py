@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
+from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 
 from otel_agentperf.cli.group import group
 from otel_agentperf.replay import foreign
@@ -85,7 +88,11 @@ DATADOG_SPAN: dict[str, Any] = {
     "duration": 5,
 }
 LOG: dict[str, Any] = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]}
-METRIC: dict[str, Any] = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "x"}]}]}]}
+METRIC: dict[str, Any] = {
+    "resourceMetrics": [
+        {"scopeMetrics": [{"metrics": [{"name": "x", "gauge": {"dataPoints": [{"asInt": "7", "timeUnixNano": "5"}]}}]}]}
+    ]
+}
 JAVASCRIPT_LOG: dict[str, Any] = {
     "hrTime": [1, 2],
     "hrTimeObserved": [1, 2],
@@ -100,6 +107,14 @@ NODE = b"{\n  resource: {\n    attributes: {}\n  },\n  traceId: '3f',\n  name: '
 
 def _json(value: Any, *, indent: int | None = None) -> bytes:
     return json.dumps(value, indent=indent).encode()
+
+
+def _message(value: Any, kind: Any) -> bytes:
+    return json_format.ParseDict(value, kind).SerializeToString()
+
+
+def _framed(message: bytes) -> bytes:
+    return len(message).to_bytes(4, "big") + message
 
 
 FILES: dict[str, tuple[bytes, Form]] = {
@@ -129,6 +144,10 @@ FILES: dict[str, tuple[bytes, Form]] = {
     "OTLP logs with other names": (_json({"resource_logs": []}), foreign.LOGS),
     "logs of JavaScript's SDK": (_json(JAVASCRIPT_LOG, indent=2), foreign.LOGS),
     "OTLP metrics": (_json(METRIC, indent=4), foreign.METRICS),
+    "OTLP logs as protobuf": (_message(LOG, LogsData()), foreign.LOGS),
+    "OTLP metrics as protobuf": (_message(METRIC, MetricsData()), foreign.METRICS),
+    "framed OTLP metrics": (_framed(_message(METRIC, MetricsData())), foreign.METRICS),
+    "spans of OpenInference as JSON": (_json([{"attributes": {"openinference.span.kind": "LLM"}}]), foreign.PHOENIX),
     "an error": (_json({"error": {"httpCode": 404, "message": "trace not found"}}), foreign.ERROR),
     "JSON of something else": (_json({"level": "info", "msg": "error"}), foreign.JSON),
     "a list of numbers": (b"[1, 2]", foreign.JSON),
