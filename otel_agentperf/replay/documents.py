@@ -2,7 +2,7 @@
 
 Text in JSON has no line ends, so the ends of lines alone say where a document ends: no parser is needed, and
 any byte range of a file can be cut apart from the others. What is between documents (the output of a
-program, a line that was cut off) comes out as a document of its own, and whoever decodes it says so. So do
+program, a line that was cut off) comes out as a document of its own, and fails to be decoded. So do
 documents that begin within a line, or at a line that is indented: `mending` finds those.
 """
 

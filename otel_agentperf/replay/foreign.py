@@ -165,8 +165,8 @@ def _is_datadog(fields: _Fields) -> bool:
 
 
 def _is_error(fields: _Fields) -> bool:
-    said = [bytes(fields[key]) for key in ("error", "errors") if key in fields]
-    return fields.keys() <= _ERROR_KEYS and any(text not in (b"null", b"[]", b"{}") for text in said)
+    errors = [bytes(fields[key]) for key in ("error", "errors") if key in fields]
+    return fields.keys() <= _ERROR_KEYS and any(text not in (b"null", b"[]", b"{}") for text in errors)
 
 
 def _holds(*keys: AbstractSet[str]) -> Callable[[_Fields], bool]:

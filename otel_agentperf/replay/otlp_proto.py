@@ -74,14 +74,13 @@ def other_signal(message: bytes) -> Form | None:
         The form; `None` where it is neither.
     """
     try:
-        logs = _parse(_messages("logs.v1.logs_pb2").LogsData, message)
-        if any(
-            log.body.WhichOneof("value") for one in logs.resource_logs for s in one.scope_logs for log in s.log_records
-        ):
-            return foreign.LOGS
-        metrics = _parse(_messages("metrics.v1.metrics_pb2").MetricsData, message)
-        found = (one for each in metrics.resource_metrics for s in each.scope_metrics for one in s.metrics)
-        return foreign.METRICS if any(one.WhichOneof("data") for one in found) else None
+        # What is the body of a log is the gauge of a metric, but a log has no text where a metric has its name.
+        metrics = _parse(_messages("metrics.v1.metrics_pb2").MetricsData, message).resource_metrics
+        if any(metric.name for one in metrics for scope in one.scope_metrics for metric in scope.metrics):
+            return foreign.METRICS
+        logs = _parse(_messages("logs.v1.logs_pb2").LogsData, message).resource_logs
+        found = (log for one in logs for scope in one.scope_logs for log in scope.log_records)
+        return foreign.LOGS if any(log.body.WhichOneof("value") for log in found) else None
     except BadMessageError:
         return None
 

@@ -186,7 +186,7 @@ def _messages(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iter
         while cut + _LENGTH_BYTES <= len(held):
             length = int.from_bytes(held[cut : cut + _LENGTH_BYTES], "big")
             if length > MAX_MESSAGE_BYTES:
-                raise TooLongError(f"no message at byte {offset + cut:,}; what follows cannot be told apart")
+                raise TooLongError(f"no message at byte {offset + cut:,}; where the next one begins is unknown")
             if cut + _LENGTH_BYTES + length > len(held):
                 break
             cut += _LENGTH_BYTES + length

@@ -150,41 +150,41 @@ class _Span(msgspec.Struct, gc=False):
 
 
 def _of_python(span: msgspec.Raw) -> _Span:
-    said = _python.decode(span)
-    status = said.status or _Status()
+    found = _python.decode(span)
+    status = found.status or _Status()
     return _Span(
-        _hex(said.context.trace_id),
-        _hex(said.context.span_id),
-        _hex(said.parent_id) if said.parent_id else None,
-        said.name,
-        _unix_ns(said.start_time),
-        _unix_ns(said.end_time),
+        _hex(found.context.trace_id),
+        _hex(found.context.span_id),
+        _hex(found.parent_id) if found.parent_id else None,
+        found.name,
+        _unix_ns(found.start_time),
+        _unix_ns(found.end_time),
         "",
         status.status_code.rpartition(".")[2] == "ERROR",
         status.description or "",
-        said.attributes,
-        said.events,
-        said.resource,
+        found.attributes,
+        found.events,
+        found.resource,
     )
 
 
 def _of_javascript(span: msgspec.Raw) -> _Span:
-    said = _javascript.decode(span)
-    context, status = said.own or said.shown or _Context(), said.status or _Status()
-    scope = said.scope or said.library or _Scope()
+    found = _javascript.decode(span)
+    context, status = found.own or found.shown or _Context(), found.status or _Status()
+    scope = found.scope or found.library or _Scope()
     return _Span(
         context.trace_id,
         context.span_id,
-        said.parent.span_id if said.parent is not None else said.parent_id,
-        said.name,
-        _hr_ns(said.start_time),
-        _hr_ns(said.end_time),
+        found.parent.span_id if found.parent is not None else found.parent_id,
+        found.name,
+        _hr_ns(found.start_time),
+        _hr_ns(found.end_time),
         scope.name,
         status.code == _JAVASCRIPT_ERROR,
         status.message or "",
-        said.attributes,
-        said.events,
-        said.resource,
+        found.attributes,
+        found.events,
+        found.resource,
     )
 
 
@@ -211,14 +211,13 @@ def _record(span: _Span, trace_id: str, reader: Reader) -> Record:
 def process(resource: bytes) -> Process:
     """Who a resource is; what cannot be read is unknown."""
     try:
-        said = _resources.decode(resource) if resource else {}
+        fields = _resources.decode(resource) if resource else {}
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return Process()
-    found: Any = next((said[key] for key in _DETAILS if key in said), said)
+    attributes: Any = next((fields[key] for key in _DETAILS if key in fields), fields)
     try:
-        # JavaScript's are a table, or pairs; what is neither says nothing.
-        pairs = cast("dict[str, Any]", dict(found))
-        return records.process_of(_table(pairs))
+        # A table or, of JavaScript's, pairs; what is neither is left out.
+        return records.process_of(_table(cast("dict[str, Any]", dict(attributes))))
     except (TypeError, ValueError):
         return Process()
 

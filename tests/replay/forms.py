@@ -142,10 +142,10 @@ def as_mixed(requests: Iterable[Request]) -> bytes:
 
 
 def _plain(value: dict[str, Any]) -> Any:
-    (kind, said), *_ = value.items()
+    (kind, plain), *_ = value.items()
     if kind == "arrayValue":
-        return [_plain(item) for item in said["values"]]
-    return int(said) if kind == "intValue" else said
+        return [_plain(item) for item in plain["values"]]
+    return int(plain) if kind == "intValue" else plain
 
 
 def _table(attributes: Iterable[dict[str, Any]]) -> dict[str, Any]:
