@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - sockets import it at the first host name, in a thread of ours
 import http.client
 import urllib.error
 import urllib.request

@@ -51,6 +51,24 @@ class Baseline(Protocol):
         ...
 
 
+def prepare(name: str) -> None:
+    """Import what opening a baseline of that name needs, before a thread opens it.
+
+    A thread that imports holds a lock that a child forked meanwhile never gets back.
+
+    Args:
+        name: as for `opened`.
+    """
+    if _is_address(name):
+        from otel_agentperf.baselines import fetching  # noqa: PLC0415 - a client for HTTP, which files have no need of
+
+        del fetching
+
+
+def _is_address(name: str) -> bool:
+    return name.lower().startswith(_SCHEMES)
+
+
 def opened(name: str) -> Baseline:
     """Open a baseline to be read.
 
@@ -60,7 +78,7 @@ def opened(name: str) -> Baseline:
     Raises:
         UnreadableError: there is none, it is damaged, or a newer program's. The message names it.
     """
-    if name.lower().startswith(_SCHEMES):
+    if _is_address(name):
         from otel_agentperf.baselines import fetching  # noqa: PLC0415 - a client for HTTP, which files have no need of
 
         return portable.read(fetching.fetched(name), name)
