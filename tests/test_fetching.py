@@ -57,7 +57,8 @@ def leads_to(address: Callable[[], str], status: int = 302) -> Answer:
 
 
 def fetched(url: str, **more: Any) -> bytes:
-    return fetch(url, SECRETS, **{"most_bytes": 1_000, "timeout_s": 5.0, **more})
+    bounds: dict[str, Any] = {"most_bytes": 1_000, "timeout_s": 5.0, **more}
+    return fetch(url, SECRETS, **bounds)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
