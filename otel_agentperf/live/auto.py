@@ -16,7 +16,7 @@ from typing import Any
 from opentelemetry import _logs, trace
 
 from otel_agentperf import config, guard
-from otel_agentperf.live import in_process, warm
+from otel_agentperf.live import in_process
 from otel_agentperf.live.evaluation import EvaluationLogProcessor
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
@@ -65,7 +65,6 @@ def attach(tracer_provider: Any, logger_provider: Any = None) -> bool:
     if getattr(tracer_provider, _PROCESSOR, None) is None:
         processor = AgentPerfSpanProcessor(tracer_provider=tracer_provider)
         add(processor)
-        warm.load_prices(processor.pipeline.prices)
         setattr(tracer_provider, _PROCESSOR, processor)
         _write_files(add, processor.pipeline.settings)
         # Handlers run last in, first out: this one before the provider's own shutdown.
