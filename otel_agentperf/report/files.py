@@ -37,6 +37,24 @@ def form_of(name: str, template: str) -> Format:
     return by_suffix.get(Path(template).suffix.lower(), Format.TERMINAL)
 
 
+def is_folder(template: str) -> bool:
+    """Whether a template names a folder: one that is there, or a path without an ending."""
+    path = Path(template).expanduser()
+    return path.is_dir() or template.endswith(("/", "\\")) or not path.suffix
+
+
+def unknown_ending(template: str) -> str:
+    """What is wrong with a file's ending that is no form's, as a sentence; empty where it is one, or a folder's name."""
+    suffix = Path(template).suffix.lower()
+    if is_folder(template) or suffix in SUFFIXES.values():
+        return ""
+    endings = ", ".join(SUFFIXES.values())
+    return (
+        f"AGENTPERF_REPORT_PATH={template} ends in {suffix}, which is no form of a report, so that it is written as plain "
+        f"text; allowed: {endings}, or any ending together with AGENTPERF_REPORT_FORMAT"
+    )
+
+
 class FileWriter:
     """Writes reports to files.
 
@@ -48,8 +66,7 @@ class FileWriter:
 
     def __init__(self, template: str, form: Format) -> None:
         path = Path(template).expanduser()
-        is_folder = path.is_dir() or template.endswith(("/", "\\")) or not path.suffix
-        self._template = str(path / f"{DEFAULT_NAME}{SUFFIXES[form]}") if is_folder else str(path)
+        self._template = str(path / f"{DEFAULT_NAME}{SUFFIXES[form]}") if is_folder(template) else str(path)
         self._form = form
         self._numbers: OrderedDict[str, int] = OrderedDict()
 
