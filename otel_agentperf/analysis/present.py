@@ -20,6 +20,7 @@ from otel_agentperf.analysis.figures import (
 )
 from otel_agentperf.analysis.resources import Used
 from otel_agentperf.analysis.scores import efficiency, rating, rating_of
+from otel_agentperf.analysis.split import estimated_of, split_of
 from otel_agentperf.model import ZERO_USD, Totals
 from otel_agentperf.pricing.families import Size, rank
 
@@ -144,6 +145,8 @@ def _costs(breakdown: Breakdown) -> Costs:
         cached_usd=totals.cache_read_usd,
         wasted_usd=usd_of(breakdown.wasted_pico),
         per_action_usd=_EXACT.quantize(_EXACT.divide(totals.cost_usd, actions), _USD_STEP) if actions else None,
+        split=split_of(totals),
+        estimated=estimated_of(totals),
     )
 
 
