@@ -80,6 +80,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """The share of the runs' time that it decided, being on the critical path; for agents."""
     cost_usd: Decimal | None
     """None where something was billed and nothing of it could be priced."""
+    grounding_usd: Decimal | None
+    """The part of `cost_usd` that grounding with Google Search or Google Maps took."""
     unpriced_calls: int
     tokens: Tokens
     efficiency_score: int | None

@@ -176,6 +176,7 @@ def _part(name: str, line: Line, duration_ns: int, *, is_agent: bool) -> Part:
         busy_s=line.busy_ns / NS_PER_S,
         path_share=_share(line.path_ns, duration_ns),
         cost_usd=cost_usd if is_known else None,
+        grounding_usd=usd_of(line.grounding_pico) if is_known else None,
         unpriced_calls=line.unpriced_calls,
         tokens=_tokens(line),
         efficiency_score=_efficiency_of(line) if judged else None,

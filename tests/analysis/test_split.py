@@ -23,14 +23,14 @@ from otel_agentperf.model import (
 )
 
 EXACT = Context(prec=60)
-ESTIMATE = {"estimated": True, "assumption": "text alone is priced"}
 
 
 def spent(kind: OperationKind = OperationKind.INFERENCE, thoughts: int = 0, **cost: Any) -> Operation:
     """An operation with these parts of a cost; `total_usd` is their sum unless it is given."""
-    usd = {name: Decimal(value) if name.endswith("_usd") and value else value for name, value in cost.items()}
-    parts = [value for name, value in usd.items() if name.endswith("_usd") and name != "reasoning_usd" and value]
-    made = Cost(CostStatus.PRICED, **{"total_usd": sum(parts, ZERO_USD), **usd})
+    facts = {name: Decimal(value) if name.endswith("_usd") and value else value for name, value in cost.items()}
+    parts = [value for name, value in facts.items() if name.endswith("_usd") and name != "reasoning_usd" and value]
+    facts.setdefault("total_usd", sum(parts, ZERO_USD))
+    made = msgspec.structs.replace(Cost(CostStatus.PRICED), **facts)
     return Operation(kind, "m", "1" * 16, 0, 1, usage=Usage(10, 10, reasoning_tokens=thoughts), cost=made)
 
 
@@ -109,7 +109,7 @@ def test_calls_without_a_price_are_in_no_part() -> None:
 
 def test_what_is_estimated_is_summed_with_what_it_rests_on() -> None:
     totals = summed(
-        spent(input_usd="0.1", output_usd="0.2", **ESTIMATE),
+        spent(input_usd="0.1", output_usd="0.2", estimated=True, assumption="text alone is priced"),
         spent(input_usd="0.1", output_usd="0.2", estimated=True),
         spent(input_usd="0.4", output_usd="0.4"),
     )

@@ -20,7 +20,7 @@ Below $0.05, where a run is rated A, and below 3 grounded requests there is too 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -88,7 +88,7 @@ class GroundingDominates(Rule[_State]):
 
     def observe(self, state: _State, operation: Operation, view: View) -> Iterable[Suggestion]:
         usage, call, cost = operation.usage, operation.inference, operation.cost
-        if cost is None or not cost.grounding_usd:
+        if cost is None or cost.total_usd is None or not cost.grounding_usd:
             return ()
         queries = usage.grounding_queries + usage.maps_queries if usage is not None else 0
         target = state.by_target.of(target_of(operation.agent, call.request_model if call is not None else ""))
@@ -115,18 +115,13 @@ class GroundingDominates(Rule[_State]):
     def _suggestion(self, state: _State, share: float, view: View) -> Suggestion:
         found, unpriced = state.all, view.totals.unpriced_calls
         targets = sorted(state.by_target.entries.items(), key=lambda item: (-item[1].cost_usd, item[0]))
-        named = ", ".join(
-            f"{name.partition(':')[2]} {dollars(each.cost_usd)} ({_requests(each)})"
-            for name, each in targets[:MAX_NAMED]
-        )
-        more = f" and {len(targets) - MAX_NAMED} more" if len(targets) > MAX_NAMED else ""
         return Suggestion(
             rule=self.code,
             type=self.name,
             level=Level.NOTICE,
             description=(
                 f"Grounding (Google Search, Maps) is {_share(share)} of the {'known ' if unpriced else ''}cost: "
-                f"{dollars(found.cost_usd)} of {dollars(view.totals.cost_usd)}, for {_requests(found)}: {named}{more}. "
+                f"{dollars(found.cost_usd)} of {dollars(view.totals.cost_usd)}, for {_requests(found)} {_whose(targets)}. "
                 "Leave the search tool out of requests that need no fresh facts, and pass on what one request found."
             ),
             impact_score=round(REFERENCE_IMPACT * share, 3),
@@ -145,10 +140,20 @@ class GroundingDominates(Rule[_State]):
         )
 
 
+def _whose(targets: Sequence[tuple[str, _Grounded]]) -> str:
+    if len(targets) == 1:
+        return f"of {targets[0][0].partition(':')[2]}"
+    named = ", ".join(
+        f"{name.partition(':')[2]} {dollars(each.cost_usd)} ({_requests(each)})" for name, each in targets[:MAX_NAMED]
+    )
+    more = f" and {len(targets) - MAX_NAMED} more" if len(targets) > MAX_NAMED else ""
+    return f"of {named}{more}"
+
+
 def _share(share: float) -> str:
     return "more than 99%" if 0.995 <= share < 1 else f"{share:.0%}"  # noqa: PLR2004 - what would round to all of it
 
 
 def _requests(found: _Grounded) -> str:
-    queries = f", {found.queries:,} queries" if found.queries > found.requests else ""
+    queries = f" with {found.queries:,} queries" if found.queries > found.requests else ""
     return f"{found.requests:,} grounded request{'' if found.requests == 1 else 's'}{queries}"
