@@ -112,5 +112,6 @@ def unpriced_note(figures: Figures, reasons: Iterable[str] = ()) -> str:
     what = [*why, *([f"{', '.join(unnamed[:MAX_NAMES])}{more}"] if unnamed else [])]
     of_what = f" ({'; '.join(what)})" if what else ""
     if number >= billed:
-        return f"The price of {counted(max(billed, number), 'billed call')} is unknown{of_what}."
+        cause = "" if why else ": no tokens are reported, or no rates known"
+        return f"The price of {counted(max(billed, number), 'billed call')} is unknown{of_what}{cause}."
     return f"The price of {number:,} of {billed:,} billed calls is unknown{of_what}: the true cost is higher."
