@@ -138,7 +138,7 @@ def test_agents_and_models_show_how_much_of_their_cost_is_grounding(report: Repo
 
 @pytest.mark.parametrize("report", [on_a_session, on_many_runs])
 def test_tables_of_a_terminal_show_how_much_of_a_cost_is_grounding(report: Report) -> None:
-    assert re.search(r"cost +grounding\n  search .* \$0.3520 +\$0.3500\n", render(report(research()), Format.TERMINAL))
+    assert re.search(r"cost +grounding\n  search .* \$0.3550 +\$0.3500\n", render(report(research()), Format.TERMINAL))
 
 
 def test_a_table_without_grounding_has_no_column_for_it() -> None:
