@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from otel_agentperf.analysis.figures import Figures, Finding
-from otel_agentperf.report import resources
+from otel_agentperf.report import resources, split
 from otel_agentperf.report.collection import By
 from otel_agentperf.report.document import GENERATOR, SCHEMA, AnyReport
 from otel_agentperf.report.heads import RunLine, line_of, moment
@@ -58,6 +58,7 @@ class Advice:
 class Picture:
     """What is drawn of one scope, and the tables beneath it."""
 
+    split: Markup | None
     agents_money: Markup | None
     models_money: Markup | None
     mix: Markup | None
@@ -150,6 +151,7 @@ def _page(
         advice=alone.advice if alone is not None else _advice("all", figures, ()),
         best=_best(figures, alone.id if alone is not None else "all"),
         picture=_picture(figures),
+        shares=split.shares(figures.costs),
         used=list(resources.facts(figures)),
         used_titles=resources.TITLES,
         used_rows=resources.rows(figures),
@@ -185,6 +187,10 @@ def _environment() -> Environment:
         "moment": _moment,
         "counted": counted,
         "described": described,
+        "remarks": split.remarks,
+        "grounding": split.grounding,
+        "is_grounded": split.is_grounded,
+        "spent_on": split.phrases,
     }
     cast("Any", environment).filters.update(filters)
     return environment
@@ -275,6 +281,7 @@ def _best(figures: Figures, run_id: str) -> list[tuple[str, list[tuple[str, Find
 
 def _picture(figures: Figures) -> Picture:
     return Picture(
+        split=draws.money_split("money-split", split.shares(figures.costs)),
         agents_money=draws.money_by("money-by-agent", "agent", figures.agents),
         models_money=draws.money_by("money-by-model", "model", figures.models),
         mix=draws.token_mix("tokens-by-model", "model", figures.models),
