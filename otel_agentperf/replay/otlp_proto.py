@@ -22,6 +22,8 @@ from otel_agentperf.replay.records import (
 _SPAN_ID_BYTES = 8
 _ERROR = 2
 _MAX_DEPTH = 64
+_METRICS = ("resource_metrics", "scope_metrics", "metrics")
+_LOGS = ("resource_logs", "scope_logs", "log_records")
 
 
 class BadMessageError(ValueError):
@@ -73,16 +75,20 @@ def other_signal(message: bytes) -> Form | None:
     Returns:
         The form; `None` where it is neither.
     """
+    # What is the body of a log is the gauge of a metric, but a log has no text where a metric has its name.
+    if any(metric.name for metric in _items(message, "metrics.v1.metrics_pb2", "MetricsData", *_METRICS)):
+        return foreign.METRICS
+    logs = _items(message, "logs.v1.logs_pb2", "LogsData", *_LOGS)
+    return foreign.LOGS if any(log.body.WhichOneof("value") for log in logs) else None
+
+
+def _items(message: bytes, module: str, kind: str, resources: str, scopes: str, items: str) -> list[Any]:
+    """The logs or metrics of a request; none where it is no such request."""
     try:
-        # What is the body of a log is the gauge of a metric, but a log has no text where a metric has its name.
-        metrics = _parse(_messages("metrics.v1.metrics_pb2").MetricsData, message).resource_metrics
-        if any(metric.name for one in metrics for scope in one.scope_metrics for metric in scope.metrics):
-            return foreign.METRICS
-        logs = _parse(_messages("logs.v1.logs_pb2").LogsData, message).resource_logs
-        found = (log for one in logs for scope in one.scope_logs for log in scope.log_records)
-        return foreign.LOGS if any(log.body.WhichOneof("value") for log in found) else None
+        found = getattr(_parse(getattr(_messages(module), kind), message), resources)
     except BadMessageError:
-        return None
+        return []
+    return [item for resource in found for scope in getattr(resource, scopes) for item in getattr(scope, items)]
 
 
 def _parse(kind: Any, data: bytes) -> Any:

@@ -230,6 +230,16 @@ def test_a_trace_that_cannot_be_fetched_is_told_and_the_others_are_read() -> Non
     assert outcome.sums.runs == 5
 
 
+def always(body: bytes) -> Answer:
+    """Give this answer to whatever is asked."""
+
+    def answer(path: str, query: dict[str, list[str]]) -> tuple[int, bytes]:
+        del path, query
+        return 200, body
+
+    return answer
+
+
 def replayed_from(address: str) -> tuple[Outcome, list[str]]:
     """Replay what is at an address; and the lines that were written on the way."""
     lines: list[str] = []
@@ -241,14 +251,14 @@ def replayed_from(address: str) -> tuple[Outcome, list[str]]:
 @pytest.mark.parametrize("indent", [None, 1])
 def test_a_stream_of_jaegers_third_interface_is_read(indent: int | None) -> None:
     body = "\n".join(json.dumps({"result": request}, indent=indent) for request in REQUESTS).encode()
-    with backend(lambda *_: (200, body)) as (address, _):
+    with backend(always(body)) as (address, _):
         outcome, lines = replayed_from(f"{address}/api/v3/traces?query.service_name=shop")
     assert (outcome.sums.runs, lines) == (6, [])
 
 
 def test_an_answer_of_another_form_is_named_with_its_address() -> None:
     body = json.dumps([{"traceId": "1", "id": "2", "name": "chat", "timestamp": 5}]).encode()
-    with backend(lambda *_: (200, body)) as (address, _):
+    with backend(always(body)) as (address, _):
         outcome, lines = replayed_from(f"{address}/api/traces/1")
     assert lines == [f"{address}/api/traces/1: {foreign.ZIPKIN.described()}"]
     assert outcome.sums.spans == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,14 @@ def test_a_bad_first_line_does_not_make_long_lines_after_it_something_else(first
     outcome, words = replayed_with_words(put(tmp_path / "a.jsonl", first + long))
     assert outcome.sums.runs == 200
     assert [word.split(": ")[0] for word in words] == ["a.jsonl:1"]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstd"])
+def test_lines_of_utf_16_are_counted_in_its_own_text(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    text = "\n".join([*as_lines(made_up(2)).decode().splitlines(), '{"resourceSpans": "größer"}', "", "{]", "{]"])
+    _, words = replayed_with_words(put(tmp_path / "a.json", pack(text.encode("utf-16"))))
+    count = text.count("\n")
+    assert [word.split(": ")[0] for word in words] == [f"a.json:{line}" for line in (count - 2, count, count + 1)]
 
 
 @pytest.mark.parametrize("piece_bytes", [1_000, 50_000])
