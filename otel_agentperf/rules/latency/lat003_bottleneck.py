@@ -1,28 +1,30 @@
 """LAT003 bottleneck
 
-What it finds: a run in which one node holds most of the critical path, the chain of operations
-that decided how long the run took. A node is the outermost node or agent beneath the run's root;
-all its invocations in the run count together.
+What it finds: a run in which one node or one slow tool holds most of the critical path, the chain
+of operations that decided how long the run took. A node is the outermost node or agent beneath the
+run's root; all its invocations in the run count together, and so do all calls of a tool.
 
 Why it costs: whatever else is made faster, the run cannot get faster by more than the rest of
-the path. This is where a second saved is a second saved for whoever waits.
+the path. This is where a second saved is a second saved for the user who waits.
 
-Example: `writer` held 14.0 s of the 20.0 s that the run took, the next longest node 3.0 s.
+Example: `writer` held 14.0 s of the 20.0 s that the run took, the next longest node 3.0 s. Or: one
+call of `crawl` held 4,632 s of 4,701 s.
 
-Instead: look at what it does in that time, which the description says: a shorter answer or a
-faster model where it is model requests, independent calls in parallel, and work that nobody
-waits for moved off the path.
+Instead: look at what it does in that time, which the description names: a shorter answer or a
+faster model where it is model requests, independent calls in parallel, a time limit for a tool, and
+work that nobody waits for moved off the path.
 
-Limits: short runs and runs of fewer than three different nodes say nothing, since there one node
-holds most of the path by nature. Time in which another node runs too is counted for neither,
-since shortening one of them alone saves none of it. That the node could be as fast as the next one
-is a bound, not a promise. A run on a clock that was made up is left out.
+Limits: short runs are left alone. So are nodes of runs of fewer than three different nodes, since there
+one node holds most of the path by nature, and the node that asks the model in a loop of model and
+tools: that an agent waits for its model is no bottleneck. Time in which something else runs
+too is not counted, since shortening one of them alone saves none of it. That it could be as fast
+as the next one is a bound, not a promise. A tool that a person answers is left out, and so is a run
+on a clock that was made up.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from otel_agentperf.model import (
@@ -36,31 +38,48 @@ from otel_agentperf.model import (
     Savings,
     Suggestion,
 )
-from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
+from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS, weighed
 from otel_agentperf.rules.shape import NS_PER_S, Tree, target_of_row
+from otel_agentperf.rules.time_spent import Spent, joined, own_stretches, pieces, waits_for_person, within, without
 
-_MODEL = frozenset({OperationKind.INFERENCE, OperationKind.EMBEDDINGS})
 REFERENCE_IMPACT = 0.8
+_MODELS = frozenset({OperationKind.INFERENCE, OperationKind.EMBEDDINGS})
+_TOOLS = frozenset({OperationKind.TOOL, OperationKind.RETRIEVAL})
+_ALL_BUT = 0.9
+"""Share of the nodes' time from which one of them is all there is."""
+
+_Stretches = list[tuple[int, int]]
 
 
 class _Held(NamedTuple):
-    """What the invocations of one node hold of the critical path, no other node running."""
+    """What the invocations of one node, or the calls of one tool, took of a run. Times are Unix nanoseconds."""
 
-    unit: Row
-    invocations: int
-    total_ns: int
-    stretches: tuple[tuple[int, int, int], ...]
-    """Start, end and span of each, in order."""
+    rows: Sequence[Row]
+    busy: _Stretches
+    """When at least one of them ran, within the run."""
+    alone: _Stretches
+    """The part of it in which nothing else ran."""
+
+    @property
+    def name(self) -> str:
+        return self.rows[0].name
+
+    @property
+    def busy_ns(self) -> int:
+        return _length(self.busy)
+
+    @property
+    def alone_ns(self) -> int:
+        return _length(self.alone)
 
 
 class Bottleneck(Rule[None]):
-    """One node holds most of the run's critical path.
+    """One node, or one slow tool, holds most of the run's critical path.
 
-    Saving, estimated and bounded by the path: `time that the node held the path alone - the same
-    of the next longest node`, since from there on another node is the bottleneck. Impact: 0.8 (the
-    reference point of a slow agent) where the saving is at least half of the run, in proportion
-    below. A notice.
+    Saving, estimated: what it took longer than the next longest node or tool, from which on that is
+    the bottleneck, and at most the time in which nothing else ran. Impact: 0.8 (the reference point of a
+    slow agent) where the saving is at least half of the run, in proportion below. A notice.
     """
 
     code = "LAT003"
@@ -70,13 +89,15 @@ class Bottleneck(Rule[None]):
     watches = frozenset()
     complexity = Complexity.MEDIUM
     options = {
-        "share": Option(0.5, "of the path", "Share of the critical path above which a node is a bottleneck.", 0, 1),
+        "share": Option(0.5, "of the path", "Share of the critical path above which something is a bottleneck.", 0, 1),
         "min_run_s": Option(5.0, "s", "Runs that take no longer are not looked at."),
-        "min_nodes": Option(3, "nodes", "Fewest different nodes of a run that is looked at.", 2),
+        "min_nodes": Option(3, "nodes", "Fewest different nodes of a run whose nodes are looked at.", 2),
+        "min_tool_s": Option(5.0, "s", "Average call up to which no tool is a bottleneck."),
     }
     share: float
     min_run_s: float
     min_nodes: int
+    min_tool_s: float
 
     def start(self) -> None:
         """It keeps no state: the run's shape is looked at in the end."""
@@ -91,106 +112,200 @@ class Bottleneck(Rule[None]):
         tree = shape.tree(root)
         if tree.has_made_up_clock():
             return ()
-        held = sorted(_held(tree, root), key=lambda one: (-one.total_ns, one.unit.name))
-        if len(held) < self.min_nodes or held[0].total_ns <= self.share * root.duration_ns:
+        rows = shape.rows()
+        tools = _tools(tree, rows, root)
+        if tools and self._is_bottleneck(tools[0], root) and self._is_slow(tools[0]):
+            models = [row for row in rows if row.kind in _MODELS]
+            return self._found(tree, rows, tools[0], _next_tool(tools, models, root), root)
+        nodes = _nodes(tree, root)
+        if len(nodes) < self.min_nodes or not self._is_bottleneck(nodes[0], root) or _is_its_model(tree, nodes):
             return ()
-        return (self._suggestion(tree.walk(), held, root),)
+        return self._found(tree, rows, nodes[0], max(nodes[1:], key=_by_busy), root)
 
-    def _suggestion(self, tree: Tree, held: list[_Held], root: Operation) -> Suggestion:
-        longest, following = held[0], held[1]
-        saved_ns = longest.total_ns - following.total_ns
-        by_kind = _by_kind(tree, longest)
-        path_s, next_s = longest.total_ns / NS_PER_S, following.total_ns / NS_PER_S
-        evidence: dict[str, float | int] = {
-            "path_s": round(path_s, 3),
-            "next_s": round(next_s, 3),
-            "run_s": round(root.duration_ns / NS_PER_S, 3),
-            "share": round(longest.total_ns / root.duration_ns, 3),
-            "invocations": longest.invocations,
-            **{f"{what}_s": round(spent / NS_PER_S, 3) for what, spent in by_kind.items()},
-        }
-        spent = ", ".join(f"{ns / NS_PER_S:.1f} s {_WORDS[what]}" for what, ns in by_kind.items() if ns)
-        return Suggestion(
+    def _is_bottleneck(self, held: _Held, root: Operation) -> bool:
+        return held.alone_ns > self.share * root.duration_ns
+
+    def _is_slow(self, tool: _Held) -> bool:
+        return tool.busy_ns > self.min_tool_s * NS_PER_S * len(tool.rows)
+
+    def _found(
+        self, tree: Tree, rows: Sequence[Row], longest: _Held, following: _Held | None, root: Operation
+    ) -> Iterable[Suggestion]:
+        next_ns = following.busy_ns if following is not None else 0
+        saved_ns = min(longest.alone_ns, longest.busy_ns - next_ns)
+        if saved_ns <= 0:
+            return ()
+        by_kind = _by_kind(tree, rows, longest, root)
+        path_s, next_s, run_s = (ns / NS_PER_S for ns in (longest.alone_ns, next_ns, root.duration_ns))
+        is_tool = longest.rows[0].kind in _TOOLS
+        times = (
+            f"{len(longest.rows)} calls of {longest.name}" if len(longest.rows) > 1 else f"One call of {longest.name}"
+        )
+        held = f"{times if is_tool else longest.name} held {path_s:,.1f} s of the {run_s:,.1f} s that the run took"
+        spent = ", ".join(f"{ns / NS_PER_S:,.1f} s {_WORDS[what]}" for what, ns in by_kind.items() if ns)
+        after = f"the next longest, {following.name}, took {next_s:,.1f} s" if following is not None else ""
+        suggestion = Suggestion(
             rule=self.code,
             type=self.name,
             level=Level.NOTICE,
             description=(
-                f"{longest.unit.name} held {path_s:.1f} s of the {root.duration_ns / NS_PER_S:.1f} s that the run took "
-                f"({spent}), the next longest node, {following.unit.name}, {next_s:.1f} s. Make it faster or take "
-                "work out of it first: nothing else shortens the run as much."
+                f"{held}{f' ({spent})' if spent and not is_tool else ''}{f'; {after}' if after else ''}. "
+                + (
+                    "Give it a time limit, cache its results, or let other work run meanwhile."
+                    if is_tool
+                    else "Make it faster or take work out of it first: nothing else shortens the run as much."
+                )
             ),
             impact_score=weighed(REFERENCE_IMPACT, saved_ns, root.duration_ns),
             complexity=self.complexity,
             confidence=0.8,
-            applies_to=(target_of_row(longest.unit),),
-            span_ids=tuple(span_hex(span) for _, _, span in _longest(longest)[:MAX_SPANS]),
-            evidence=evidence,
+            applies_to=(target_of_row(longest.rows[0]),),
+            span_ids=_spans(longest),
+            evidence={
+                "path_s": round(path_s, 3),
+                "next_s": round(next_s, 3),
+                "run_s": round(run_s, 3),
+                "share": round(longest.alone_ns / root.duration_ns, 3),
+                "invocations": len(longest.rows),
+                **{f"{what}_s": round(ns / NS_PER_S, 3) for what, ns in by_kind.items()},
+            },
             savings=Savings(SavingBasis.ESTIMATED, time_s=round(saved_ns / NS_PER_S, 6)),
             claims=_claims(longest, saved_ns),
         )
+        return (suggestion,)
 
 
-_WORDS = {"model": "in model requests", "tool": "in tools", "own": "in its own code"}
+_KINDS = {Spent.MODEL: "model", Spent.TOOL: "tool", Spent.SERVICE: "service", Spent.PERSON: "person"}
+_WORDS = {
+    "model": "in model requests",
+    "tool": "in tools",
+    "own": "in its own code",
+    "service": "in billed services",
+    "person": "waiting for a person",
+}
 
 
-def _held(tree: Tree, root: Operation) -> Iterable[_Held]:
-    """What each different node beneath the root holds of the path alone, also where that is nothing."""
-    units = {unit.span_id: unit for unit in tree.units()}
-    edges: list[tuple[int, bool, int]] = []
-    for span, unit in units.items():
-        start_ns, end_ns = max(unit.start_ns, root.start_ns), min(unit.end_ns, root.end_ns)
-        if start_ns < end_ns:
-            edges += ((start_ns, True, span), (end_ns, False, span))
-    running: dict[str, dict[int, None]] = {}
-    alone: dict[str, list[tuple[int, int, int]]] = {unit.name: [] for unit in units.values()}
-    since_ns = root.start_ns
-    for time_ns, opens, span in sorted(edges):
-        if len(running) == 1 and time_ns > since_ns:
-            ((name, spans),) = running.items()
-            alone[name].append((since_ns, time_ns, next(reversed(spans))))
-        since_ns = time_ns
-        spans = running.setdefault(units[span].name, {})
-        if opens:
-            spans[span] = None
-        else:
-            del spans[span]
-        if not spans:
-            del running[units[span].name]
-    by_name = {unit.name: unit for unit in reversed(units.values())}
-    invocations = Counter(unit.name for unit in units.values())
-    for name, stretches in alone.items():
-        total_ns = sum(end_ns - start_ns for start_ns, end_ns, _ in stretches)
-        yield _Held(by_name[name], invocations[name], total_ns, tuple(stretches))
+def _nodes(tree: Tree, root: Operation) -> list[_Held]:
+    """What each different node took, the one that ran alone the longest first."""
+    by_name: dict[str, list[Row]] = {}
+    for unit in tree.units():
+        by_name.setdefault(unit.name, []).append(unit)
+    busy = {name: _busy(rows, root) for name, rows in by_name.items()}
+    running = _times_at_once(busy.values())
+    held = [_Held(rows, busy[name], without(busy[name], running)) for name, rows in by_name.items()]
+    return sorted(held, key=_by_alone)
 
 
-def _by_kind(tree: Tree, held: _Held) -> dict[str, int]:
-    """What the node spent its time on, by what ran innermost."""
+def _times_at_once(every: Iterable[_Stretches]) -> _Stretches:
+    """When two or more of these ran."""
+    edges = sorted(
+        (time, change) for each in every for span in each for time, change in zip(span, (1, -1), strict=True)
+    )
+    found: _Stretches = []
+    count, since = 0, 0
+    for time, change in edges:
+        if count > 1 and time > since:
+            found.append((since, time))
+        count, since = count + change, time
+    return found
+
+
+def _tools(tree: Tree, rows: Sequence[Row], root: Operation) -> list[_Held]:
+    """What each tool took, the one that ran alone the longest first; those in which an agent or a model works are left out."""
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.kind in _TOOLS and not waits_for_person(row):
+            by_name.setdefault(row.name, []).append(row)
+    if not by_name:
+        return []
+    longest = max(by_name.values(), key=lambda calls: (_length(_busy(calls, root)), calls[0].name))
+    beneath = tree.beneath(row.span_id for row in longest)
+    if any(row.kind in _MODELS or row.is_agent for row in beneath):
+        return []
+    members = {row.span_id for row in (*longest, *beneath)}
+    others = [(start, end) for start, end, row in own_stretches(tree, rows) if row.span_id not in members]
+    held = [
+        _Held(calls, busy, []) for calls in by_name.values() if calls is not longest for busy in (_busy(calls, root),)
+    ]
+    busy = _busy(longest, root)
+    return [_Held(longest, busy, without(busy, others)), *held]
+
+
+def _next_tool(tools: Sequence[_Held], models: Sequence[Row], root: Operation) -> _Held | None:
+    """The tool, or the requests to models all together, that took the most time after the first one."""
+    asked = [_Held([row._replace(name="the model") for row in models[:1]], _busy(models, root), [])] if models else []
+    return max((*tools[1:], *asked), key=_by_busy, default=None)
+
+
+def _is_its_model(tree: Tree, nodes: Sequence[_Held]) -> bool:
+    """Whether the node that took the longest is the one that asks the model in a loop of model and tools, or all there is."""
+    longest = nodes[0]
+    beneath = [tree.beneath(row.span_id for row in node.rows) for node in nodes]
+    strays = [row for row in tree.strays() if row.agent == longest.name and row.kind in _MODELS]
+    asked = [row for row in (*beneath[0], *strays) if row.kind in _MODELS]
+    in_model_ns = _length(joined((row.start_ns, row.end_ns) for row in asked))
+    if in_model_ns * 2 < longest.busy_ns or any(row.kind in _TOOLS for row in beneath[0]):
+        return False
+    if any(row.function_calls for row in asked):
+        return True
+    kinds = [{row.kind for row in rows} for rows in beneath[1:]]
+    if any(seen & _TOOLS and not seen & _MODELS for seen in kinds):
+        return True
+    is_all = longest.busy_ns >= _ALL_BUT * sum(node.busy_ns for node in nodes)
+    return is_all and not any(seen & _MODELS for seen in kinds)
+
+
+def _by_kind(tree: Tree, rows: Sequence[Row], held: _Held, root: Operation) -> dict[str, int]:
+    """What a node spent its time on, by what ran innermost."""
+    top = next((row for row in rows if row.span_id == int_of(root.span_id)), None)
     spent = {"model": 0, "tool": 0, "own": 0}
-    path = sorted(tree.path, key=lambda stretch: stretch.start_ns)
-    place = 0
-    for start_ns, end_ns, _ in held.stretches:
-        while place < len(path) and path[place].end_ns <= start_ns:
-            place += 1
-        at = place
-        while at < len(path) and path[at].start_ns < end_ns:
-            kind = path[at].row.kind
-            what = "model" if kind in _MODEL else "tool" if kind is OperationKind.TOOL else "own"
-            spent[what] += min(end_ns, path[at].end_ns) - max(start_ns, path[at].start_ns)
-            at += 1
+    if top is None or held.rows[0].kind in _TOOLS:
+        return {}
+    for piece in pieces(tree, top):
+        if taken_ns := _length(within(held.alone, piece.start_ns, piece.end_ns)):
+            what = _KINDS.get(piece.spent, "own")
+            spent[what] = spent.get(what, 0) + taken_ns
     return spent
 
 
-def _longest(held: _Held) -> list[tuple[int, int, int]]:
-    return sorted(held.stretches, key=lambda one: (one[0] - one[1], one[0]))
+def _busy(rows: Iterable[Row], root: Operation) -> _Stretches:
+    return joined(within([(row.start_ns, row.end_ns) for row in rows], root.start_ns, root.end_ns))
 
 
-def _claims(longest: _Held, saved_ns: int) -> tuple[Claim, ...]:
-    """Stretches of the node on the path, the longest first, as long in all as what is saved."""
+def _length(stretches: _Stretches) -> int:
+    return sum(end_ns - start_ns for start_ns, end_ns in stretches)
+
+
+def _by_alone(held: _Held) -> tuple[int, str]:
+    return -held.alone_ns, held.name
+
+
+def _by_busy(held: _Held) -> tuple[int, str]:
+    return held.busy_ns, held.name
+
+
+def _longest(held: _Held) -> _Stretches:
+    return sorted(held.alone, key=lambda one: (one[0] - one[1], one[0]))
+
+
+def _span_at(held: _Held, start_ns: int, end_ns: int) -> str:
+    """The latest of its spans that ran in a stretch."""
+    running = [row for row in held.rows if row.start_ns < end_ns and start_ns < row.end_ns]
+    return span_hex(max(running, key=lambda row: (row.start_ns, row.span_id)).span_id)
+
+
+def _spans(held: _Held) -> tuple[str, ...]:
+    """The spans of its longest stretches, each once."""
+    return tuple(dict.fromkeys(_span_at(held, *stretch) for stretch in _longest(held)[:MAX_SPANS]))
+
+
+def _claims(held: _Held, saved_ns: int) -> tuple[Claim, ...]:
+    """Stretches in which it ran alone, the longest first, as long in all as what is saved."""
     claims: list[Claim] = []
-    for start_ns, end_ns, span in _longest(longest)[:MAX_CLAIMS]:
+    for start_ns, end_ns in _longest(held)[:MAX_CLAIMS]:
         claimed_ns = min(end_ns - start_ns, saved_ns)
         if claimed_ns <= 0:
             break
-        claims.append(Claim(span_hex(span), start_ns=start_ns, end_ns=start_ns + claimed_ns))
+        claims.append(Claim(_span_at(held, start_ns, end_ns), start_ns=start_ns, end_ns=start_ns + claimed_ns))
         saved_ns -= claimed_ns
     return tuple(claims)
