@@ -16,11 +16,11 @@ from otel_agentperf.analysis.resources import use_of
 from otel_agentperf.analysis.savings import measured_among, saved
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Extent, Operation, Suggestion, Totals
+from otel_agentperf.report import split
 from otel_agentperf.report.notes import left_out as left_out_note
 from otel_agentperf.report.spans import SpanLine, spans_of
-from otel_agentperf.report.text import counted
 from otel_agentperf.report.tree import Step, tree_of
-from otel_agentperf.rules.base import Row
+from otel_agentperf.rules.base import Row, int_of
 from otel_agentperf.rules.traits import traits_of
 
 _NO_LIMIT_USD = Decimal("Infinity")
@@ -97,9 +97,7 @@ def report_on(
     totals = summary.totals
     seen = sum(1 for op in operations if op.usage is not None and op.counted)
     calls = totals.inference_calls + totals.embedding_calls
-    told = list(notes)
-    if totals.unpriced_calls:
-        told.append(_unpriced_note(totals, operations))
+    told: list[str] = []
     if seen < calls and any(op.span_id == root.span_id for op in operations):
         failed = sum(1 for op in operations if op.inference is not None and op.usage is None and op.counted)
         if seen + failed < calls:
@@ -107,12 +105,15 @@ def report_on(
     stated = summary.savings
     rows = summary.rows or rows_of(root, operations)
     figures = figures_of(
-        breakdown_of(summary, rows=rows),
+        breakdown_of(summary, rows=rows, grounded_usd=None if summary.rows else _grounded_usd(operations)),
         efficiency_score=summary.efficiency_score,
         could_save=stated if stated.cost_usd or stated.time_s else None,
         session_savings=_session_savings(summary, rows),
         threshold=threshold,
     )
+    if totals.unpriced_calls:
+        told.insert(0, split.unpriced_note(figures, _reasons(operations)))
+    told += split.estimate_note(figures)
     spans, left_out = spans_of(root, operations, figures.suggestions)
     return RunReport(
         name=summary.name,
@@ -135,7 +136,7 @@ def report_on(
         spans=spans,
         spans_left_out=left_out,
         root_seen=root_seen,
-        notes=(*told, *([left_out_note(figures.left_out)] if figures.left_out and summary.rows else [])),
+        notes=(*notes, *told, *([left_out_note(figures.left_out)] if figures.left_out and summary.rows else [])),
     )
 
 
@@ -168,15 +169,19 @@ def rows_of(root: Operation, operations: Sequence[Operation]) -> list[Row]:
     return columns.rows()
 
 
-def _unpriced_note(totals: Totals, operations: Sequence[Operation]) -> str:
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
-    reasons = {
-        op.cost.reason: None
+def _grounded_usd(operations: Sequence[Operation]) -> dict[int, Decimal]:
+    """What grounding cost, by the request's span."""
+    return {
+        int_of(op.span_id): op.cost.grounding_usd
+        for op in operations
+        if op.counted and op.cost is not None and op.cost.total_usd is not None and op.cost.grounding_usd
+    }
+
+
+def _reasons(operations: Sequence[Operation]) -> list[str]:
+    """Why prices are unknown."""
+    return [
+        op.cost.reason
         for op in operations
         if op.counted and op.cost is not None and op.cost.total_usd is None and op.cost.reason is not None
-    }
-    why = f" ({'; '.join(list(reasons)[:2])})" if reasons else ""
-    number = totals.unpriced_calls
-    if number >= billed:
-        return f"The price of its {counted(billed, 'billed call')} is unknown{why}."
-    return f"The price of {number} of {billed} billed calls is unknown{why}: the true cost is higher."
+    ]
