@@ -24,6 +24,7 @@ from otel_agentperf.report.text import (
     counted,
     described,
     money,
+    once,
     percent,
     saves,
     savings_in,
@@ -41,7 +42,6 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")
 _ADDRESS = re.compile(r"[@#](?=\w)|(?<=\w)(?=://)|www(?=\.)", re.IGNORECASE)
 """Where a mention, a reference or an address would begin that is made a link without any markup."""
 _JOINER = "\u2060"
-_ONCE = ", each dollar and second counted once"
 
 
 def to_markdown(report: RunReport | SessionReport | ReportSet) -> str:
@@ -147,10 +147,10 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
     session = figures.session_savings
     if could := savings_in(figures.savings, _usd):
         here = " of this run" if session is not None else ""
-        yield f"Following every suggestion could have saved{here} **{', '.join(could)}**{_ONCE}."
+        yield f"Following every suggestion could have saved{here} **{', '.join(could)}**{once(figures)}."
         yield ""
     if session is not None and (could := savings_in(session, _usd)):
-        yield f"In its whole session so far: **{', '.join(could)}**{_ONCE}."
+        yield f"In its whole session so far: **{', '.join(could)}**."
         yield ""
     for note in notes:
         yield f"> {words(note)}"

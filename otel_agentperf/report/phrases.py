@@ -9,7 +9,7 @@ from rich.text import Text
 from otel_agentperf.analysis.figures import Figures, Finding
 from otel_agentperf.report import split
 from otel_agentperf.report.run import RunReport
-from otel_agentperf.report.text import UNKNOWN, clean, counted, duration, savings_in, tokens, usd
+from otel_agentperf.report.text import UNKNOWN, clean, counted, duration, once, savings_in, tokens, usd
 from otel_agentperf.report.tree import Spend, Step
 
 _SPAN_IDS = 2
@@ -69,7 +69,7 @@ def judged(figures: Figures, rating: str | None) -> Iterator[Text]:
         yield Text(f"cost rating {UNKNOWN}", "yellow")
     if could := savings_in(figures.savings):
         here = " in this run" if figures.session_savings is not None else ""
-        yield Text(f"could save{here} {', '.join(could)}", "green")
+        yield Text(f"could save{here} {', '.join(could)}{once(figures)}", "green")
     if figures.session_savings is not None and (could := savings_in(figures.session_savings)):
         yield Text(f"in its session {', '.join(could)}", "green")
 

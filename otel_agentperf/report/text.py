@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from otel_agentperf.analysis.figures import Finding, Saving
+from otel_agentperf.analysis.figures import Figures, Finding, Saving
 from otel_agentperf.model import Extent, SavingBasis
 
 UNKNOWN = "?"
@@ -26,6 +26,7 @@ _EXTENTS = {Extent.SESSION: "its session", Extent.PROCESS: "this service"}
 _SPACES = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SMALLEST_USD = Decimal("0.0001")
+_SHORTEST_S = 0.001
 _NS_PER_MS, _NS_PER_S = 1_000_000, 1_000_000_000
 _LONGEST = 1000
 _EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
@@ -111,6 +112,19 @@ def savings_in(saving: Saving, show_usd: Callable[[Decimal], str] | None = None)
             more = " more" if parts else ""
             parts.append(f"{' and '.join(amounts)}{more} ({basis})")
     return parts
+
+
+def once(figures: Figures) -> str:
+    """A note that a total is less than its parts, since what two suggestions claim counts once; empty where it is not."""
+    cost_usd = sum((_of_run(each.run_cost_usd, each.cost_usd) for each in figures.suggestions), Decimal(0))
+    time_s = sum(float(_of_run(each.run_time_s, each.time_s)) for each in figures.suggestions)
+    total = figures.savings
+    is_less = cost_usd > total.cost_usd + _SMALLEST_USD or time_s > total.time_s + _SHORTEST_S
+    return ", overlaps counted once" if is_less else ""
+
+
+def _of_run(part: Decimal | float | None, whole: Decimal | float | None) -> Decimal:
+    return Decimal(repr(float(part if part is not None else whole or 0)))
 
 
 def saves(finding: Finding, show_usd: Callable[[Decimal], str] | None = None, *, is_brief: bool = False) -> str:

@@ -119,6 +119,21 @@ def test_the_measured_and_the_estimated_part_add_up_to_the_whole(whole: Saved, m
     assert min(saving.measured_time_s, saving.estimated_time_s, 0.0) == 0.0
 
 
+def test_a_total_that_is_less_than_its_parts_says_so() -> None:
+    """Following a loop in a slow agent saves the same time twice."""
+    story = Story(end=20)
+    for start, end in ((0, 10), (10, 20)):
+        agent = story.node("web_agent", start, end)
+        for call in range(4):
+            story.tool("click", agent, start + 2 + call * 2, start + 4 + call * 2)
+    report = story.report()
+    parts = sum(each.time_s or 0.0 for each in report.figures.suggestions)
+    assert len(report.figures.suggestions) > 1
+    assert report.figures.savings.time_s < parts
+    assert "overlaps counted once" in render(report, width=200)
+    assert "overlaps counted once" not in render(recording().report(), width=200)
+
+
 def test_the_total_is_at_most_what_the_run_cost_and_lasted() -> None:
     for report in (recording().report(), large().report(), *two_runs()):
         figures = report.figures

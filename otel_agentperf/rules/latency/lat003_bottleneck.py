@@ -25,7 +25,6 @@ on a clock that was made up.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from otel_agentperf.model import (
     MAX_CLAIMS,
@@ -33,45 +32,28 @@ from otel_agentperf.model import (
     Complexity,
     Level,
     Operation,
-    OperationKind,
     SavingBasis,
     Savings,
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, int_of, span_hex
 from otel_agentperf.rules.bounded import MAX_SPANS, weighed
+from otel_agentperf.rules.latency.held import (
+    MODELS,
+    TOOLS,
+    Held,
+    Stretches,
+    by_busy,
+    is_its_model,
+    length_ns,
+    next_tool,
+    nodes_of,
+    tools_of,
+)
 from otel_agentperf.rules.shape import NS_PER_S, Tree, target_of_row
-from otel_agentperf.rules.time_spent import Spent, joined, own_stretches, pieces, waits_for_person, within, without
+from otel_agentperf.rules.time_spent import Spent, pieces, within
 
 REFERENCE_IMPACT = 0.8
-_MODELS = frozenset({OperationKind.INFERENCE, OperationKind.EMBEDDINGS})
-_TOOLS = frozenset({OperationKind.TOOL, OperationKind.RETRIEVAL})
-_ALL_BUT = 0.9
-"""Share of the nodes' time from which one of them is all there is."""
-
-_Stretches = list[tuple[int, int]]
-
-
-class _Held(NamedTuple):
-    """What the invocations of one node, or the calls of one tool, took of a run. Times are Unix nanoseconds."""
-
-    rows: Sequence[Row]
-    busy: _Stretches
-    """When at least one of them ran, within the run."""
-    alone: _Stretches
-    """The part of it in which nothing else ran."""
-
-    @property
-    def name(self) -> str:
-        return self.rows[0].name
-
-    @property
-    def busy_ns(self) -> int:
-        return _length(self.busy)
-
-    @property
-    def alone_ns(self) -> int:
-        return _length(self.alone)
 
 
 class Bottleneck(Rule[None]):
@@ -113,23 +95,23 @@ class Bottleneck(Rule[None]):
         if tree.has_made_up_clock():
             return ()
         rows = shape.rows()
-        tools = _tools(tree, rows, root)
+        tools = tools_of(tree, rows, root)
         if tools and self._is_bottleneck(tools[0], root) and self._is_slow(tools[0]):
-            models = [row for row in rows if row.kind in _MODELS]
-            return self._found(tree, rows, tools[0], _next_tool(tools, models, root), root)
-        nodes = _nodes(tree, root)
-        if len(nodes) < self.min_nodes or not self._is_bottleneck(nodes[0], root) or _is_its_model(tree, nodes):
+            models = [row for row in rows if row.kind in MODELS]
+            return self._found(tree, rows, tools[0], next_tool(tools, models, root), root)
+        nodes = nodes_of(tree, root)
+        if len(nodes) < self.min_nodes or not self._is_bottleneck(nodes[0], root) or is_its_model(tree, nodes):
             return ()
-        return self._found(tree, rows, nodes[0], max(nodes[1:], key=_by_busy), root)
+        return self._found(tree, rows, nodes[0], max(nodes[1:], key=by_busy), root)
 
-    def _is_bottleneck(self, held: _Held, root: Operation) -> bool:
+    def _is_bottleneck(self, held: Held, root: Operation) -> bool:
         return held.alone_ns > self.share * root.duration_ns
 
-    def _is_slow(self, tool: _Held) -> bool:
+    def _is_slow(self, tool: Held) -> bool:
         return tool.busy_ns > self.min_tool_s * NS_PER_S * len(tool.rows)
 
     def _found(
-        self, tree: Tree, rows: Sequence[Row], longest: _Held, following: _Held | None, root: Operation
+        self, tree: Tree, rows: Sequence[Row], longest: Held, following: Held | None, root: Operation
     ) -> Iterable[Suggestion]:
         next_ns = following.busy_ns if following is not None else 0
         saved_ns = min(longest.alone_ns, longest.busy_ns - next_ns)
@@ -137,7 +119,7 @@ class Bottleneck(Rule[None]):
             return ()
         by_kind = _by_kind(tree, rows, longest, root)
         path_s, next_s, run_s = (ns / NS_PER_S for ns in (longest.alone_ns, next_ns, root.duration_ns))
-        is_tool = longest.rows[0].kind in _TOOLS
+        is_tool = longest.rows[0].kind in TOOLS
         times = (
             f"{len(longest.rows)} calls of {longest.name}" if len(longest.rows) > 1 else f"One call of {longest.name}"
         )
@@ -185,121 +167,35 @@ _WORDS = {
 }
 
 
-def _nodes(tree: Tree, root: Operation) -> list[_Held]:
-    """What each different node took, the one that ran alone the longest first."""
-    by_name: dict[str, list[Row]] = {}
-    for unit in tree.units():
-        by_name.setdefault(unit.name, []).append(unit)
-    busy = {name: _busy(rows, root) for name, rows in by_name.items()}
-    running = _times_at_once(busy.values())
-    held = [_Held(rows, busy[name], without(busy[name], running)) for name, rows in by_name.items()]
-    return sorted(held, key=_by_alone)
-
-
-def _times_at_once(every: Iterable[_Stretches]) -> _Stretches:
-    """When two or more of these ran."""
-    edges = sorted(
-        (time, change) for each in every for span in each for time, change in zip(span, (1, -1), strict=True)
-    )
-    found: _Stretches = []
-    count, since = 0, 0
-    for time, change in edges:
-        if count > 1 and time > since:
-            found.append((since, time))
-        count, since = count + change, time
-    return found
-
-
-def _tools(tree: Tree, rows: Sequence[Row], root: Operation) -> list[_Held]:
-    """What each tool took, the one that ran alone the longest first; those in which an agent or a model works are left out."""
-    by_name: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.kind in _TOOLS and not waits_for_person(row):
-            by_name.setdefault(row.name, []).append(row)
-    if not by_name:
-        return []
-    longest = max(by_name.values(), key=lambda calls: (_length(_busy(calls, root)), calls[0].name))
-    beneath = tree.beneath(row.span_id for row in longest)
-    if any(row.kind in _MODELS or row.is_agent for row in beneath):
-        return []
-    members = {row.span_id for row in (*longest, *beneath)}
-    others = [(start, end) for start, end, row in own_stretches(tree, rows) if row.span_id not in members]
-    held = [
-        _Held(calls, busy, []) for calls in by_name.values() if calls is not longest for busy in (_busy(calls, root),)
-    ]
-    busy = _busy(longest, root)
-    return [_Held(longest, busy, without(busy, others)), *held]
-
-
-def _next_tool(tools: Sequence[_Held], models: Sequence[Row], root: Operation) -> _Held | None:
-    """The tool, or the requests to models all together, that took the most time after the first one."""
-    asked = [_Held([row._replace(name="the model") for row in models[:1]], _busy(models, root), [])] if models else []
-    return max((*tools[1:], *asked), key=_by_busy, default=None)
-
-
-def _is_its_model(tree: Tree, nodes: Sequence[_Held]) -> bool:
-    """Whether the node that took the longest is the one that asks the model in a loop of model and tools, or all there is."""
-    longest = nodes[0]
-    beneath = [tree.beneath(row.span_id for row in node.rows) for node in nodes]
-    strays = [row for row in tree.strays() if row.agent == longest.name and row.kind in _MODELS]
-    asked = [row for row in (*beneath[0], *strays) if row.kind in _MODELS]
-    in_model_ns = _length(joined((row.start_ns, row.end_ns) for row in asked))
-    if in_model_ns * 2 < longest.busy_ns or any(row.kind in _TOOLS for row in beneath[0]):
-        return False
-    if any(row.function_calls for row in asked):
-        return True
-    kinds = [{row.kind for row in rows} for rows in beneath[1:]]
-    if any(seen & _TOOLS and not seen & _MODELS for seen in kinds):
-        return True
-    is_all = longest.busy_ns >= _ALL_BUT * sum(node.busy_ns for node in nodes)
-    return is_all and not any(seen & _MODELS for seen in kinds)
-
-
-def _by_kind(tree: Tree, rows: Sequence[Row], held: _Held, root: Operation) -> dict[str, int]:
+def _by_kind(tree: Tree, rows: Sequence[Row], held: Held, root: Operation) -> dict[str, int]:
     """What a node spent its time on, by what ran innermost."""
     top = next((row for row in rows if row.span_id == int_of(root.span_id)), None)
     spent = {"model": 0, "tool": 0, "own": 0}
-    if top is None or held.rows[0].kind in _TOOLS:
+    if top is None or held.rows[0].kind in TOOLS:
         return {}
     for piece in pieces(tree, top):
-        if taken_ns := _length(within(held.alone, piece.start_ns, piece.end_ns)):
+        if taken_ns := length_ns(within(held.alone, piece.start_ns, piece.end_ns)):
             what = _KINDS.get(piece.spent, "own")
             spent[what] = spent.get(what, 0) + taken_ns
     return spent
 
 
-def _busy(rows: Iterable[Row], root: Operation) -> _Stretches:
-    return joined(within([(row.start_ns, row.end_ns) for row in rows], root.start_ns, root.end_ns))
-
-
-def _length(stretches: _Stretches) -> int:
-    return sum(end_ns - start_ns for start_ns, end_ns in stretches)
-
-
-def _by_alone(held: _Held) -> tuple[int, str]:
-    return -held.alone_ns, held.name
-
-
-def _by_busy(held: _Held) -> tuple[int, str]:
-    return held.busy_ns, held.name
-
-
-def _longest(held: _Held) -> _Stretches:
+def _longest(held: Held) -> Stretches:
     return sorted(held.alone, key=lambda one: (one[0] - one[1], one[0]))
 
 
-def _span_at(held: _Held, start_ns: int, end_ns: int) -> str:
+def _span_at(held: Held, start_ns: int, end_ns: int) -> str:
     """The latest of its spans that ran in a stretch."""
     running = [row for row in held.rows if row.start_ns < end_ns and start_ns < row.end_ns]
     return span_hex(max(running, key=lambda row: (row.start_ns, row.span_id)).span_id)
 
 
-def _spans(held: _Held) -> tuple[str, ...]:
+def _spans(held: Held) -> tuple[str, ...]:
     """The spans of its longest stretches, each once."""
     return tuple(dict.fromkeys(_span_at(held, *stretch) for stretch in _longest(held)[:MAX_SPANS]))
 
 
-def _claims(held: _Held, saved_ns: int) -> tuple[Claim, ...]:
+def _claims(held: Held, saved_ns: int) -> tuple[Claim, ...]:
     """Stretches in which it ran alone, the longest first, as long in all as what is saved."""
     claims: list[Claim] = []
     for start_ns, end_ns in _longest(held)[:MAX_CLAIMS]:
