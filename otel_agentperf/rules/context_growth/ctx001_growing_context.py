@@ -173,8 +173,8 @@ class GrowingContext(Rule[_State]):
             level=Level.ALARM if share >= 0.4 else Level.NOTICE,  # noqa: PLR2004 - as the docstring says
             description=(
                 f"The prompts of {growth.target.partition(':')[2]} grow from {growth.first_tokens:,} to "
-                f"{growth.last_tokens:,} tokens. {long:,} of these {turns:,} requests have more than "
-                f"{self.window_tokens:,} tokens, together {above:,} tokens more. Keep the last turns and a summary of "
+                f"{growth.last_tokens:,} tokens; {long:,} of the {turns:,} requests in which they grow have more than "
+                f"{self.window_tokens:,} tokens, together {above:,} tokens above that. Keep the last turns and a summary of "
                 "those before, and store large results outside the prompt."
             ),
             impact_score=round(min(0.9, 0.3 + share), 3),

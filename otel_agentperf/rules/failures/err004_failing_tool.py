@@ -10,7 +10,7 @@ Example: `book_flight` failed in 14 of 18 calls. After 12 of them, the next call
 run failed too, or there was none.
 
 Instead: look at the errors on the named spans. Validate arguments with a schema that the model
-sees, return errors that say what is allowed, mend what is down, or take the tool out.
+sees, return errors that say what is allowed, repair what is down, or take the tool out.
 
 Limits: a failure that is followed by a success of the same tool in the same run is put right, such
 as a retry that passes or arguments that the model corrects. A search that finds nothing has
@@ -113,9 +113,9 @@ class FailingTool(Rule[Table[_Tool]]):
             type=self.name,
             level=Level.ALARM if rate >= ALARM_RATE else Level.NOTICE,
             description=(
-                f"{target.partition(':')[2]} failed in {tool.failures:,} of {tool.calls:,} calls ({rate:.0%}), and "
-                f"{tool.lasting:,} of these failures were not followed by a success. Look at the errors on the named "
-                "spans: correct what the tool needs, or return errors that say what is allowed."
+                f"{target.partition(':')[2]} failed in {tool.failures:,} of {tool.calls:,} calls ({rate:.0%}). After "
+                f"{tool.lasting:,} of these failures its next call in the run failed too, or there was none. Look at the "
+                "errors on the named spans: correct what the tool needs, or return errors that say what is allowed."
             ),
             impact_score=round(0.4 + 0.5 * rate, 3),
             complexity=self.complexity,

@@ -7,8 +7,8 @@ run's root; all its invocations in the run count together, and so do all calls o
 Why it costs: whatever else is made faster, the run cannot get faster by more than the rest of
 the path. This is where a second saved is a second saved for the user who waits.
 
-Example: `writer` held 14.0 s of the 20.0 s that the run took, the next longest node 3.0 s. Or: one
-call of `crawl` held 4,632 s of 4,701 s.
+Example: `writer` took 14.0 s of the 20.0 s of the run, the next longest node 3.0 s. Or: one call of
+`crawl` took 4,632 s of 4,701 s.
 
 Instead: look at what it does in that time, which the description names: a shorter answer or a
 faster model where it is model requests, independent calls in parallel, a time limit for a tool, and
@@ -123,7 +123,8 @@ class Bottleneck(Rule[None]):
         times = (
             f"{len(longest.rows)} calls of {longest.name}" if len(longest.rows) > 1 else f"One call of {longest.name}"
         )
-        held = f"{times if is_tool else longest.name} held {path_s:,.1f} s of the {run_s:,.1f} s that the run took"
+        who = times if is_tool else longest.name
+        held = f"{who} took {path_s:,.1f} s of the {run_s:,.1f} s of the run while nothing else ran"
         spent = ", ".join(f"{ns / NS_PER_S:,.1f} s {_WORDS[what]}" for what, ns in by_kind.items() if ns)
         after = f"the next longest, {following.name}, took {next_s:,.1f} s" if following is not None else ""
         suggestion = Suggestion(
