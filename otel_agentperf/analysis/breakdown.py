@@ -204,8 +204,8 @@ class Breakdown:
 
 
 def _worth(opportunity: Opportunity) -> tuple[bool, float, int]:
-    said = opportunity.suggestion
-    return said.level is not Level.ALARM, -said.impact_score, -(opportunity.cost_pico or 0)
+    suggestion = opportunity.suggestion
+    return suggestion.level is not Level.ALARM, -suggestion.impact_score, -(opportunity.cost_pico or 0)
 
 
 def _of_both(chosen: Callable[[int, int], int], one: int | None, other: int | None) -> int | None:

@@ -35,8 +35,8 @@ def best(layout: Layout, figures: Figures) -> Iterator[Text]:
 
 def others(layout: Layout, figures: Figures) -> Iterator[Text]:
     """All but the first three in a line each; those below the threshold apart, and quieter."""
-    told = first(figures.suggestions, BEST)
-    rest = [finding for finding in figures.suggestions if finding not in told]
+    in_full = first(figures.suggestions, BEST)
+    rest = [finding for finding in figures.suggestions if finding not in in_full]
     above = [finding for finding in rest if not finding.below_threshold]
     below = [finding for finding in rest if finding.below_threshold]
     if above:

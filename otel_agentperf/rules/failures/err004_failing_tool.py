@@ -30,6 +30,7 @@ from otel_agentperf.model import Complexity, Level, Operation, OperationKind, Su
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View
 from otel_agentperf.rules.bounded import MAX_PROCESS_TARGETS, Claims, Table
 from otel_agentperf.rules.shape import NS_PER_S, target_of_row
+from otel_agentperf.rules.traits import FAILED
 
 ALARM_RATE = 0.8
 _LASTING = 1 / 3
@@ -64,7 +65,7 @@ class FailingTool(Rule[Table[_Tool]]):
     name = "failing_tool"
     group = Group.FAILURES
     scope = Scope.PROCESS
-    watches = frozenset()
+    watches = _TOOLS
     complexity = Complexity.MEDIUM
     options = {
         "error_rate": Option(0.5, "share", "Share of failed calls above which a tool is failing.", 0, 1),
@@ -77,11 +78,15 @@ class FailingTool(Rule[Table[_Tool]]):
         return Table(_Tool, MAX_PROCESS_TARGETS)
 
     def observe(self, state: Table[_Tool], operation: Operation, view: View) -> Iterable[Suggestion]:
+        if operation.outcome is None:
+            tool = state.of(f"{operation.kind}:{operation.name}")
+            if tool is not None:
+                tool.calls += 1
         return ()
 
     def conclude(self, state: Table[_Tool], root: Operation, view: View) -> Iterable[Suggestion]:
         shape = view.columns
-        if shape is not None:
+        if shape is not None and shape.traits & FAILED:
             by_target: dict[str, list[Row]] = {}
             for row in shape.rows():
                 if row.kind in _TOOLS and row.outcome is None:
@@ -89,7 +94,7 @@ class FailingTool(Rule[Table[_Tool]]):
             for target, calls in by_target.items():
                 tool = state.of(target)
                 if tool is not None:
-                    _add(tool, calls)
+                    _add_failures(tool, calls)
         return self.judge(state, view)
 
     def merge(self, state: Table[_Tool], other: Table[_Tool]) -> Table[_Tool]:
@@ -132,9 +137,8 @@ class FailingTool(Rule[Table[_Tool]]):
         )
 
 
-def _add(tool: _Tool, calls: Sequence[Row]) -> None:
-    """Count the calls of a run, in order of start."""
-    tool.calls += len(calls)
+def _add_failures(tool: _Tool, calls: Sequence[Row]) -> None:
+    """Count the failures among the calls of a run, which are in order of start."""
     following: Row | None = None
     for call in reversed(calls):
         if call.is_error:

@@ -69,7 +69,7 @@ def _times_at_once(every: Iterable[Stretches]) -> Stretches:
 
 
 def tools_of(tree: Tree, rows: Sequence[Row], root: Operation) -> list[Held]:
-    """What each tool took, the longest first, which alone is told from what else ran.
+    """What each tool took, the longest first; when nothing else ran is found for that one alone.
 
     Tools in which an agent or a model works are left out, and so are those that a person answers.
     """

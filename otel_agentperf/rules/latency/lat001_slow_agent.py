@@ -212,7 +212,7 @@ class SlowAgent(Rule[Table[_Agent]]):
             return self.threshold_s, 0
         return max(self.least_s, normal.quantile(self.quantile)), normal.samples
 
-    # -- what is said ------------------------------------------------------------------------
+    # -- the suggestion ----------------------------------------------------------------------
 
     def _suggestion(self, name: str, agent: _Agent, threshold_s: float, past: int) -> Suggestion:
         average_s = agent.busy_ns / NS_PER_S / agent.invocations
