@@ -303,6 +303,16 @@ class SavingBasis(StrEnum):
     """A stated formula."""
 
 
+class Extent(StrEnum):
+    """What the numbers of a suggestion are about."""
+
+    RUN = "run"
+    SESSION = "session"
+    """The runs of the session so far."""
+    PROCESS = "process"
+    """The runs of the service so far."""
+
+
 class Savings(msgspec.Struct, frozen=True, gc=False):
     """What following a suggestion would have saved. Seconds and US dollars."""
 
@@ -343,6 +353,13 @@ class Suggestion(msgspec.Struct, frozen=True):
     evidence: dict[str, float | int] = {}
     savings: Savings | None = None
     claims: tuple[Claim, ...] = ()
+    extent: Extent = Extent.RUN
+    """Set by the engine: rules leave it alone."""
+
+    @property
+    def rank(self) -> tuple[bool, float, tuple[str, str]]:
+        """Its place among others: alarms first, then those with the most impact."""
+        return (self.level is not Level.ALARM, -self.impact_score, self.key)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -95,7 +95,13 @@ class Pipeline:
         self.prices.load()
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)
-        self.engine = Engine(chosen_rules(self.settings), limits, guard.report, self.prices)
+        self.engine = Engine(
+            chosen_rules(self.settings),
+            limits,
+            guard.report,
+            self.prices,
+            threshold=self.settings.optimization_threshold,
+        )
         to_logs = self.settings.emit != "span_event"
         logger = get_logger(semconv.SCOPE_API, VERSION, logger_provider) if to_logs else None
         self._metrics: Metrics | None = None

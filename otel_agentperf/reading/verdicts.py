@@ -17,6 +17,7 @@ from otel_agentperf.analysis.split import take_split
 from otel_agentperf.model import (
     ZERO_USD,
     Complexity,
+    Extent,
     Level,
     Operation,
     SavingBasis,
@@ -27,7 +28,7 @@ from otel_agentperf.model import (
 from otel_agentperf.reading import values
 from otel_agentperf.reading.values import Attributes
 
-E = TypeVar("E", Level, Complexity, SavingBasis)
+E = TypeVar("E", Level, Complexity, SavingBasis, Extent)
 
 
 def suggestion(attributes: Attributes) -> Suggestion | None:
@@ -48,6 +49,7 @@ def suggestion(attributes: Attributes) -> Suggestion | None:
         span_ids=values.texts(attributes, semconv.SUGGESTION_SPAN_IDS),
         evidence=_evidence(values.table(attributes, semconv.SUGGESTION_EVIDENCE)),
         savings=_savings(attributes),
+        extent=_member(Extent, attributes, semconv.SUGGESTION_EXTENT) or Extent.RUN,
     )
 
 

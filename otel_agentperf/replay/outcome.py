@@ -134,6 +134,7 @@ class Outcome:
             suggestions=self._of_services(),
             sessions=self._sessions,
             notes=self.notes(),
+            threshold=self._settings.optimization_threshold,
         )
         return replace(report, session_count=self.session_count)
 

@@ -253,7 +253,7 @@ def test_a_rule_that_raises_is_told_and_the_others_go_on(tmp_path: Path, monkeyp
         raise ZeroDivisionError
 
     path = put(tmp_path / "a.jsonl", as_lines(REQUESTS))
-    for method in ("observe", "merge", "judge"):
+    for method in ("conclude", "merge", "judge"):
         with monkeypatch.context() as patch:
             patch.setattr(SlowAgent, method, broken)
             report = told(replayed(path, settings=STRICT))
