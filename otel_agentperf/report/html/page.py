@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from math import inf
 from typing import Any, cast
 
@@ -140,10 +139,9 @@ def _page(
     session_count: int = 0,
     sections: Sequence[RunSection] = (),
 ) -> str:
-    environment = _environment()
-    style = environment.get_template("report.css").render()
+    style = _STYLE.render()
     alone = sections[0] if len(sections) == 1 else None
-    text = environment.get_template("report.html").render(
+    text = _PAGE.render(
         title=title,
         what=what,
         facts=facts,
@@ -170,7 +168,6 @@ def _page(
     return text + "\n"
 
 
-@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("otel_agentperf.report.html"),
@@ -289,3 +286,7 @@ def _picture(figures: Figures) -> Picture:
         models_money=draws.money_by("money-by-model", "model", figures.models),
         mix=draws.token_mix("tokens-by-model", "model", figures.models),
     )
+
+
+# Compiled here: an exporter's thread must not import what compiling needs, see `PriceBook.load`.
+_STYLE, _PAGE = map(_environment().get_template, ("report.css", "report.html"))
