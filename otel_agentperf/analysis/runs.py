@@ -270,7 +270,7 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
             if cost.estimated:
                 totals.estimated_usd += total_usd
                 if cost.assumption is not None:
-                    totals.assume(cost.assumption)
+                    totals.add_assumptions(cost.assumption)
 
 
 def _add_other_cost(totals: Totals, kind: OperationKind, cost: Cost, total_usd: Decimal) -> None:

@@ -1,7 +1,7 @@
 """What a cost went to: input, output, thoughts, grounding and so on, as parts that add up to the total.
 
-The total comes first: the parts are made to add up to it, never the other way round. Where they
-cannot, since sums that were read back say more than their total, nothing is told apart.
+Fresh input is what remains of the total, so the parts add up to it. Where the other parts, as
+read back from spans, are more than their total, all of it is "not split".
 """
 
 from __future__ import annotations
@@ -40,15 +40,7 @@ class CostSplit(msgspec.Struct, frozen=True, kw_only=True):
     not_split_usd: Decimal = ZERO_USD
     """Known as one total only: another instrumentation gave it, or the spans are not all here."""
 
-    def total(self) -> Decimal:
-        """The sum of the parts."""
-        total = ZERO_USD
-        for name in PARTS:
-            total = _EXACT.add(total, getattr(self, name) or ZERO_USD)
-        return total
 
-
-PARTS = CostSplit.__struct_fields__
 _SUMMED = (
     "cache_read_usd",
     "cache_write_usd",
@@ -73,10 +65,13 @@ class Estimated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def split_of(totals: Totals) -> CostSplit:
-    """Say what a cost went to.
+    """Split the cost of a run, a session or many runs into parts.
 
     Args:
-        totals: the sums of a run, a session or many runs.
+        totals: its sums.
+
+    Returns:
+        Parts that add up to `totals.cost_usd` exactly.
     """
     whole = totals.cost_usd
     parts = {
@@ -105,8 +100,8 @@ def split_of(totals: Totals) -> CostSplit:
     return CostSplit(input_usd=rest, **parts)
 
 
-def take_split(totals: Totals, seen: Totals) -> None:
-    """Take over what the spans at hand say of where a cost went that was recorded as one total.
+def copy_split(totals: Totals, seen: Totals) -> None:
+    """Split a cost that was recorded as one total by the spans at hand; what they do not account for is not split.
 
     Args:
         totals: has the total; it is changed.

@@ -121,7 +121,7 @@ class GroundingDominates(Rule[_State]):
             level=Level.NOTICE,
             description=(
                 f"Grounding (Google Search, Maps) is {_share(share)} of the {'known ' if unpriced else ''}cost: "
-                f"{dollars(found.cost_usd)} of {dollars(view.totals.cost_usd)}, for {_requests(found)} {_whose(targets)}. "
+                f"{dollars(found.cost_usd)} of {dollars(view.totals.cost_usd)}, for {_requests(found)} {_by_agent(targets)}. "
                 "Leave the search tool out of requests that need no fresh facts, and pass on what one request found."
             ),
             impact_score=round(REFERENCE_IMPACT * share, 3),
@@ -140,7 +140,7 @@ class GroundingDominates(Rule[_State]):
         )
 
 
-def _whose(targets: Sequence[tuple[str, _Grounded]]) -> str:
+def _by_agent(targets: Sequence[tuple[str, _Grounded]]) -> str:
     if len(targets) == 1:
         return f"of {targets[0][0].partition(':')[2]}"
     named = ", ".join(
