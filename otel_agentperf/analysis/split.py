@@ -14,7 +14,7 @@ from otel_agentperf.model import ZERO_USD, Totals
 
 _EXACT = Context(prec=60)
 """More digits than any sum of money has, so that nothing is rounded."""
-_DUST_USD = Decimal("1e-9")
+DUST_USD = Decimal("1e-9")
 """What attributes, which are floats, may differ by from the decimal numbers that they were."""
 
 
@@ -88,10 +88,11 @@ def split_of(totals: Totals) -> CostSplit:
     rest = whole
     for part in parts.values():
         rest = _EXACT.subtract(rest, part)
-    if abs(rest) <= _DUST_USD:  # no input was billed, or less than any price
-        name = max(parts, key=lambda each: parts[each])
-        parts[name] = _EXACT.add(parts[name], rest)
-        rest = ZERO_USD
+    if abs(rest) <= DUST_USD:  # no input was billed, or less than any price
+        largest = max(parts, key=lambda name: parts[name])
+        if parts[largest]:
+            parts[largest] = _EXACT.add(parts[largest], rest)
+            rest = ZERO_USD
     if rest < 0 or min(parts.values()) < 0:
         return CostSplit(not_split_usd=whole)
     if totals.reasoning_unknown:
@@ -109,12 +110,12 @@ def copy_split(totals: Totals, seen: Totals) -> None:
     """
     totals.estimated_usd, totals.assumptions = seen.estimated_usd, seen.assumptions
     missing_usd = totals.cost_usd - seen.cost_usd
-    if missing_usd < -_DUST_USD:  # the spans are of other work too, or were changed on the way
+    if missing_usd < -DUST_USD:  # the spans are of other work too, or were changed on the way
         totals.unsplit_usd = totals.cost_usd
         return
     for name in _SUMMED:
         setattr(totals, name, getattr(seen, name))
-    if missing_usd > _DUST_USD:
+    if missing_usd > DUST_USD:
         totals.unsplit_usd += missing_usd
 
 
