@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agentperf.analysis.runs import add_to_totals
@@ -164,6 +164,7 @@ any_cost = (
 operations = st.lists(any_cost, max_size=12)
 
 
+@settings(deadline=None)
 @given(operations)
 def test_the_parts_of_any_work_add_up_to_its_total(work: list[Operation]) -> None:
     totals = summed(*work)
@@ -176,6 +177,7 @@ def test_the_parts_of_any_work_add_up_to_its_total(work: list[Operation]) -> Non
     assert split.input_usd == sum((cost.input_usd or ZERO_USD for cost in costs), ZERO_USD)
 
 
+@settings(deadline=None)
 @given(operations, st.randoms(use_true_random=False))
 def test_sums_of_parts_do_not_depend_on_how_runs_are_merged(work: list[Operation], random: Random) -> None:
     parts = [summed(operation) for operation in work]
@@ -193,6 +195,7 @@ def test_assumptions_are_bounded_and_the_same_in_any_order() -> None:
     assert len(one.assumptions) == MAX_ASSUMPTIONS
 
 
+@settings(deadline=None)
 @given(parts=st.lists(st.decimals(0, 1, places=15), min_size=3, max_size=3))
 def test_a_total_and_parts_that_were_read_back_as_floats_add_up_still(parts: list[Decimal]) -> None:
     """Attributes are floats, so that parts and total may differ by a little of the last digit."""
@@ -208,8 +211,7 @@ def test_storage_that_was_read_back_as_floats_leaves_nothing_that_is_not_split()
     fresh, storage = Decimal("0.0123456789012345678"), Decimal("0.4987654321098765432")
     floats = [Decimal(repr(float(usd))) for usd in (fresh, storage, fresh + storage)]
     assert floats[2] != floats[0] + floats[1]
-    cost = {"input_usd": floats[0], "storage_usd": floats[1], "total_usd": floats[2]}
-    totals = summed(spent(OperationKind.SERVICE, **cost))
+    totals = summed(spent(OperationKind.SERVICE, input_usd=floats[0], storage_usd=floats[1], total_usd=floats[2]))
     assert (totals.unsplit_usd, totals.storage_usd) == (0, floats[1])
     assert total(split_of(totals)) == floats[2]
 
