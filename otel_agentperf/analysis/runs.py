@@ -268,7 +268,7 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
                 totals.cache_write_usd += cost.cache_write_usd
             if cost.storage_usd:
                 totals.storage_usd += cost.storage_usd
-            if cost.estimated:
+            if cost.estimated and total_usd:
                 totals.estimated_usd += total_usd
                 if cost.assumption is not None:
                     totals.add_assumptions(cost.assumption)
