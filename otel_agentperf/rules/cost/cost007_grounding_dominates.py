@@ -90,7 +90,9 @@ class GroundingDominates(Rule[_State]):
         usage, call, cost = operation.usage, operation.inference, operation.cost
         if cost is None or cost.total_usd is None or not cost.grounding_usd:
             return ()
-        queries = usage.grounding_queries + usage.maps_queries if usage is not None else 0
+        queries = 0
+        if usage is not None:
+            queries = usage.grounding_queries + usage.maps_queries + usage.enterprise_queries
         target = state.by_target.of(target_of(operation.agent, call.request_model if call is not None else ""))
         for each in (state.all, target):
             if each is not None:
