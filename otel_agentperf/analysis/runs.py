@@ -271,7 +271,7 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
             if cost.estimated and total_usd:
                 totals.estimated_usd += total_usd
                 if cost.assumption is not None:
-                    totals.add_assumptions(cost.assumption)
+                    totals.add_assumptions(*cost.assumption.split("; "))
 
 
 def _add_other_cost(totals: Totals, kind: OperationKind, cost: Cost, total_usd: Decimal) -> None:

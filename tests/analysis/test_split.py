@@ -188,6 +188,14 @@ def test_sums_of_parts_do_not_depend_on_how_runs_are_merged(work: list[Operation
     assert (parts or [Totals()])[0] == summed(*work)
 
 
+def test_an_assumption_among_several_of_one_cost_is_named_once() -> None:
+    totals = summed(
+        spent(input_usd="1", output_usd="1", estimated=True, assumption="no region is known; all of it is text"),
+        spent(input_usd="1", output_usd="1", estimated=True, assumption="all of it is text"),
+    )
+    assert totals.assumptions == ("all of it is text", "no region is known")
+
+
 def test_assumptions_are_bounded_and_the_same_in_any_order() -> None:
     work = [spent(input_usd="1", output_usd="1", estimated=True, assumption=f"a{n}") for n in range(20)]
     one, other = summed(*work), summed(*reversed(work))
