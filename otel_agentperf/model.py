@@ -399,7 +399,7 @@ class Totals(msgspec.Struct, gc=False):
     services_usd: Decimal = ZERO_USD
     """Billed services whose cost has no parts."""
     unsplit_usd: Decimal = ZERO_USD
-    """Model requests whose cost is known as one total only."""
+    """Other work whose cost is known as one total only."""
     estimated_usd: Decimal = ZERO_USD
     """The part of `cost_usd`, of whatever kind, that rests on an assumption."""
     assumptions: tuple[str, ...] = ()
@@ -437,10 +437,10 @@ class Totals(msgspec.Struct, gc=False):
             self.unsplit_usd += other.unsplit_usd
         if other.estimated_usd:
             self.estimated_usd += other.estimated_usd
-            self.assume(*other.assumptions)
+            self.add_assumptions(*other.assumptions)
 
-    def assume(self, *assumptions: str) -> None:
-        """Remember what an estimated cost rests on."""
+    def add_assumptions(self, *assumptions: str) -> None:
+        """Add what an estimated cost rests on; what is added again, or beyond the bound, changes nothing."""
         if not set(assumptions) <= set(self.assumptions):
             self.assumptions = tuple(sorted({*self.assumptions, *assumptions})[:MAX_ASSUMPTIONS])
 

@@ -13,7 +13,7 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
-from otel_agentperf.analysis.split import take_split
+from otel_agentperf.analysis.split import copy_split
 from otel_agentperf.model import (
     ZERO_USD,
     Complexity,
@@ -131,7 +131,7 @@ def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: t
         service_calls=seen.service_calls,
         operations=seen.operations,
     )
-    take_split(totals, seen)
+    copy_split(totals, seen)
     return RunSummary(
         name=root.name,
         session_id=root.session_id,
