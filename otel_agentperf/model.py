@@ -142,15 +142,15 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Fingerprints of one tool execution: 16 hex digits each, comparable under one key only."""
 
     arguments_hash: str | None = None
-    arguments_simhash: str | None = None
-    """SimHash of the longest argument, present when it has at least 4 words."""
     context_hash: str | None = None
-    """Hash of the other arguments and of every token that holds a digit."""
+    """Hash of the arguments with each text in words taken for what it asks; present where there is one."""
     result_hash: str | None = None
     error_hash: str | None = None
     no_arguments: bool = False
     result_size: int | None = None
     """Characters of the result."""
+    argument_is_sentence: bool | None = None
+    """Whether an argument is a sentence; `None` where that is not known, as on spans of version 0.1."""
 
 
 class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -337,15 +337,10 @@ class Engine:
                 run.columns.add(_bare(root), 0, is_root=True)
             if not run.evicted:
                 self._conclude(run, root, news)
-            summary = self._summary(run, root, self._restated(run))
+            summary = self._summary(run, root)
             if run.session.id and run.process is self._process:
                 run.session.ledger.add(summary, root.trace_id, self._shared)
             return summary, news
-
-    def _restated(self, run: Run) -> tuple[Suggestion, ...]:
-        # A session that goes on will have more to say; its last word is asked for, not sent each time.
-        scopes = (run,) if run.session.id else (run, run.session)
-        return tuple(s for s in run.suggestions.values() if any(scope.restates(s) for scope in scopes))
 
     def states(self, run: Run) -> Mapping[str, Any]:
         """The states of the rules over the session and the process of a run that was begun alone, by code."""
@@ -395,7 +390,7 @@ class Engine:
                 self._report(rule, error)
         session.view.columns, process.view.columns = before
 
-    def _summary(self, run: Run, root: Operation, restated: tuple[Suggestion, ...]) -> RunSummary:
+    def _summary(self, run: Run, root: Operation) -> RunSummary:
         totals, columns = run.view.totals, run.columns
         could = wasted = NOTHING_SAVED
         suggestions: tuple[Suggestion, ...] = ()
@@ -419,7 +414,6 @@ class Engine:
             success=run.success if run.success is not None else root.error_type is None,
             score=run.score,
             suggestions=suggestions,
-            restated=restated,
             savings=could,
             columns=columns,
             used=run.used,

@@ -369,8 +369,6 @@ class Pipeline:
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)
-        for suggestion in summary.restated:
-            self.teller.suggestion(suggestion, frame, operation.end_ns)
         if self._metrics is not None:
             outcome = operation.outcome or ("success" if summary.success else "failure")
             self._metrics.run(run, summary, outcome, frame.span)
