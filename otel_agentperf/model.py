@@ -180,6 +180,8 @@ class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """HTTP attempts that were answered 429."""
     retry_wait_ns: int = 0
     """Waits between the HTTP attempts."""
+    instructions_unknown: bool = False
+    """The fingerprints were made from messages that another instrumentation recorded without the instructions."""
 
 
 class NodeStep(msgspec.Struct, frozen=True, gc=False, array_like=True):

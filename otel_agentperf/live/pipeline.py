@@ -336,8 +336,7 @@ class Pipeline:
             return self._end_run(run, frame, operation, attributes)
         news = self.engine.observe(run, operation)
         if frame.budgets:
-            said = (*news, *look(self.engine, frame, run, operation))
-            budgets.note_alarms(frame.budgets, run, said)
+            budgets.note_alarms(frame.budgets, run, look(self.engine, frame, run, operation, news))
         return news
 
     def _charge(self, frame: Frame, operation: Operation) -> None:

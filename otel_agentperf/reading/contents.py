@@ -146,6 +146,7 @@ def _asked(inference: Inference, content: Exchange, attributes: Attributes, fing
         prefix_hashes=fingerprinter.chain(links),
         prefix_sizes=tuple(accumulate(_size(link) for link in links[:MAX_PREFIX_HASHES])),
         request_size=_size(whole) - len(links),
+        instructions_unknown=not content.system,
     )
 
 

@@ -369,3 +369,25 @@ def test_nothing_of_the_content_is_kept() -> None:
     for word in ("short", "Paris", "unny"):
         assert word not in repr(said)
         assert word not in repr(called)
+
+
+@pytest.mark.parametrize(
+    ("said", "unknown"),
+    [
+        ({}, True),
+        ({semconv.SYSTEM_INSTRUCTIONS: '[{"type": "text", "content": "Be brief."}]'}, False),
+        (
+            {
+                semconv.INPUT_MESSAGES: '[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]'
+            },
+            False,
+        ),
+    ],
+)
+def test_it_is_known_whether_the_instructions_of_a_request_were_recorded(said: dict[str, Any], unknown: bool) -> None:
+    asked = {semconv.INPUT_MESSAGES: '[{"role": "user", "content": "hello"}]'}
+    attributes = {semconv.OPERATION_NAME: "chat", semconv.REQUEST_MODEL: "gpt-4o", **asked, **said}
+    found = span(attributes).inference
+    assert found is not None
+    assert found.request_hash is not None
+    assert found.instructions_unknown is unknown

@@ -117,6 +117,7 @@ def _inference(words: dict[str, Any]) -> Inference | None:
         uses=tuple(format(span, "016x") for span in words["uses"]) if "uses" in words else None,
         rate_limited=words.get("rate_limited", 0),
         retry_wait_ns=round(float(words.get("waited", 0)) * SECOND_NS),
+        instructions_unknown=words.get("uninstructed", False),
     )
 
 
