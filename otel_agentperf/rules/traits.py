@@ -38,8 +38,8 @@ SAMPLED: Final = 8_192
 """It is known what was used while it ran."""
 BLOCKED: Final = 16_384
 """Its code kept an event loop."""
-UNINSTRUCTED: Final = 32_768
-"""The fingerprint of the request does not cover the instructions, which were not recorded."""
+GROUNDED: Final = 32_768
+"""Grounding with Google Search or Google Maps was charged for. The last of 16 bits, see `analysis.columns`."""
 
 LONG_TOKENS: Final = 1_000
 """No model caches less, and none charges less than this at another rate."""
@@ -62,6 +62,8 @@ def traits_of(operation: Operation) -> int:  # noqa: C901, PLR0912 - every opera
         traits |= BILLED
         if cost.status is _UNPRICED:
             traits |= UNPRICED
+        if cost.grounding_usd:
+            traits |= GROUNDED
     usage = operation.usage
     if usage is not None:
         if usage.reasoning_tokens >= LEAST_THOUGHTS:
@@ -85,8 +87,6 @@ def traits_of(operation: Operation) -> int:  # noqa: C901, PLR0912 - every opera
             traits |= STREAMED
         if not TOKEN_LIMIT.isdisjoint(call.finish_reasons):
             traits |= CUT
-        if call.instructions_unknown:
-            traits |= UNINSTRUCTED
         return traits
     node = operation.node
     if node is not None and node.attempts > 1:

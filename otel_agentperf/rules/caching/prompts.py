@@ -7,11 +7,11 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
-from zlib import crc32
 
 import msgspec
 
 from otel_agentperf.model import MAX_CLAIMS, Inference, Operation, ServiceTier, Usage
+from otel_agentperf.rules.base import of_agent
 
 MAX_REQUESTS = MAX_CLAIMS
 """Requests of a session that are remembered, the latest ones."""
@@ -123,7 +123,7 @@ def _packed(operation: Operation, inference: Inference, usage: Usage, minimum: i
     sizes, hashes = inference.prefix_sizes, inference.prefix_hashes
     size = inference.request_size
     if inference.instructions_unknown:  # what precedes the messages differs from agent to agent
-        hashes = tuple(_salted(link, operation.agent) for link in hashes)
+        hashes = tuple(of_agent(link, operation.agent) for link in hashes)
     if not size or not len(sizes) == len(hashes) <= MAX_LINKS or operation.end_ns <= operation.start_ns:
         return None
     prompt_tokens = usage.input_tokens - usage.tool_use_tokens
@@ -156,10 +156,6 @@ def _packed(operation: Operation, inference: Inference, usage: Usage, minimum: i
         return head + links + _TOKENS[number].pack(*tokens)
     except (ValueError, struct.error):  # no fingerprint of ours, or a number that no clock or model gives
         return None
-
-
-def _salted(link: str, agent: str) -> str:
-    return f"{int(link, 16) ^ crc32(agent.encode(errors='replace')):016x}"
 
 
 def repeats(requests: Requests, life_ns: int) -> Iterator[tuple[Request, int]]:

@@ -42,7 +42,7 @@ from otel_agentperf.model import (
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
 from otel_agentperf.rules.bounded import Claims, target_of, weighed_ns, weighed_usd
 from otel_agentperf.rules.shape import NS_PER_S, usd_of
-from otel_agentperf.rules.traits import CUT, FAILED, UNINSTRUCTED, VOID
+from otel_agentperf.rules.traits import CUT, FAILED, VOID
 
 MAX_REQUESTS = 512
 REFERENCE_IMPACT = 0.7
@@ -170,11 +170,9 @@ class _Request(NamedTuple):
 
     given: int
     input_tokens: int
-    agent: str
-    """Where the fingerprint does not cover the instructions, else empty."""
 
 
-_NOTHING = _Request(0, 0, "")
+_NOTHING = _Request(0, 0)
 
 
 def _repeats(ended: Iterable[Row]) -> list[Row]:  # noqa: C901 - one walk with what it remembers
@@ -213,4 +211,4 @@ def _repeats(ended: Iterable[Row]) -> list[Row]:  # noqa: C901 - one walk with w
 
 
 def _request(row: Row) -> _Request:
-    return _Request(row.given, row.input_tokens, row.agent if row.traits & UNINSTRUCTED else "")
+    return _Request(row.given, row.input_tokens)
