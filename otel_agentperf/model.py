@@ -146,15 +146,15 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Fingerprints of one tool execution: 16 hex digits each, comparable under one key only."""
 
     arguments_hash: str | None = None
-    arguments_simhash: str | None = None
-    """SimHash of the longest argument, present when it has at least 4 words."""
     context_hash: str | None = None
-    """Hash of the other arguments and of every token that holds a digit."""
+    """Hash of the arguments with each text in words taken for what it asks; present where there is one."""
     result_hash: str | None = None
     error_hash: str | None = None
     no_arguments: bool = False
     result_size: int | None = None
     """Characters of the result."""
+    argument_is_sentence: bool | None = None
+    """Whether an argument is a sentence; `None` where that is not known, as on spans of version 0.1."""
 
 
 class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -188,6 +188,8 @@ class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The region of the endpoint, such as `us-central1` or `global`; empty where it is unknown or there is none."""
     tier: ServiceTier = ServiceTier.STANDARD
     """The tier that another instrumentation reports; it decides the price where the span has no cost yet."""
+    instructions_unknown: bool = False
+    """The fingerprints were made from messages that another instrumentation recorded without the instructions."""
 
 
 class NodeStep(msgspec.Struct, frozen=True, gc=False, array_like=True):

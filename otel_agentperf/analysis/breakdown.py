@@ -50,7 +50,7 @@ class Line(msgspec.Struct, gc=False):
     cache_read_tokens: int = 0
     reasoning_tokens: int = 0
     wasted_pico: int = 0
-    """Money that was spent to no avail, as measured."""
+    """Money that was wasted, as measured."""
     wasted_ns: int = 0
 
     def merge(self, other: Line) -> None:

@@ -53,7 +53,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     cached_usd: Decimal | None
     """The part of the models' cost that cached input took."""
     wasted_usd: Decimal | None
-    """The part of the total that was measured as spent to no avail."""
+    """The part of the total that was measured as wasted."""
     per_action_usd: Decimal | None
     """The total by the number of tool executions and actions; none without any."""
     split: CostSplit | None = None

@@ -71,14 +71,6 @@ class ScopeState:
         """Whether just this was announced here, with the same level and evidence."""
         return self.announced.get(suggestion.key) == (suggestion.level, suggestion.evidence)
 
-    def restates(self, suggestion: Suggestion) -> bool:
-        """Whether a suggestion that was announced here has other evidence now."""
-        before = self.announced.get(suggestion.key)
-        if before is None or before == (suggestion.level, suggestion.evidence):
-            return False
-        self.announced[suggestion.key] = (suggestion.level, suggestion.evidence)
-        return True
-
 
 class Session(ScopeState):
     """The runs that share a conversation id; without an id, a single run.

@@ -343,8 +343,7 @@ class Pipeline:
             return self._end_run(run, frame, operation, attributes)
         news = self.engine.observe(run, operation)
         if frame.budgets:
-            said = (*news, *look(self.engine, frame, run, operation))
-            budgets.note_alarms(frame.budgets, run, said)
+            budgets.note_alarms(frame.budgets, run, look(self.engine, frame, run, operation, news))
         return news
 
     def _charge(self, frame: Frame, operation: Operation) -> None:
@@ -376,8 +375,6 @@ class Pipeline:
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)
-        for suggestion in summary.restated:
-            self.teller.suggestion(suggestion, frame, operation.end_ns)
         if self._metrics is not None:
             outcome = operation.outcome or ("success" if summary.success else "failure")
             self._metrics.run(run, summary, outcome, frame.span)

@@ -181,7 +181,8 @@ def test_an_empty_fingerprint_ends_no_rule(tmp_path: Path) -> None:
         {"key": "gen_ai.tool.name", "value": {"stringValue": "fetch"}},
         {"key": "agentperf.tool.no_arguments", "value": {"boolValue": False}},
         {"key": "agentperf.tool.arguments_hash", "value": {"stringValue": "0123456789abcdef"}},
-        {"key": "agentperf.tool.arguments_simhash", "value": {"stringValue": ""}},
+        {"key": "agentperf.tool.context_hash", "value": {"stringValue": ""}},
+        {"key": "agentperf.tool.argument_is_sentence", "value": {"stringValue": ""}},
     ]
     spans = [
         span(1, None, "invoke_agent", 0, 9),
@@ -265,7 +266,7 @@ KEYS = (
     "agentperf.request.uses",
     "agentperf.run.efficiency_score",
     "agentperf.tool.no_arguments",
-    "agentperf.tool.arguments_simhash",
+    "agentperf.tool.argument_is_sentence",
     "openinference.span.kind",
     "llm.token_count.prompt",
     "traceloop.span.kind",
