@@ -22,7 +22,7 @@ from typing import Any
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from otel_agentperf import semconv
-from otel_agentperf.instrumentation.google_genai import functions, interactions, requests
+from otel_agentperf.instrumentation.google_genai import conversion, functions, interactions, requests
 from otel_agentperf.instrumentation.patching import Patches, installed
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import auto, foreign
@@ -66,6 +66,7 @@ class GoogleGenAIInstrumentor(BaseInstrumentor):
         patches.replace(_CLIENT, "BaseApiClient._async_request_once", requests.wrap_async_request_once)
         patches.replace(_FUNCTIONS, "invoke_function_from_dict_args", functions.wrap_invoke(switch))
         patches.replace(_FUNCTIONS, "invoke_function_from_dict_args_async", functions.wrap_ainvoke(switch))
+        conversion.patch(patches)
         interactions.patch(patches, switch)
 
     def _uninstrument(self, **kwargs: Any) -> None:

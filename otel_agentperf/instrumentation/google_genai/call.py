@@ -70,6 +70,7 @@ class Call:
         "applied",
         "attempts",
         "endpoint",
+        "ends_above",
         "frame",
     )
 
@@ -102,6 +103,8 @@ class Call:
         self.answer = Answer()
         self.applied: Applied | None = None
         """What is done with it, at a node that the user has named."""
+        self.ends_above = False
+        """Whether the method of the SDK that makes objects of the answer ends it; see `conversion`."""
         self.attempts = 0
         self._last_attempt_end_ns = 0
         self._rate_limited = 0
@@ -170,6 +173,16 @@ class Call:
             self._exchange.streamed(text)
 
     # -- the end ---------------------------------------------------------------------------
+
+    def answered(self) -> None:
+        """The whole answer has come, as text."""
+        if not self.ends_above:
+            self._end(None, abandoned=False)
+
+    def left(self) -> None:
+        """The stream of texts was closed: by the program, or since one of them could not be read."""
+        if not self.ends_above:
+            self._end(None, abandoned=True)
 
     def finish(self) -> None:
         """The answer is complete."""

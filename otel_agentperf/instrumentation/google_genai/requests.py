@@ -15,7 +15,7 @@ from time import time_ns
 from typing import Any, cast
 
 from otel_agentperf import guard
-from otel_agentperf.instrumentation.google_genai import caches, opening
+from otel_agentperf.instrumentation.google_genai import caches, conversion, opening
 from otel_agentperf.instrumentation.google_genai import call as calls
 from otel_agentperf.instrumentation.google_genai.applied import consider
 from otel_agentperf.instrumentation.google_genai.call import Call
@@ -63,8 +63,13 @@ def _begin(
         body=body,
         streamed=streamed,
     )
-    if applied is not None and call is not None:
-        applied.opened(call)
+    if call is not None:
+        converting = conversion.CURRENT.get()
+        if converting is not None:
+            converting.call = call
+            call.ends_above = True
+        if applied is not None:
+            applied.opened(call)
     return call
 
 
@@ -108,7 +113,7 @@ def wrap_request(switch: Switch) -> MakeWrapper:
             else:
                 call.leave()
                 call.take(response)
-                call.finish()
+                call.answered()
                 return response
             return request(self, http_method, path, request_dict, http_options, *more, **named)
 
@@ -153,7 +158,7 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
             else:
                 call.leave()
                 call.take(response)
-                call.finish()
+                call.answered()
                 return response
             return await async_request(self, http_method, path, request_dict, http_options, *more, **named)
 
@@ -240,7 +245,7 @@ def _stream(
         try:
             inner.close()
         finally:
-            call.abandon()
+            call.left()
         raise
     except BaseException as error:
         call.fail(error)
@@ -312,7 +317,7 @@ class AsyncStream:
             call.finish()
             raise
         except GeneratorExit:  # destroyed while it waited
-            call.abandon()
+            call.left()
             raise
         except BaseException as error:
             call.fail(error)
@@ -327,10 +332,10 @@ class AsyncStream:
         try:
             await self._inner.aclose()
         finally:
-            self._call.abandon()
+            self._call.left()
 
     def __del__(self) -> None:
-        self._call.abandon()
+        self._call.left()
 
 
 def wrap_request_once(wrapped: AnyFunction) -> AnyFunction:
