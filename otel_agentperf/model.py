@@ -96,11 +96,15 @@ class Usage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     cache_write_1h_tokens: int = 0
     """The part of `cache_write_tokens` that is kept for an hour."""
     images: int = 0
-    """Images that were generated, where the model is sold by the image."""
+    """Images (or songs) that were generated, where the model is sold by the image (or song)."""
     media_s: float = 0.0
     """Seconds of video or audio that were generated, where the model is sold by the second."""
     assumption: str | None = None
     """What these counts rest on where the response does not state them, for people; the cost is then estimated."""
+    enterprise_queries: int = 0
+    """Queries of Web Grounding for Enterprise, which Vertex AI sells beside Google Search; not in `grounding_queries`."""
+    media_resolution: str = ""
+    """Resolution of the video where it decides the price: `720p`, `1080p` or `4k`; empty where it is unknown."""
 
 
 class CostStatus(StrEnum):
@@ -180,6 +184,10 @@ class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """HTTP attempts that were answered 429."""
     retry_wait_ns: int = 0
     """Waits between the HTTP attempts."""
+    location: str = ""
+    """The region of the endpoint, such as `us-central1` or `global`; empty where it is unknown or there is none."""
+    tier: ServiceTier = ServiceTier.STANDARD
+    """The tier that another instrumentation reports; it decides the price where the span has no cost yet."""
 
 
 class NodeStep(msgspec.Struct, frozen=True, gc=False, array_like=True):

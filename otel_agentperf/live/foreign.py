@@ -33,7 +33,7 @@ from otel_agentperf.live.answers import Pieces
 from otel_agentperf.live.attributes import Attributes, add_cost, add_operation
 from otel_agentperf.live.frames import Frame, Mark, put_mark
 from otel_agentperf.live.pipeline import Pipeline
-from otel_agentperf.model import BILLED_BY_TOKEN, Cost, Operation, OperationKind, ServiceTier
+from otel_agentperf.model import BILLED_BY_TOKEN, Cost, Operation, OperationKind
 from otel_agentperf.reading.sdk import events_of
 
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
@@ -215,11 +215,7 @@ def _lacking(span: Span, request: Operation) -> Attributes:
 def _price(pipeline: Pipeline, operation: Operation) -> Cost | None:
     if operation.cost is not None or operation.usage is None or operation.inference is None:
         return operation.cost
-    inference = operation.inference
-    model = inference.response_model or inference.request_model
-    return pipeline.prices.price(
-        inference.provider, model, operation.usage, ServiceTier.STANDARD, when_ns=operation.end_ns
-    )
+    return pipeline.prices.price_call(operation.inference, operation.usage, when_ns=operation.start_ns)
 
 
 def _settle(

@@ -13,8 +13,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from otel_agentperf import guard
-from otel_agentperf.model import Cost, CostStatus, ServiceTier, Usage
+from otel_agentperf.model import Cost, CostStatus, Inference, ServiceTier, Usage
 from otel_agentperf.pricing import cache_minimums, families
+from otel_agentperf.pricing.charging import charge
 from otel_agentperf.pricing.names import (
     GOOGLE,
     TUNED_REASON,
@@ -25,7 +26,7 @@ from otel_agentperf.pricing.names import (
     provider_id,
 )
 from otel_agentperf.pricing.quotes import Quote, own_quote
-from otel_agentperf.pricing.rates import PriceTable, charge, flatten, multiply, unpriced
+from otel_agentperf.pricing.rates import PriceTable, flatten, multiply, unpriced
 from otel_agentperf.pricing.services import ServiceIndex, ServiceRate
 from otel_agentperf.pricing.settings import STORAGE_KEY, parse_prices
 from otel_agentperf.pricing.storage import storage_rate
@@ -78,7 +79,16 @@ class PriceBook:
         self.least_cliff: int = min(LEAST_CLIFF, *starts, LEAST_CLIFF)
         self._minimums: dict[tuple[str, str, int], int | None] = {}
 
-    def price(self, provider: str, model: str, usage: Usage, tier: ServiceTier = STANDARD, *, when_ns: int) -> Cost:
+    def price(
+        self,
+        provider: str,
+        model: str,
+        usage: Usage,
+        tier: ServiceTier = STANDARD,
+        *,
+        when_ns: int,
+        location: str = "",
+    ) -> Cost:
         """Return what a model request costs. It never raises.
 
         Args:
@@ -87,10 +97,14 @@ class PriceBook:
             usage: the tokens and searches of the response.
             tier: the tier that served it, from the response.
             when_ns: when the request was made, in Unix nanoseconds; prices change by date.
+            location: the region of the endpoint, such as `us-central1`; Vertex AI charges more there for some
+                models. `global` and an unknown location (empty) cost the list price, which is too little where
+                the endpoint was a regional one after all.
 
         Returns:
             The cost by line, or an unpriced cost with the reason.
         """
+        del location
         try:
             day = when_ns // _DAY_NS
             if tier is STANDARD:
@@ -105,6 +119,21 @@ class PriceBook:
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.price", error)
             return unpriced(f"internal error ({type(error).__name__})")
+
+    def price_call(self, call: Inference, usage: Usage, *, when_ns: int) -> Cost:
+        """Return what a request costs that another instrumentation reports. It never raises.
+
+        Args:
+            call: the request; the model that answered is priced, else the one asked for.
+            usage: its tokens.
+            when_ns: when it was made, in Unix nanoseconds.
+        """
+        answered, asked = call.response_model, call.request_model
+        cost = self.price(call.provider, answered or asked, usage, call.tier, when_ns=when_ns, location=call.location)
+        if cost.status is CostStatus.PRICED or not answered or not asked or answered == asked:
+            return cost
+        other = self.price(call.provider, asked, usage, call.tier, when_ns=when_ns, location=call.location)
+        return other if other.status is CostStatus.PRICED else cost
 
     def cliff(
         self, provider: str, model: str, input_tokens: int, tier: ServiceTier = STANDARD, *, when_ns: int

@@ -16,6 +16,7 @@ import msgspec
 
 from otel_agentperf.model import ModalityTokens, ServiceTier, Usage
 from otel_agentperf.pricing import lenient
+from otel_agentperf.pricing.tiers import tier_named
 
 _NOTHING = msgspec.Raw(b"")
 _EMPTY_TEXT = b'""'
@@ -132,27 +133,6 @@ class Response(msgspec.Struct, gc=False, rename="camel"):
 
 _response = msgspec.json.Decoder(Response)
 
-_TIERS: dict[str | int, ServiceTier] = {
-    "": ServiceTier.STANDARD,
-    "standard": ServiceTier.STANDARD,
-    "default": ServiceTier.STANDARD,
-    "unspecified": ServiceTier.STANDARD,
-    "service_tier_unspecified": ServiceTier.STANDARD,
-    "flex": ServiceTier.FLEX,
-    "batch": ServiceTier.BATCH,
-    "priority": ServiceTier.PRIORITY,
-    "traffic_type_unspecified": ServiceTier.STANDARD,
-    "on_demand": ServiceTier.STANDARD,
-    "on_demand_flex": ServiceTier.FLEX,
-    "on_demand_priority": ServiceTier.PRIORITY,
-    "provisioned_throughput": ServiceTier.PROVISIONED,
-    # Numbers of google.cloud.aiplatform UsageMetadata.TrafficType.
-    0: ServiceTier.STANDARD,
-    1: ServiceTier.STANDARD,
-    2: ServiceTier.PROVISIONED,
-    3: ServiceTier.PRIORITY,
-    4: ServiceTier.FLEX,
-}
 # Numbers of google.cloud.aiplatform Modality.
 _MODALITIES: dict[str | int, str] = {1: "text", 2: "image", 3: "video", 4: "audio", 5: "document"}
 _TEXT = frozenset({"TEXT", "text", "", 0, 1, "MODALITY_UNSPECIFIED"})
@@ -200,14 +180,6 @@ def merge(chunks: Iterable[Response]) -> Response:
         whole.error = chunk.error or whole.error
     whole.candidates = tuple(candidates)
     return whole
-
-
-def tier_named(value: str | int) -> ServiceTier:
-    """Return the tier that a response names, in a field or a header; `OTHER` for one not known here."""
-    tier = _TIERS.get(value)
-    if tier is None:
-        tier = _TIERS.get(value.lower(), ServiceTier.OTHER) if isinstance(value, str) else ServiceTier.OTHER
-    return tier
 
 
 def service_tier(metadata: UsageMetadata | None) -> ServiceTier:

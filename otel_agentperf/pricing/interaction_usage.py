@@ -11,7 +11,8 @@ import msgspec
 
 from otel_agentperf.model import ModalityTokens, ServiceTier, Usage
 from otel_agentperf.pricing import lenient
-from otel_agentperf.pricing.gemini_usage import modality_tokens, tier_named
+from otel_agentperf.pricing.gemini_usage import modality_tokens
+from otel_agentperf.pricing.tiers import tier_named
 
 _BILLED_TOOLS = frozenset({"google_search", "google_maps"})
 

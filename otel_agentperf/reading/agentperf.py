@@ -6,6 +6,7 @@ so it is absent on a span whose other lines are there.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from otel_agentperf import semconv
@@ -16,6 +17,7 @@ from otel_agentperf.model import (
     ServiceTier,
     ToolCall,
 )
+from otel_agentperf.pricing.tiers import tier_named
 from otel_agentperf.reading import values
 from otel_agentperf.reading.values import Attributes
 
@@ -24,6 +26,8 @@ LOGFIRE_COST = "operation.cost"
 _DRAFT_COST, DRAFT_CURRENCY = "gen_ai.usage.cost.amount", "gen_ai.usage.cost.currency"
 """Proposed for the conventions in 2026 (semantic-conventions-genai #443)."""
 _TIERS = {tier.value: tier for tier in ServiceTier}
+_SERVED_TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier", "gen_ai.response.service_tier")
+_REGIONAL_HOST = re.compile(r"(?:([a-z0-9-]+)-)?aiplatform(?:\.([a-z]+)\.rep)?\.googleapis\.com$")
 
 
 def cost(attributes: Attributes) -> Cost | None:
@@ -50,7 +54,31 @@ def cost(attributes: Attributes) -> Cost | None:
         tier=_TIERS.get(tier, ServiceTier.STANDARD) if isinstance(tier, str) else ServiceTier.STANDARD,
         reason=values.text(attributes, semconv.COST_REASON),
         estimated=values.flag(attributes, semconv.COST_ESTIMATED) is True,
+        reasoning_usd=_line(attributes, semconv.COST_REASONING, zero=has_lines),
+        cache_write_usd=_line(attributes, semconv.COST_CACHE_WRITE, zero=has_lines),
+        storage_usd=_line(attributes, semconv.COST_STORAGE, zero=has_lines),
+        assumption=values.text(attributes, semconv.COST_ASSUMPTION),
     )
+
+
+def location(attributes: Attributes) -> str:
+    """The region of the endpoint: as the span has it, else from the host name of Vertex AI; empty where unknown."""
+    named = values.text(attributes, semconv.CLOUD_REGION)
+    if named is not None:
+        return named
+    host = attributes.get(semconv.SERVER_ADDRESS)
+    if not isinstance(host, str) or "aiplatform" not in host:
+        return ""
+    found = _REGIONAL_HOST.search(host.lower())
+    return "" if found is None else found[1] or found[2] or "global"
+
+
+def served_tier(attributes: Attributes) -> ServiceTier:
+    """The tier that served a request, as OpenAI's spans report it; standard where nothing is reported."""
+    if semconv.COST_STATUS in attributes:  # the cost has it
+        return ServiceTier.STANDARD
+    named = values.text(attributes, *_SERVED_TIER)
+    return ServiceTier.STANDARD if named is None else tier_named(named)
 
 
 def _line(attributes: Attributes, key: str, *, zero: bool) -> Decimal | None:
