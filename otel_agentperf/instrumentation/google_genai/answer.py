@@ -14,12 +14,21 @@ import xxhash
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live.answers import Pieces, pieces_of
 from otel_agentperf.model import ServiceTier, Usage
-from otel_agentperf.pricing import gemini_usage, interaction_usage
+from otel_agentperf.pricing import gemini_usage, interaction_usage, lenient
 from otel_agentperf.pricing.gemini_usage import Response
 from otel_agentperf.pricing.interaction_usage import Interaction
 
-_STANDARD = ServiceTier.STANDARD
 _GONE = ("failed", "cancelled")
+_NO_ANSWERS = (b"", b"{}", b"null")
+
+
+class _Decision(msgspec.Struct):
+    answers: msgspec.Raw = msgspec.Raw(b"")
+    prompt_feedback: dict[str, Any] | None = None
+    usage: interaction_usage.InteractionUsage | None = None
+
+
+_decision = msgspec.json.Decoder(_Decision)
 
 
 class Answer:
@@ -27,7 +36,7 @@ class Answer:
 
     Attributes:
         usage: the tokens, `None` while nothing was said of them.
-        tier: what served it.
+        tier: what served it; `None` while the body does not name it.
         model: the model that answered.
         response_id: the response's id.
         finish_reasons: one a candidate.
@@ -54,7 +63,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
-        self.tier = _STANDARD
+        self.tier: ServiceTier | None = None
         self.model: str | None = None
         self.response_id: str | None = None
         self.finish_reasons: tuple[str, ...] = ()
@@ -128,6 +137,16 @@ class Answer:
                     self.take_text(bytes(piece.text)[1:-1])
                 elif piece.type:
                     self.take_media(piece.type.encode())
+
+    def take_decision(self, content: bytes) -> None:
+        """Take in the answers to questions that were put to a model for a decision."""
+        decided = lenient.decode(_decision, _Decision, content)
+        if decided.usage is not None:
+            self.usage = interaction_usage.to_usage(decided.usage)
+        if bytes(decided.answers) not in _NO_ANSWERS:
+            self.take_text(bytes(decided.answers))
+        else:
+            self._kinds.add("blocked" if decided.prompt_feedback is not None else "empty")
 
     def take_text(self, text: bytes) -> None:
         """Take in text of the model."""

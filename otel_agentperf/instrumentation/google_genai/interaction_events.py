@@ -14,6 +14,7 @@ import msgspec
 
 from otel_agentperf import guard
 from otel_agentperf.instrumentation.google_genai.answer import dumped
+from otel_agentperf.instrumentation.google_genai.background import Replay
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.instrumentation.patching import AnyFunction
 from otel_agentperf.pricing import interaction_usage
@@ -88,6 +89,57 @@ class AsyncEvents:
 
     def __del__(self) -> None:
         self.call.abandon()
+
+
+class ReplayedEvents:
+    """The events of a streamed look at an interaction, as the SDK gives them."""
+
+    def __init__(self, replay: Replay, inner: Iterator[Any]) -> None:
+        self._replay = replay
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        event = next(self._inner)
+        _look(self._replay, event)
+        return event
+
+    def close(self) -> None:
+        """Close the SDK's stream."""
+        close = getattr(self._inner, "close", None)
+        if close is not None:
+            close()
+
+
+class AsyncReplayedEvents:
+    """The same for an asynchronous stream."""
+
+    def __init__(self, replay: Replay, inner: AsyncIterator[Any]) -> None:
+        self._replay = replay
+        self._inner = inner
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        event = await self._inner.__anext__()
+        _look(self._replay, event)
+        return event
+
+    async def aclose(self) -> None:
+        """Close the SDK's stream."""
+        close: Any = getattr(self._inner, "aclose", None)
+        if close is not None:
+            await cast("Awaitable[Any]", close())
+
+
+@guard.guarded("google_genai.interaction.event", None)
+def _look(replay: Replay, event: Any) -> None:
+    found = getattr(event, "interaction", None)
+    if found is not None:
+        replay.take(dumped(found))
 
 
 def wrap_close(wrapped: AnyFunction) -> AnyFunction:

@@ -19,7 +19,7 @@ from otel_agentperf.instrumentation.google_genai import caches, conversion, open
 from otel_agentperf.instrumentation.google_genai import call as calls
 from otel_agentperf.instrumentation.google_genai.applied import consider
 from otel_agentperf.instrumentation.google_genai.call import Call
-from otel_agentperf.instrumentation.google_genai.endpoints import classify
+from otel_agentperf.instrumentation.google_genai.endpoints import classify, location_in
 from otel_agentperf.instrumentation.google_genai.holding import hold
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch
@@ -54,14 +54,16 @@ def _begin(
         base_url = options.get("base_url") if options.__class__ is dict else getattr(options, "base_url", None)
     if base_url is None:
         base_url = getattr(client._http_options, "base_url", None)
+    vertex = bool(client.vertexai)
     call = opening.begin(
         switch,
         active,
         endpoint,
-        vertex=bool(client.vertexai),
+        vertex=vertex,
         base_url=str(base_url or ""),
         body=body,
         streamed=streamed,
+        location=(location_in(path) or client.location or "") if vertex else "",
     )
     if call is not None:
         converting = conversion.CURRENT.get()

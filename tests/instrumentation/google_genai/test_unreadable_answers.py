@@ -34,7 +34,7 @@ BODIES: dict[str, Any] = {
     "arguments that are text": _part({"functionCall": {"name": "f", "args": "not an object"}}),
     "arguments that are a list": _part({"functionCall": {"name": "f", "args": [1, 2]}}),
     "a text that is a number": _part({"text": 5}),
-    "parts that are no list": _answer(content={"role": "model", "parts": "hello"}),
+    "a finish reason that is a list": _answer(content={"parts": [{"text": "ok"}]}, finishReason=["STOP"]),
     "a candidate index that is text": _answer(content={"parts": [{"text": "ok"}]}, index="first"),
 }
 
@@ -148,13 +148,14 @@ def _film(client: Any) -> object:
     ],
     ids=["embeddings", "images", "videos"],
 )
-@pytest.mark.filterwarnings("ignore:The (generate_images|generate_videos) method is deprecated")
+@pytest.mark.filterwarnings("ignore:The generate_")
 def test_other_kinds_of_answers_that_cannot_be_read_are_errors_too(ask: Callable[[Any], object], body: Any) -> None:
     with GeminiServer(lambda _: Reply(body)) as server, observed() as telemetry:
         error = _raised(lambda: ask(ways.client_of(server, vertex=ask is not _embed)))
+        assert isinstance(error, ValidationError), repr(error)
         telemetry.assert_sound()
         (span,) = telemetry.spans
-    assert isinstance(error, ValidationError)
+    assert isinstance(error, ValidationError), repr(error)
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})[semconv.ERROR_TYPE] == "pydantic_core._pydantic_core.ValidationError"
 
