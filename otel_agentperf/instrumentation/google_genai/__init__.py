@@ -23,6 +23,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from otel_agentperf import semconv
 from otel_agentperf.instrumentation.google_genai import conversion, functions, interactions, requests
+from otel_agentperf.instrumentation.google_genai.caches import Caches
 from otel_agentperf.instrumentation.patching import Patches, installed
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import auto, foreign
@@ -58,9 +59,10 @@ class GoogleGenAIInstrumentor(BaseInstrumentor):
         patches = self._patches
         switch.turn_on(kwargs.get("tracer_provider"))
         foreign.see(_PEERS, on=True)
-        patches.replace(_CLIENT, "BaseApiClient.request", requests.wrap_request(switch))
+        seen = Caches(switch)
+        patches.replace(_CLIENT, "BaseApiClient.request", requests.wrap_request(switch, seen))
         patches.replace(_CLIENT, "BaseApiClient.request_streamed", requests.wrap_request_streamed(switch))
-        patches.replace(_CLIENT, "BaseApiClient.async_request", requests.wrap_async_request(switch))
+        patches.replace(_CLIENT, "BaseApiClient.async_request", requests.wrap_async_request(switch, seen))
         patches.replace(_CLIENT, "BaseApiClient.async_request_streamed", requests.wrap_async_request_streamed(switch))
         patches.replace(_CLIENT, "BaseApiClient._request_once", requests.wrap_request_once)
         patches.replace(_CLIENT, "BaseApiClient._async_request_once", requests.wrap_async_request_once)

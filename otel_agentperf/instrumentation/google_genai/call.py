@@ -80,6 +80,7 @@ class Call:
         "ends_above",
         "frame",
         "headers",
+        "ordered",
     )
 
     def __init__(
@@ -124,6 +125,8 @@ class Call:
         self._counted = True
         self.headers: Mapping[str, str] | None = None
         """The response's, which name the tier that served it where the body does not."""
+        self.ordered: Usage | None = None
+        """What was ordered, where the answer comes before that is made."""
         self.before_end: Callable[[Call], None] | None = None
         """Looks at the answer once all of it has come."""
 
@@ -256,6 +259,8 @@ class Call:
         if self._exchange is not None:
             self._exchange.finish(attributes, self._pipeline, self.frame.span)
         usage = answer.usage
+        if usage is None and failed is None:
+            usage = self.ordered
         cost = self._cost(usage) if failed is None or usage is not None else None
         inference = self._inference(answer)
         peer = self._peer

@@ -13,7 +13,7 @@ from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind
 
 from otel_agentperf import semconv
-from otel_agentperf.instrumentation.google_genai import peers
+from otel_agentperf.instrumentation.google_genai import videos, peers
 from otel_agentperf.instrumentation.google_genai.call import CURRENT, Call
 from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint
 from otel_agentperf.instrumentation.google_genai.messages import Exchange
@@ -118,6 +118,8 @@ def begin(
         on_peer=on_peer,
         streamed=streamed,
     )
+    if endpoint.output_type == "video":
+        call.ordered = videos.ordered(body)
     if peer is not None and on_peer:
         peer.mark.in_flight = call.abandon
     return call

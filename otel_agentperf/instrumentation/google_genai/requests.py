@@ -15,9 +15,10 @@ from time import time_ns
 from typing import Any, cast
 
 from otel_agentperf import guard
-from otel_agentperf.instrumentation.google_genai import caches, conversion, opening
+from otel_agentperf.instrumentation.google_genai import conversion, opening
 from otel_agentperf.instrumentation.google_genai import call as calls
 from otel_agentperf.instrumentation.google_genai.applied import consider
+from otel_agentperf.instrumentation.google_genai.caches import Caches
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.instrumentation.google_genai.endpoints import classify, location_in
 from otel_agentperf.instrumentation.google_genai.holding import hold
@@ -79,7 +80,7 @@ def _body(request_dict: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", request_dict) if isinstance(request_dict, Mapping) else _NO_BODY
 
 
-def wrap_request(switch: Switch) -> MakeWrapper:
+def wrap_request(switch: Switch, caches: Caches) -> MakeWrapper:
     """Wrap `BaseApiClient.request`."""
 
     def make(wrapped: AnyFunction) -> AnyFunction:
@@ -101,7 +102,7 @@ def wrap_request(switch: Switch) -> MakeWrapper:
             call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
                 response = wrapped(self, http_method, path, request_dict, http_options, *more, **named)
-                caches.note(switch, active, self, path, request_dict, response)
+                caches.note(active, self, http_method, path, request_dict, response)
                 return response
             sent = (path, request_dict, http_options) if call.applied is None else call.applied.request
             call.enter()
@@ -124,7 +125,7 @@ def wrap_request(switch: Switch) -> MakeWrapper:
     return make
 
 
-def wrap_async_request(switch: Switch) -> MakeWrapper:
+def wrap_async_request(switch: Switch, caches: Caches) -> MakeWrapper:
     """Wrap `BaseApiClient.async_request`."""
 
     def make(wrapped: AnyFunction) -> AnyFunction:
@@ -146,7 +147,7 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
             call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
                 response = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
-                caches.note(switch, active, self, path, request_dict, response)
+                caches.note(active, self, http_method, path, request_dict, response)
                 return response
             sent = (path, request_dict, http_options) if call.applied is None else call.applied.request
             call.enter()

@@ -80,7 +80,7 @@ class Job:
 
 
 def _begin(client: Any, **more: Any) -> Any:
-    return client.interactions.create(model=ways.MODEL, input="hi", background=True, **more)
+    return client.interactions.create(**{"model": ways.MODEL, "input": "hi", "background": True, **more})
 
 
 def _polled(client: Any) -> None:
@@ -229,7 +229,7 @@ def test_one_that_has_ended_at_first_sight_and_was_not_begun_here_is_not_counted
 def test_one_that_was_answered_at_once_is_not_counted_again() -> None:
     with GeminiServer(lambda _: DONE) as server, observed() as telemetry:
         client = ways.client_of(server)
-        for begun in (_begin(client), client.interactions.create(model=ways.MODEL, input="hi")):
+        for begun in (_begin(client), _begin(client, background=False)):
             client.interactions.get(begun.id)
         telemetry.assert_sound()
         assert [each[semconv.USAGE_COST] for each in _attributes(telemetry)] == pytest.approx([USD, USD])
@@ -323,7 +323,7 @@ def test_no_more_are_followed_than_the_bound_and_what_is_dropped_is_counted(monk
 
     with GeminiServer(answer) as server, observed() as telemetry:
         client = ways.client_of(server)
-        ids = [_begin(client).id for _ in range(5)]
+        ids: list[str] = [_begin(client).id for _ in range(5)]
         for each in ids:
             client.interactions.get(each)
         telemetry.assert_sound()
