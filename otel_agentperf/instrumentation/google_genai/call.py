@@ -28,6 +28,7 @@ from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import Cost, CostStatus, Inference, OperationKind, ServiceTier, Usage
 from otel_agentperf.pricing.tiers import tier_named
 
+_FIRST_ERROR = 400
 _TOO_MANY_REQUESTS = 429
 _TIER_HEADER = "x-gemini-service-tier"
 _INFERENCE, _PRICED = OperationKind.INFERENCE, CostStatus.PRICED
@@ -392,7 +393,7 @@ def _status(error: BaseException) -> int | None:
 
 def _failure(error: BaseException, attributes: Attributes) -> str:
     code = _status(error)
-    if code is None:
+    if code is None or code < _FIRST_ERROR:  # an answer that could not be read may name its status, which was 200
         return error_type(error)
     attributes[semconv.HTTP_STATUS_CODE] = code
     return str(code)

@@ -13,7 +13,7 @@ from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind
 
 from otel_agentperf import semconv
-from otel_agentperf.instrumentation.google_genai import videos, peers
+from otel_agentperf.instrumentation.google_genai import peers, videos
 from otel_agentperf.instrumentation.google_genai.call import CURRENT, Call
 from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint
 from otel_agentperf.instrumentation.google_genai.messages import Exchange

@@ -15,8 +15,8 @@ from time import time_ns
 from typing import Any, cast
 
 from otel_agentperf import guard
-from otel_agentperf.instrumentation.google_genai import conversion, opening
 from otel_agentperf.instrumentation.google_genai import call as calls
+from otel_agentperf.instrumentation.google_genai import conversion, opening
 from otel_agentperf.instrumentation.google_genai.applied import consider
 from otel_agentperf.instrumentation.google_genai.caches import Caches
 from otel_agentperf.instrumentation.google_genai.call import Call

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from google import genai
+from google.genai import types
 from opentelemetry.trace import StatusCode
 from pydantic import ValidationError
 
@@ -198,6 +202,10 @@ def test_a_stream_that_is_left_after_a_chunk_is_abandoned_and_no_error() -> None
     assert (span.attributes or {})[semconv.STREAM_ABANDONED] is True
 
 
+@pytest.mark.skipif(
+    "should_return_http_response" not in types.GenerateContentConfig.model_fields,
+    reason=f"google-genai {genai.__version__} does not give the HTTP response",
+)
 def test_the_whole_http_response_is_asked_for_and_nothing_is_read() -> None:
     with GeminiServer(_reply(BODIES["arguments that are text"])) as server, observed() as telemetry:
         client: Any = ways.client_of(server)
@@ -205,4 +213,85 @@ def test_the_whole_http_response_is_asked_for_and_nothing_is_read() -> None:
         telemetry.assert_sound()
         span = telemetry.one(NAME)
     assert span.status.status_code is StatusCode.UNSET
+    assert (span.attributes or {})[semconv.USAGE_COST] == pytest.approx(USD)
+
+
+# -- Interactions, and LangChain -------------------------------------------------------------
+
+
+def _interact(client: Any) -> object:
+    return client.interactions.create(model=ways.MODEL, input="hi")
+
+
+def _interact_async(client: Any) -> object:
+    async def run() -> object:
+        try:
+            return await client.aio.interactions.create(model=ways.MODEL, input="hi")
+        finally:
+            await ways.close(client)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.skipif(
+    not hasattr(genai.Client, "interactions"), reason=f"google-genai {genai.__version__} has no Interactions"
+)
+@pytest.mark.filterwarnings("ignore:.*[Ii]nteractions.*experimental")
+@pytest.mark.parametrize("ask", [_interact, _interact_async])
+def test_an_interaction_that_is_no_json_is_an_error_of_the_sdk_s_type(ask: Callable[[Any], object]) -> None:
+    torn = Reply(events=('{"id": "v1", "status": "comp',), headers={"content-type": "application/json"})
+    with GeminiServer(lambda _: torn) as server, observed() as telemetry:
+        error = _raised(lambda: ask(ways.client_of(server)))
+        telemetry.assert_sound()
+        span = telemetry.one(NAME)
+    assert type(error).__module__.startswith("google.genai")
+    assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})[semconv.ERROR_TYPE] == _type(error)
+
+
+def _langchain(server: GeminiServer) -> Any:
+    made: Any = importlib.import_module("langchain_google_genai").ChatGoogleGenerativeAI
+    return made(model=ways.MODEL, google_api_key="loopback", base_url=server.base_url, max_retries=1)
+
+
+def _invoke(chat: Any) -> object:
+    return chat.invoke("hi")
+
+
+def _stream(chat: Any) -> object:
+    return list(chat.stream("hi"))
+
+
+def _ainvoke(chat: Any) -> object:
+    return asyncio.run(_closing(chat, chat.ainvoke("hi")))
+
+
+def _astream(chat: Any) -> object:
+    async def read() -> object:
+        return [chunk async for chunk in chat.astream("hi")]
+
+    return asyncio.run(_closing(chat, read()))
+
+
+async def _closing(chat: Any, asked: Awaitable[object]) -> object:
+    try:
+        return await asked
+    finally:
+        await ways.close(chat.client)
+
+
+@pytest.mark.skipif(
+    find_spec("langchain_google_genai") is None,
+    reason="langchain-google-genai is not installed beside this google-genai",
+)
+@pytest.mark.parametrize("ask", [_invoke, _stream, _ainvoke, _astream])
+def test_through_langchain_it_is_an_error_span_with_its_usage_too(ask: Callable[[Any], object]) -> None:
+    with GeminiServer(_reply(BODIES["arguments that are text"])) as server, observed() as telemetry:
+        chat = _langchain(server)
+        error = _raised(lambda: ask(chat))
+        telemetry.assert_sound()
+        span = telemetry.one(NAME)
+    assert isinstance(error, ValidationError), repr(error)
+    assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})[semconv.ERROR_TYPE] == "pydantic_core._pydantic_core.ValidationError"
     assert (span.attributes or {})[semconv.USAGE_COST] == pytest.approx(USD)
