@@ -96,7 +96,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     cache_write_1h_tokens: int = 0
     """The part of `cache_write_tokens` that is kept for an hour."""
     images: int = 0
-    """Images (or songs) that were generated, where the model is sold by the image (or song)."""
+    """Images that the answer has, or songs where the model makes songs; they decide the price where it is sold by them."""
     media_s: float = 0.0
     """Seconds of video or audio that were generated, where the model is sold by the second."""
     assumption: str | None = None

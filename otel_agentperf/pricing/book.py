@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from otel_agentperf import guard
 from otel_agentperf.model import Cost, CostStatus, Inference, ServiceTier, Usage
-from otel_agentperf.pricing import cache_minimums, families
+from otel_agentperf.pricing import cache_minimums, counting, families
 from otel_agentperf.pricing.charging import charge
 from otel_agentperf.pricing.names import (
     GOOGLE,
@@ -26,7 +28,7 @@ from otel_agentperf.pricing.names import (
     provider_id,
 )
 from otel_agentperf.pricing.quotes import Quote, own_quote
-from otel_agentperf.pricing.rates import PriceTable, flatten, multiply, unpriced
+from otel_agentperf.pricing.rates import PriceTable, add, flatten, multiply, unpriced
 from otel_agentperf.pricing.services import ServiceIndex, ServiceRate
 from otel_agentperf.pricing.settings import STORAGE_KEY, parse_prices
 from otel_agentperf.pricing.storage import storage_rate
@@ -250,15 +252,17 @@ class PriceBook:
     def cache_storage(
         self, model: str, tokens: int, ttl_s: float, *, when_ns: int, provider: str = "gcp.gemini"
     ) -> Cost:
-        """Return what keeping a context cache for its whole life costs, marked estimated.
+        """Return what keeping a context cache for some time costs, marked estimated.
 
-        Tokens x hours x the storage price; a cache deleted before its time costs less.
+        Tokens x hours x the storage price. It is also the price of a longer life (`ttl_s` is then what an update
+        adds to it), and of the time that a cache was really kept until it was deleted. A cost that was
+        reported for a whole life is too much where the cache is deleted before.
 
         Args:
             model: the cache's model.
             tokens: tokens in the cache.
-            ttl_s: its time to live, in seconds.
-            when_ns: when it was created, in Unix nanoseconds.
+            ttl_s: how long it is kept, in seconds.
+            when_ns: when that begins, in Unix nanoseconds.
             provider: whose cache it is.
         """
         try:
@@ -270,10 +274,47 @@ class PriceBook:
                 return unpriced(f"{tokens} tokens for {ttl_s} s cannot be billed")
             hours = seconds / _SECONDS_AN_HOUR
             total = multiply(multiply(multiply(rate, _MTOK_HOURS), tokens), hours)
-            return Cost(status=CostStatus.PRICED, total_usd=total, estimated=True)
+            return Cost(
+                CostStatus.PRICED,
+                total,
+                estimated=True,
+                storage_usd=total,
+                assumption="the cache is kept until it expires",
+            )
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.cache_storage", error)
             return unpriced(f"internal error ({type(error).__name__})")
+
+    def cache_creation(
+        self, model: str, tokens: int, ttl_s: float, *, when_ns: int, provider: str = "gcp.gemini", location: str = ""
+    ) -> Cost:
+        """Return what creating a context cache costs, marked estimated: its tokens as input, and its whole life.
+
+        What goes into an explicit cache is input at the standard price
+        (https://cloud.google.com/vertex-ai/generative-ai/docs/context-cache/context-cache-overview).
+
+        Args:
+            model: as for `cache_storage`, like `tokens`, `ttl_s` and `provider`.
+            tokens: tokens in the cache.
+            ttl_s: its time to live, in seconds.
+            when_ns: when it was created, in Unix nanoseconds.
+            provider: whose cache it is.
+            location: as for `price`.
+
+        Returns:
+            The cost with `input_usd` and `storage_usd`; unpriced where one of them is not known.
+        """
+        entered = self.price(provider, model, Usage(tokens), when_ns=when_ns, location=location)
+        kept = self.cache_storage(model, tokens, ttl_s, when_ns=when_ns, provider=provider)
+        if entered.total_usd is None or kept.total_usd is None:
+            return entered if entered.total_usd is None else kept
+        return msgspec.structs.replace(
+            entered,
+            total_usd=add(entered.total_usd, kept.total_usd),
+            storage_usd=kept.storage_usd,
+            estimated=True,
+            assumption=counting.assumed(entered.assumption, kept.assumption),
+        )
 
     def storage_usd(self, model: str, *, when_ns: int, provider: str = "gcp.gemini") -> Decimal | None:
         """Return the storage price in US dollars per million tokens per hour, `None` if unknown."""

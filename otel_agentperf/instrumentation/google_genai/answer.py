@@ -17,6 +17,7 @@ from otel_agentperf.model import ServiceTier, Usage
 from otel_agentperf.pricing import gemini_usage, interaction_usage, lenient
 from otel_agentperf.pricing.gemini_usage import Response
 from otel_agentperf.pricing.interaction_usage import Interaction
+from otel_agentperf.pricing.metering import Meter
 
 _GONE = ("failed", "cancelled")
 _NO_ANSWERS = (b"", b"{}", b"null")
@@ -46,10 +47,10 @@ class Answer:
 
     __slots__ = (
         "_calls",
-        "_grounded",
         "_hasher",
         "_kinds",
         "_last_kind",
+        "_meter",
         "_parts",
         "_texts",
         "error_type",
@@ -69,7 +70,7 @@ class Answer:
         self.finish_reasons: tuple[str, ...] = ()
         self.error_type: str | None = None
         self.no_usage = "the response reports no usage"
-        self._grounded: list[Response] = []
+        self._meter = Meter()
         self._kinds: set[str] = set()
         self._hasher = xxhash.xxh3_128()
         self._parts = 0
@@ -84,16 +85,10 @@ class Answer:
         response = gemini_usage.decode_response(body)
         metadata = response.usage_metadata
         candidates = response.candidates
-        for candidate in candidates:
-            if candidate.grounding_metadata is not None:
-                self._grounded.append(response)
-                break
+        self._meter.add(response)
+        self.usage = self._meter.usage()
         if metadata is not None:
-            queries = gemini_usage.grounding_queries(self._grounded) if self._grounded else 0
-            self.usage = gemini_usage.to_usage(metadata, queries)
-            self.tier = gemini_usage.service_tier(metadata)
-        else:
-            self.usage = gemini_usage.usage_of(response) or self.usage
+            self.tier = self._meter.tier or _STANDARD
         if response.error is not None:
             self.error_type = str(response.error.code or response.error.status)
         self.model = response.model_version or self.model

@@ -94,7 +94,8 @@ USAGE_KEYS = frozenset(
 )
 
 
-def _by_genai_prices(exchange: Exchange, model: str) -> Decimal:
+def _by_genai_prices(exchange: Exchange, model: str, free_tokens: int) -> Decimal:
+    """The cost by genai-prices, without the input tokens that are not billed."""
     theirs = exchange.usage
     if exchange.method == "interactions":
         usage = genai_prices.Usage(
@@ -105,6 +106,7 @@ def _by_genai_prices(exchange: Exchange, model: str) -> Decimal:
     else:
         named = {"modelVersion": model, "usageMetadata": _named(theirs)}
         usage = genai_prices.extract_usage(named, provider_id="google").usage
+    usage.input_tokens -= free_tokens
     when = catalog.moment(time_ns())
     return genai_prices.calc_price(usage, model, provider_id="google", genai_request_timestamp=when).total_price
 
@@ -169,7 +171,9 @@ def test_every_recorded_exchange_has_the_response_s_own_tokens_and_genai_prices_
             assert operation.inference is not None
             model = operation.inference.response_model or operation.inference.request_model
             token_part = cost.input_usd + cost.cache_read_usd + cost.output_usd
-            theirs = _by_genai_prices(exchange, model.removeprefix("models/"))
+            assert operation.usage is not None
+            free_tokens = operation.usage.search_context_tokens
+            theirs = _by_genai_prices(exchange, model.removeprefix("models/"), free_tokens)
             assert abs(token_part - theirs) < EXACTLY, (exchange.key, cost)
             priced += 1
         telemetry.assert_sound()
