@@ -13,6 +13,7 @@ deleted before its end was seen is unpriced. Up to 4,096 are followed at once; t
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from otel_agentperf import guard
 from otel_agentperf.instrumentation.google_genai import opening
 from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint, interaction, location_in
 from otel_agentperf.pricing import interaction_usage, lenient
+from otel_agentperf.pricing.counting import NO_TOOLS
 
 if TYPE_CHECKING:
     from otel_agentperf.instrumentation.google_genai.call import Call
@@ -51,10 +53,11 @@ class Place(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """With what model an interaction was begun, and where."""
+    """With what model an interaction was begun, where, and with which tools."""
 
     endpoint: Endpoint
     at: Place
+    tools: Collection[str] = NO_TOOLS
 
 
 class Background:
@@ -100,8 +103,8 @@ class Background:
             return
         # A stream in the foreground that is left early ends the interaction.
         if in_background or (answer.usage is None and not call.is_streamed):
-            self.follow(active, answer.response_id, begun)
-            answer.usage = None
+            self.follow(active, answer.response_id, begun._replace(tools=answer.tools))
+            answer.forget_usage()
             call.counted_later(_LATER)
 
     def looked(
@@ -170,6 +173,7 @@ class Background:
         )
         if call is None:
             return
+        call.answer.tools = begun.tools
         if found is None:
             call.answer.response_id = interaction_id
             call.answer.no_usage = _DELETED

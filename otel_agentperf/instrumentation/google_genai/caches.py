@@ -91,7 +91,7 @@ class Caches:
 
     @guard.guarded("google_genai.cache", None)
     def _note(self, active: Pipeline, client: Any, http_method: str, path: str, request: Any, response: Any) -> None:
-        body = cast("Mapping[str, Any]", request) if isinstance(request, Mapping) else {}
+        body: Mapping[str, Any] = cast("Mapping[str, Any]", request) if isinstance(request, Mapping) else {}
         now_ns = time_ns()
         cost: Cost | None = None
         if http_method == "delete":

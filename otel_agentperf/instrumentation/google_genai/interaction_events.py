@@ -183,7 +183,6 @@ def _take(call: Call, event: Any) -> None:
         content = dumped(found)
         decoded = interaction_usage.decode_interaction(content)
         if answer.has_content:
-            decoded.steps = ()
             content = msgspec.json.encode({"status": decoded.status})
         answer.take_interaction(decoded)
         call.keep(content)
@@ -195,12 +194,15 @@ def _take(call: Call, event: Any) -> None:
         getattr(metadata, "usage", None),
     ):
         if usage is not None:
-            answer.usage = interaction_usage.to_usage(msgspec.json.decode(dumped(usage), type=InteractionUsage))
+            answer.take_usage(msgspec.json.decode(dumped(usage), type=InteractionUsage))
     text = getattr(getattr(event, "delta", None), "text", None)
     if isinstance(text, str):
         answer.take_text(msgspec.json.encode(text)[1:-1])
         call.keep_text(text)
         return
     step = getattr(event, "step", None)
-    if getattr(step, "type", None) == "function_call":
+    kind = getattr(step, "type", None)
+    if isinstance(kind, str):
+        answer.take_step(kind)
+    if kind == "function_call":
         answer.take_call(str(getattr(step, "name", "")), b"")

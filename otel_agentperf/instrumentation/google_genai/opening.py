@@ -118,6 +118,7 @@ def begin(
         on_peer=on_peer,
         streamed=streamed,
     )
+    call.answer.declare(body.get("tools"))
     if endpoint.output_type == "video":
         call.ordered = videos.ordered(body)
     if peer is not None and on_peer:

@@ -204,7 +204,7 @@ def test_one_that_another_process_began_counts_where_it_was_seen_to_go_on() -> N
 
 
 def test_an_agent_that_another_process_asked_is_named() -> None:
-    agent = {"model": None, "agent": "deep-research-preview-04-2026"}
+    agent: dict[str, Any] = {"model": None, "agent": "deep-research-preview-04-2026"}
     goes_on, done = Reply(_body("queued", **agent)), Reply(_body("completed", usage=USAGE, **agent))
     with GeminiServer(InOrder([goes_on, done])) as server, observed() as telemetry:
         client = ways.client_of(server)

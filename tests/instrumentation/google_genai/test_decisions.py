@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from google import genai
+from google.genai import types
 from opentelemetry.trace import StatusCode
 
 from otel_agentperf import config, semconv
@@ -72,17 +73,12 @@ def test_other_questions_are_another_request() -> None:
 @pytest.mark.parametrize("status", [400, 429])
 def test_a_refused_decision_is_an_error(status: int) -> None:
     error = {"error": {"code": status, "message": "no", "status": "X"}}
-    with GeminiServer(lambda _: Reply(error, status=status, headers={"retry-after": "0"})) as server:
-        with observed() as telemetry:
-            client = genai.Client(
-                vertexai=False,
-                api_key="loopback",
-                http_options={"base_url": server.base_url, "retry_options": {"attempts": 1}},  # pyright: ignore[reportArgumentType]
-            )
-            with pytest.raises(Exception, match=str(status)):
-                _decide(client)
-            telemetry.assert_sound()
-            span = telemetry.one(NAME)
+    with GeminiServer(lambda _: Reply(error, status=status)) as server, observed() as telemetry:
+        client = ways.client_of(server, retry_options=types.HttpRetryOptions(attempts=1))
+        with pytest.raises(Exception, match=str(status)):
+            _decide(client)
+        telemetry.assert_sound()
+        span = telemetry.one(NAME)
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})[semconv.ERROR_TYPE] == str(status)
 
