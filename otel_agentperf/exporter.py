@@ -37,7 +37,7 @@ from otel_agentperf.reading.sdk import SpanRecord, read_span
 from otel_agentperf.reading.waiting import WaitingSpans
 from otel_agentperf.report import RunReport, report_on
 from otel_agentperf.report.console import ReportWriter
-from otel_agentperf.report.files import FileWriter, form_of
+from otel_agentperf.report.files import FileWriter, form_of, unknown_ending
 from otel_agentperf.report.render import MissingExtraError, require
 from otel_agentperf.report.text import clean
 
@@ -164,7 +164,7 @@ def _judge(settings: config.Settings | None) -> tuple[config.Settings, Judge]:
         chosen = settings if settings is not None else config.load()
         return chosen, _judge_by(chosen)
     except config.SettingsError as error:
-        _logger.error("%s; the console uses the defaults", error)  # noqa: TRY400 - the message says it all
+        config.log_refusal(error)
         return config.Settings(), _judge_by(config.Settings())
 
 
@@ -213,6 +213,8 @@ def _writer(settings: config.Settings, out: TextIO | None, *, quiet: bool) -> _O
         return None
     if not settings.report_path:
         return ReportWriter(out, form)
+    if not settings.report_format and (unknown := unknown_ending(settings.report_path)):
+        config.log_once(f"otel-agentperf: {unknown}", logging.WARNING)
     return _Filing(FileWriter(settings.report_path, form), None if quiet else ReportWriter(out))
 
 

@@ -351,7 +351,10 @@ class Suggestion(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, gc=False):
-    """Sums over the billed work of a run, session or node. Mutable: the engine adds to it."""
+    """Sums over the billed work of a run, session or node. Mutable: the engine adds to it.
+
+    Of `cost_usd` each part is summed but fresh input, which is what remains: one addition less for every request.
+    """
 
     cost_usd: Decimal = ZERO_USD
     cache_read_usd: Decimal = ZERO_USD
@@ -367,11 +370,27 @@ class Totals(msgspec.Struct, gc=False):
     unpriced_calls: int = 0
     errors: int = 0
     operations: int = 0
+    output_usd: Decimal = ZERO_USD
+    """Output, with reasoning."""
+    reasoning_usd: Decimal = ZERO_USD
+    """The part of `output_usd` that reasoning took."""
+    reasoning_unknown: int = 0
+    """Calls whose reasoning is in `output_usd` and, its price being unknown, not in `reasoning_usd`."""
+    grounding_usd: Decimal = ZERO_USD
+    cache_write_usd: Decimal = ZERO_USD
+    storage_usd: Decimal = ZERO_USD
+    services_usd: Decimal = ZERO_USD
+    """Billed services whose cost has no parts."""
+    unsplit_usd: Decimal = ZERO_USD
+    """Model requests whose cost is known as one total only."""
+    estimated_usd: Decimal = ZERO_USD
+    """The part of `cost_usd`, of whatever kind, that rests on an assumption."""
+    assumptions: tuple[str, ...] = ()
+    """What it rests on: the first `MAX_ASSUMPTIONS` phrases of the alphabet, so that the order of runs does not matter."""
 
     def merge(self, other: Totals) -> None:
         """Add other sums to these. Written out: replay does it for every run, several times."""
         self.cost_usd += other.cost_usd
-        self.cache_read_usd += other.cache_read_usd
         self.input_tokens += other.input_tokens
         self.output_tokens += other.output_tokens
         self.cache_read_tokens += other.cache_read_tokens
@@ -383,3 +402,31 @@ class Totals(msgspec.Struct, gc=False):
         self.unpriced_calls += other.unpriced_calls
         self.errors += other.errors
         self.operations += other.operations
+        self.output_usd += other.output_usd
+        self.reasoning_unknown += other.reasoning_unknown
+        if other.cache_read_usd:
+            self.cache_read_usd += other.cache_read_usd
+        if other.reasoning_usd:
+            self.reasoning_usd += other.reasoning_usd
+        if other.grounding_usd:
+            self.grounding_usd += other.grounding_usd
+        if other.cache_write_usd:
+            self.cache_write_usd += other.cache_write_usd
+        if other.storage_usd:
+            self.storage_usd += other.storage_usd
+        if other.services_usd:
+            self.services_usd += other.services_usd
+        if other.unsplit_usd:
+            self.unsplit_usd += other.unsplit_usd
+        if other.estimated_usd:
+            self.estimated_usd += other.estimated_usd
+            self.assume(*other.assumptions)
+
+    def assume(self, *assumptions: str) -> None:
+        """Remember what an estimated cost rests on."""
+        if not set(assumptions) <= set(self.assumptions):
+            self.assumptions = tuple(sorted({*self.assumptions, *assumptions})[:MAX_ASSUMPTIONS])
+
+
+MAX_ASSUMPTIONS = 4
+"""Assumptions behind estimated costs that sums remember."""

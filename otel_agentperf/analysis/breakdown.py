@@ -40,6 +40,8 @@ class Line(msgspec.Struct, gc=False):
     path_ns: int = 0
     """How much of that decided how long its run took."""
     cost_pico: int = 0
+    grounding_pico: int = 0
+    """The part of it that grounding with Google Search or Google Maps took."""
     billed_calls: int = 0
     unpriced_calls: int = 0
     input_tokens: int = 0
@@ -57,6 +59,7 @@ class Line(msgspec.Struct, gc=False):
         self.busy_ns += other.busy_ns
         self.path_ns += other.path_ns
         self.cost_pico += other.cost_pico
+        self.grounding_pico += other.grounding_pico
         self.billed_calls += other.billed_calls
         self.unpriced_calls += other.unpriced_calls
         self.input_tokens += other.input_tokens

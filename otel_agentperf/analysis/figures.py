@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
+from otel_agentperf.analysis.split import CostSplit, Estimated
 from otel_agentperf.model import Complexity, Level, SavingBasis
 
 
@@ -52,6 +53,10 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """The part of the total that was measured as spent to no avail."""
     per_action_usd: Decimal | None
     """The total by the number of tool executions and actions; none without any."""
+    split: CostSplit | None = None
+    """What the total went to."""
+    estimated: Estimated | None = None
+    """The part of the total that rests on an assumption; none where no part does."""
 
 
 class Saving(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +80,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """The share of the runs' time that it decided, being on the critical path; for agents."""
     cost_usd: Decimal | None
     """None where something was billed and nothing of it could be priced."""
+    grounding_usd: Decimal | None
+    """The part of `cost_usd` that grounding with Google Search or Google Maps took."""
     unpriced_calls: int
     tokens: Tokens
     efficiency_score: int | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -16,12 +16,19 @@ from otel_agentperf.model import OperationKind, Suggestion
 from otel_agentperf.rules.base import Row, int_of
 
 
-def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shared: Collection[str] = ()) -> Breakdown:
+def breakdown_of(
+    summary: RunSummary,
+    *,
+    rows: Sequence[Row] | None = None,
+    grounded_usd: Mapping[int, Decimal] | None = None,
+    shared: Collection[str] = (),
+) -> Breakdown:
     """Break down one run.
 
     Args:
         summary: what the engine says of it.
         rows: its operations in order of start; those of the summary when absent.
+        grounded_usd: what grounding cost, by the request's span; that of the summary when absent.
         shared: codes of rules over a session or the process, whose suggestions are left out
             because they are judged over all runs together.
     """
@@ -39,6 +46,10 @@ def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shar
         used=copy.deepcopy(summary.used) if summary.used is not None else None,
     )
     _count(breakdown, rows)
+    if grounded_usd is None:
+        grounded_usd = summary.columns.grounded_usd() if summary.columns is not None else {}
+    if grounded_usd:
+        _count_grounding(breakdown, rows, grounded_usd)
     for row, on_path_ns in path_of(rows):
         breakdown.path_ns += on_path_ns
         line_of(breakdown.agents, row.name).path_ns += on_path_ns
@@ -101,6 +112,14 @@ def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
             line = agents.get(row.name) or line_of(agents, row.name)
             _add_call(line, start_ns, end_ns, is_error, until)
     breakdown.left_out = max(0, breakdown.totals.operations - len(rows))
+
+
+def _count_grounding(breakdown: Breakdown, rows: Sequence[Row], grounded_usd: Mapping[int, Decimal]) -> None:
+    for row in rows:
+        usd = grounded_usd.get(row.span_id)
+        if usd is not None:
+            for lines, name in ((breakdown.models, row.name), (breakdown.agents, row.agent)):
+                line_of(lines, name).grounding_pico += pico(usd)
 
 
 def _add_call(line: Line, start_ns: int, end_ns: int, is_error: bool, until: dict[int, int]) -> None:  # noqa: FBT001 - taken as it comes, for speed

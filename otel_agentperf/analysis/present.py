@@ -20,6 +20,7 @@ from otel_agentperf.analysis.figures import (
 )
 from otel_agentperf.analysis.resources import Used
 from otel_agentperf.analysis.scores import efficiency, rating, rating_of
+from otel_agentperf.analysis.split import estimated_of, split_of
 from otel_agentperf.model import ZERO_USD, Totals
 from otel_agentperf.pricing.families import Size, rank
 
@@ -144,6 +145,8 @@ def _costs(breakdown: Breakdown) -> Costs:
         cached_usd=totals.cache_read_usd,
         wasted_usd=usd_of(breakdown.wasted_pico),
         per_action_usd=_EXACT.quantize(_EXACT.divide(totals.cost_usd, actions), _USD_STEP) if actions else None,
+        split=split_of(totals),
+        estimated=estimated_of(totals),
     )
 
 
@@ -173,6 +176,7 @@ def _part(name: str, line: Line, duration_ns: int, *, is_agent: bool) -> Part:
         busy_s=line.busy_ns / NS_PER_S,
         path_share=_share(line.path_ns, duration_ns),
         cost_usd=cost_usd if is_known else None,
+        grounding_usd=usd_of(line.grounding_pico) if is_known else None,
         unpriced_calls=line.unpriced_calls,
         tokens=_tokens(line),
         efficiency_score=_efficiency_of(line) if judged else None,

@@ -92,6 +92,7 @@ class Pipeline:
         """The provider whose processor feeds this pipeline; `None` means the global one."""
         self.logger_provider = logger_provider
         self.prices = PriceBook(self.settings.prices)
+        self.prices.load()
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)
         self.engine = Engine(chosen_rules(self.settings), limits, guard.report, self.prices)

@@ -81,6 +81,19 @@ class PriceBook:
         self.least_cliff: int = min(LEAST_CLIFF, *starts, LEAST_CLIFF)
         self._minimums: dict[tuple[str, str, int], int | None] = {}
 
+    def load(self) -> None:
+        """Load the price list now, in the calling thread, so that no request waits for it or imports anything.
+
+        A thread of its own would hold Python's import locks, which a child forked meanwhile never gets back. It never
+        raises: a list that cannot be loaded leaves every request unpriced, with the reason.
+        """
+        try:
+            from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
+
+            catalog.load()
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.load", error)
+
     def price(
         self,
         provider: str,

@@ -13,6 +13,7 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.analysis.split import take_split
 from otel_agentperf.model import (
     ZERO_USD,
     Complexity,
@@ -112,6 +113,8 @@ def recorded_run(attributes: Attributes) -> RecordedRun | None:
 def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: tuple[Suggestion, ...]) -> RunSummary:
     """The summary that the processor made, with what only the spans tell.
 
+    Of the cost, the root has the total alone: what the spans at hand do not account for is not split.
+
     Args:
         root: the run's root.
         recorded: what stands on the root.
@@ -120,13 +123,13 @@ def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: t
     """
     totals = msgspec.structs.replace(
         recorded.totals,
-        cache_read_usd=seen.cache_read_usd,
         cache_read_tokens=seen.cache_read_tokens,
         reasoning_tokens=seen.reasoning_tokens,
         embedding_calls=seen.embedding_calls,
         service_calls=seen.service_calls,
         operations=seen.operations,
     )
+    take_split(totals, seen)
     return RunSummary(
         name=root.name,
         session_id=root.session_id,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from otel_agentperf.analysis.figures import Figures, Finding, Part, best
-from otel_agentperf.report import resources
+from otel_agentperf.report import resources, split
 from otel_agentperf.report.collection import By, ReportSet
 from otel_agentperf.report.heads import RunLine, line_of
 from otel_agentperf.report.notes import on_sums
@@ -112,7 +112,8 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
     billed = calls.model + calls.embedding + calls.service
     facts = [f"**{seconds(figures.duration_s)}**"]
     if billed:
-        facts.append(f"**{_dollars(money(figures.costs.total_usd, calls.unpriced))}**")
+        facts.append(f"**{_dollars(split.total(figures))}**")
+        facts += map(_dollars, split.remarks(figures))
         facts.append(f"rating {words(figures.rating or UNKNOWN)}")
     facts.append(f"efficiency {figures.efficiency_score}/100")
     facts.append(f"{tokens(figures.tokens.input)} tokens in, {tokens(figures.tokens.output)} out")
@@ -125,6 +126,10 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
         facts.append(f"{percent(figures.success_rate)} succeeded")
     yield " · ".join(facts)
     yield ""
+    spent_on = split.phrases(figures.costs)
+    if spent_on:
+        yield f"Cost: {' · '.join(map(_dollars, spent_on))}"
+        yield ""
     if savings.cost_usd or savings.time_s:
         could = [_dollars(money(savings.cost_usd))] if savings.cost_usd else []
         could += [seconds(savings.time_s)] if savings.time_s else []
@@ -195,13 +200,22 @@ def _resources(figures: Figures) -> Iterator[str]:
 
 def _table_of(name: str, parts: Sequence[Part], rows: int) -> Iterator[str]:
     is_billed = name != "tool"
+    is_grounded = split.is_grounded(parts)
     yield from _table(
-        (name, "calls", "errors", "time", *(("tokens in", "out", "cost") if is_billed else ())),
+        (
+            name,
+            "calls",
+            "errors",
+            "time",
+            *(("tokens in", "out", "cost") if is_billed else ()),
+            *(("grounding",) if is_grounded else ()),
+        ),
         [
             (
                 code(part.name),
                 *((f"{part.calls:,}", f"{part.errors:,}", seconds(part.busy_s)) if part.calls else ("", "", "")),
                 *(_billed(part) if is_billed else ()),
+                *((_dollars(split.grounding(part)),) if is_grounded else ()),
             )
             for part in parts[:rows]
         ],

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from rich.text import Text
 
 from otel_agentperf.analysis.figures import Figures, Finding
+from otel_agentperf.report import split
 from otel_agentperf.report.run import RunReport
-from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, duration, money, tokens, usd
+from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, duration, tokens, usd
 from otel_agentperf.report.tree import Spend, Step
 
 _SPAN_IDS = 2
@@ -28,7 +29,8 @@ def sums(figures: Figures) -> Iterator[Text]:
     yield Text(duration(round(figures.duration_s * 1e9)), "bold")
     billed = calls.model + calls.embedding + calls.service
     if billed:
-        yield Text(money(figures.costs.total_usd, calls.unpriced), "bold")
+        yield Text(split.total(figures), "bold")
+        yield from (Text(remark, "yellow") for remark in split.remarks(figures))
     if used.input or used.output:
         yield Text(f"{tokens(used.input)} tokens in, {tokens(used.output)} out")
     for number, noun in (
@@ -41,6 +43,12 @@ def sums(figures: Figures) -> Iterator[Text]:
             yield Text(counted(number, noun))
     if calls.errors:
         yield Text(counted(calls.errors, "error"), "red")
+
+
+def spent_on(figures: Figures) -> Iterator[Text]:
+    """What the money went to, the largest part first."""
+    for place, phrase in enumerate(split.phrases(figures.costs)):
+        yield Text.assemble(("cost: ", "dim"), phrase) if place == 0 else Text(phrase)
 
 
 def scores(report: RunReport) -> Iterator[Text]:

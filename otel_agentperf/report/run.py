@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import msgspec
 
@@ -14,11 +15,11 @@ from otel_agentperf.analysis.present import figures_of
 from otel_agentperf.analysis.resources import use_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Operation, Suggestion, Totals
+from otel_agentperf.report import split
 from otel_agentperf.report.notes import left_out as left_out_note
 from otel_agentperf.report.spans import SpanLine, spans_of
-from otel_agentperf.report.text import counted
 from otel_agentperf.report.tree import Step, tree_of
-from otel_agentperf.rules.base import Row
+from otel_agentperf.rules.base import Row, int_of
 from otel_agentperf.rules.traits import traits_of
 
 
@@ -90,19 +91,24 @@ def report_on(
     totals = summary.totals
     seen = sum(1 for op in operations if op.usage is not None and op.counted)
     calls = totals.inference_calls + totals.embedding_calls
-    told = list(notes)
-    if totals.unpriced_calls:
-        told.append(_unpriced_note(totals, operations))
+    told: list[str] = []
     if seen < calls and any(op.span_id == root.span_id for op in operations):
         failed = sum(1 for op in operations if op.inference is not None and op.usage is None and op.counted)
         if seen + failed < calls:
             told.append(f"{calls - seen - failed} of {calls} model calls have no span here: not sampled, or lost.")
     saved = summary.savings
     figures = figures_of(
-        breakdown_of(summary, rows=summary.rows or rows_of(root, operations)),
+        breakdown_of(
+            summary,
+            rows=summary.rows or rows_of(root, operations),
+            grounded_usd=None if summary.rows else _grounded_usd(operations),
+        ),
         efficiency_score=summary.efficiency_score,
         savings=Saving(cost_usd=saved.cost_usd, time_s=saved.time_s) if saved.cost_usd or saved.time_s else None,
     )
+    if totals.unpriced_calls:
+        told.insert(0, split.unpriced_note(figures, _reasons(operations)))
+    told += split.estimate_note(figures)
     spans, left_out = spans_of(root, operations, figures.suggestions)
     return RunReport(
         name=summary.name,
@@ -125,7 +131,7 @@ def report_on(
         spans=spans,
         spans_left_out=left_out,
         root_seen=root_seen,
-        notes=(*told, *([left_out_note(figures.left_out)] if figures.left_out and summary.rows else [])),
+        notes=(*notes, *told, *([left_out_note(figures.left_out)] if figures.left_out and summary.rows else [])),
     )
 
 
@@ -143,15 +149,19 @@ def rows_of(root: Operation, operations: Sequence[Operation]) -> list[Row]:
     return columns.rows()
 
 
-def _unpriced_note(totals: Totals, operations: Sequence[Operation]) -> str:
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
-    reasons = {
-        op.cost.reason: None
+def _grounded_usd(operations: Sequence[Operation]) -> dict[int, Decimal]:
+    """What grounding cost, by the request's span."""
+    return {
+        int_of(op.span_id): op.cost.grounding_usd
+        for op in operations
+        if op.counted and op.cost is not None and op.cost.total_usd is not None and op.cost.grounding_usd
+    }
+
+
+def _reasons(operations: Sequence[Operation]) -> list[str]:
+    """Why prices are unknown."""
+    return [
+        op.cost.reason
         for op in operations
         if op.counted and op.cost is not None and op.cost.total_usd is None and op.cost.reason is not None
-    }
-    why = f" ({'; '.join(list(reasons)[:2])})" if reasons else ""
-    number = totals.unpriced_calls
-    if number >= billed:
-        return f"The price of its {counted(billed, 'billed call')} is unknown{why}."
-    return f"The price of {number} of {billed} billed calls is unknown{why}: the true cost is higher."
+    ]

@@ -91,6 +91,7 @@ class _RunPage:
         yield from layout.facts(Text(fact, "dim") for fact in ids)
         yield from layout.facts(phrases.sums(report.figures))
         yield from layout.facts(phrases.scores(report) if report.root_seen else ())
+        yield from layout.facts(phrases.spent_on(report.figures))
         if report.critical_path:
             arrow = f" {self._signs.arrow} "
             path = arrow.join(phrases.repeats_folded(clean(name) for name in report.critical_path))

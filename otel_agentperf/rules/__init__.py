@@ -16,6 +16,7 @@ from otel_agentperf.rules.cost.cost003_thinking_dominates import ThinkingDominat
 from otel_agentperf.rules.cost.cost004_long_context_surcharge import LongContextSurcharge
 from otel_agentperf.rules.cost.cost005_paid_for_nothing import PaidForNothing
 from otel_agentperf.rules.cost.cost006_unpriced_model import UnpricedModel
+from otel_agentperf.rules.cost.cost007_grounding_dominates import GroundingDominates
 from otel_agentperf.rules.cost.cost010_cost_regression import CostRegression
 from otel_agentperf.rules.cost.cost011_budget_forecast import BudgetForecast
 from otel_agentperf.rules.failures.err001_failing_agent import FailingAgent
@@ -47,6 +48,7 @@ RULES: tuple[type[AnyRule], ...] = (
     LongContextSurcharge,
     PaidForNothing,
     UnpricedModel,
+    GroundingDominates,
     CostRegression,
     BudgetForecast,
     SlowAgent,

@@ -208,7 +208,14 @@ class Writer:
             said["error_type"] = "429"
         else:
             cached = rnd.choice((0, 0, tokens // 2))
-            said["usage"] = Usage(tokens, output + thoughts, cache_read_tokens=cached, reasoning_tokens=thoughts)
+            searches = rnd.choice((0, 0, 0, 1, 3))
+            said["usage"] = Usage(
+                tokens,
+                output + thoughts,
+                cache_read_tokens=cached,
+                reasoning_tokens=thoughts,
+                grounding_queries=searches,
+            )
         return Step(OperationKind.INFERENCE, model, start_ns, end_ns, said=said)
 
 

@@ -130,26 +130,49 @@ def test_switching_on_in_code_with_a_wrong_setting_says_so_at_once(monkeypatch: 
         otel_agentperf.instrument()
 
 
-def test_a_child_forked_while_prices_load_can_price(tmp_path: Path) -> None:
-    program = tmp_path / "forking.py"
-    program.write_text(
-        "import os\nfrom decimal import Decimal\n"
-        "from opentelemetry.sdk.trace import TracerProvider\n"
-        "from otel_agentperf.live import auto, in_process\n"
-        "from otel_agentperf.model import Usage\n"
-        "provider = TracerProvider(shutdown_on_exit=False)\n"
-        "auto.attach(provider)\n"
-        "child = os.fork()\n"
-        "prices = in_process.ensure().prices\n"
-        "cost = prices.price('gcp.gemini', 'gemini-2.5-flash', Usage(1_000_000), when_ns=1_780_000_000_000_000_000)\n"
-        "assert cost.total_usd == Decimal('0.3'), cost\n"
-        "if child:\n"
-        "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
-    )
-    # Newer Pythons warn of any fork beside a thread.
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+IMPORTS = """
+import runpy, sys, threading
+
+imported, is_running = [], False
+
+def on_event(event, arguments):
+    if event == "import":
+        thread = threading.current_thread().name
+        ours = arguments[0].startswith(("otel_agentperf", "genai_prices"))
+        if thread != "MainThread" or (is_running and ours):
+            imported.append((thread, arguments[0]))
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+import otel_agentperf
+
+trace.set_tracer_provider(TracerProvider())
+sys.addaudithook(on_event)
+otel_agentperf.instrument()
+is_running = True
+runpy.run_path(sys.argv[1])
+trace.get_tracer_provider().shutdown()
+assert imported == [], imported
+"""
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json"])
+def test_nothing_is_imported_in_a_thread_of_ours_or_while_the_program_runs(
+    server: GeminiServer, tmp_path: Path, form: str
+) -> None:
+    """A child that is forked while a thread imports would wait for the import lock for ever."""
+    environment = {
+        **os.environ,
+        "GOOGLE_GEMINI_BASE_URL": server.base_url,
+        "AGENTPERF_BASELINE_STORE": str(tmp_path / "baseline.db"),
+        "AGENTPERF_BASELINE_FROM": "http://127.0.0.1:9/baseline.json.gz",
+        "AGENTPERF_REPORT_PATH": str(tmp_path / f"report.{form}"),
+        "AGENTPERF_BUDGET_RUN_USD": "1",
+    }
+    command = [sys.executable, "-c", IMPORTS, str(PROGRAM)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / f"report.{form}").exists()
 
 
 def test_one_call_switches_on_a_program_that_sets_its_sdk_up_in_code(server: GeminiServer, tmp_path: Path) -> None:

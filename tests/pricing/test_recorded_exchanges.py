@@ -12,6 +12,8 @@ from otel_agentperf.pricing import PriceBook, catalog, gemini_usage, interaction
 from tests.pricing.moments import NOW_NS, moment_ns
 from tests.pricing.recordings import Recorded, recorded
 
+pytestmark = pytest.mark.recorded
+
 BOOK = PriceBook()
 EXACTLY = Decimal("1e-12")
 

@@ -1,4 +1,4 @@
-"""The page as headless Chromium shows it. Where there is none, these say so and are left out."""
+"""The page as headless Chromium shows it. Where there is none, these tests print that they did not run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REPORTS: dict[str, Any] = {
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = browser.found()
     if program is None:
-        pytest.skip("there is no Chromium here, so nobody has looked at the page; its structure is tested all the same")
+        pytest.skip("NOT RUN: no Chromium is installed here to show the page; its structure is tested all the same")
     with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 

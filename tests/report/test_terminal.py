@@ -14,9 +14,11 @@ from tests.report.runs import Story, large, recording
 HEADER = """
 ── recording_graph ─────────────────────────────────────────────────────── ok ──
   session rec-17 · trace 4bf92f3577b34da6a3ce929d0e0e4736
-  34.21 s · $0.1492 + ? · 107,630 tokens in, 12,303 out · 5 model calls
-  7 tool calls · 1 service call · 1 error
+  34.21 s · known cost $0.1492 · 1 call without a price
+  107,630 tokens in, 12,303 out · 5 model calls · 7 tool calls · 1 service call
+  1 error
   efficiency 97/100 · cost rating ? · could save 2.00 s
+  cost: not split $0.1489 (>99%) · services $0.0002 (<1%)
   critical path orchestrator → web_agent → observer x 2 → sequence_generator
   The price of 1 of 6 billed calls is unknown (no price is known for
   my-tuned-model): the true cost is higher.
@@ -123,7 +125,7 @@ def test_an_unknown_cost_is_a_question_mark_and_never_zero() -> None:
     assert "$0" not in text
     assert re.search(r"model mystery .* \?$", text, re.MULTILINE)
     assert "cost rating ?" in text
-    assert "The price of its 1 billed call is unknown" in text
+    assert "The price of 1 billed call is unknown (no price is known for my-tuned-model; mystery)" in " ".join(text.split())
 
 
 def test_a_run_without_billed_work_speaks_of_no_cost() -> None:

@@ -68,6 +68,7 @@ def inference(random: Random, span_id: str, start_ns: int, end_ns: int, links: l
         random.choice((100, 3_000, 40_000, 210_000)),
         thoughts + random.choice((20, 20, 1_000)),
         reasoning_tokens=thoughts,
+        grounding_queries=random.choice((0, 0, 0, 2)),
     )
     chain = tuple(links[: random.randint(1, len(links))])
     tier = random.choice((ServiceTier.STANDARD, ServiceTier.STANDARD, ServiceTier.FLEX))

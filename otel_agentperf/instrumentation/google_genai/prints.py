@@ -6,7 +6,7 @@ then one link a message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -49,7 +49,7 @@ def request_prints(
         encoded = canonical_bytes({key: value for key, value in body.items() if key[:1] != "_"})
         if encoded is None:
             return RequestPrints()
-        return RequestPrints(fingerprinter.digest(encoded), size=_size(encoded), uses=_uses(body, encoded, answers))
+        return RequestPrints(fingerprinter.digest(encoded), size=_size(encoded), uses=_uses(body, [encoded], answers))
     messages: list[Any] = contents
     head: dict[str, Any] = {}
     for key in _HEAD:
@@ -64,6 +64,7 @@ def request_prints(
     if links is None:
         return RequestPrints()
     whole = b"\x1e".join(links)
+    uses = _uses(body, links, answers)
     separators = len(links) - 1
     del links[min(separators, MAX_PREFIX_HASHES) :]
     measure = len if whole.isascii() else _size
@@ -72,7 +73,7 @@ def request_prints(
         fingerprinter.chain(links),
         tuple(accumulate(map(measure, links))),
         measure(whole) - separators,
-        _uses(body, whole, answers),
+        uses,
     )
 
 
@@ -80,7 +81,7 @@ def _size(encoded: bytes) -> int:
     return len(encoded) if encoded.isascii() else len(encoded.decode())
 
 
-def _uses(body: Mapping[str, Any], encoded: bytes, answers: Answers | None) -> tuple[str, ...] | None:
+def _uses(body: Mapping[str, Any], messages: Sequence[bytes], answers: Answers | None) -> tuple[str, ...] | None:
     if body.get("previous_interaction_id"):
         return None  # what was said before is kept on the server
-    return () if answers is None else answers.used_in(encoded)
+    return () if answers is None else answers.used_in(messages)

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from math import inf
 from typing import Any, cast
 
@@ -19,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from otel_agentperf.analysis.figures import Figures, Finding
-from otel_agentperf.report import resources
+from otel_agentperf.report import resources, split
 from otel_agentperf.report.collection import By
 from otel_agentperf.report.document import GENERATOR, SCHEMA, AnyReport
 from otel_agentperf.report.heads import RunLine, line_of, moment
@@ -59,6 +58,7 @@ class Advice:
 class Picture:
     """What is drawn of one scope, and the tables beneath it."""
 
+    split: Markup | None
     agents_money: Markup | None
     models_money: Markup | None
     mix: Markup | None
@@ -139,10 +139,9 @@ def _page(
     session_count: int = 0,
     sections: Sequence[RunSection] = (),
 ) -> str:
-    environment = _environment()
-    style = environment.get_template("report.css").render()
+    style = _STYLE.render()
     alone = sections[0] if len(sections) == 1 else None
-    text = environment.get_template("report.html").render(
+    text = _PAGE.render(
         title=title,
         what=what,
         facts=facts,
@@ -152,6 +151,7 @@ def _page(
         advice=alone.advice if alone is not None else _advice("all", figures, ()),
         best=_best(figures, alone.id if alone is not None else "all"),
         picture=_picture(figures),
+        shares=split.shares(figures.costs),
         used=list(resources.facts(figures)),
         used_titles=resources.TITLES,
         used_rows=resources.rows(figures),
@@ -168,7 +168,6 @@ def _page(
     return text + "\n"
 
 
-@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("otel_agentperf.report.html"),
@@ -188,6 +187,10 @@ def _environment() -> Environment:
         "moment": _moment,
         "counted": counted,
         "described": described,
+        "remarks": split.remarks,
+        "grounding": split.grounding,
+        "is_grounded": split.is_grounded,
+        "spent_on": split.phrases,
     }
     cast("Any", environment).filters.update(filters)
     return environment
@@ -278,7 +281,12 @@ def _best(figures: Figures, run_id: str) -> list[tuple[str, list[tuple[str, Find
 
 def _picture(figures: Figures) -> Picture:
     return Picture(
+        split=draws.money_split("money-split", split.shares(figures.costs)),
         agents_money=draws.money_by("money-by-agent", "agent", figures.agents),
         models_money=draws.money_by("money-by-model", "model", figures.models),
         mix=draws.token_mix("tokens-by-model", "model", figures.models),
     )
+
+
+# Compiled here: an exporter's thread must not import what compiling needs, see `PriceBook.load`.
+_STYLE, _PAGE = map(_environment().get_template, ("report.css", "report.html"))
