@@ -3,10 +3,12 @@
 Intercepted: `BaseApiClient.request`, `request_streamed`, `async_request` and
 `async_request_streamed`, which are called once for each HTTP request that Google bills; the
 public `generate_content` is not, since with automatic function calling one such call makes
-many. HTTP attempts are seen at `_request_once`, functions called for the model at
-`_extra_utils.invoke_function_from_dict_args`, Interactions at a client of their own.
+many. A request ends in the SDK's method that makes objects of its answer (`conversion`). HTTP
+attempts are seen at `_request_once`, functions called for the model at
+`_extra_utils.invoke_function_from_dict_args`, Interactions and decisions at a client of their own.
 
-Limits: the Live API (web sockets), batch jobs and tools of MCP sessions are not covered.
+Limits: the Live API and live music (web sockets), batch jobs, tuning, the indexing of file search
+stores, agents that a trigger of the API starts and tools of MCP sessions are not covered.
 OpenInference's instrumentation of google-genai puts back the functions that it found when it is
 uninstrumented, ours with them where ours was loaded after it: instrument again after that.
 `ChatGoogleGenerativeAI` of langchain-google-genai rides on this.
