@@ -249,6 +249,7 @@ class Pipeline:
         node: NodeStep | None = None,
         semconv_metrics: bool = True,
         end_ns: int | None = None,
+        counted: bool = True,
     ) -> Operation:
         """End an operation: count it, judge it, write what is known onto its span, end the span.
 
@@ -264,6 +265,7 @@ class Pipeline:
             node: where in its graph a node ran.
             semconv_metrics: False where another instrumentation records the same request.
             end_ns: when it ended, Unix nanoseconds; now when absent.
+            counted: False where another span reports the same work: it is in no total, rule or metric.
 
         Returns:
             The finished operation.
@@ -284,7 +286,11 @@ class Pipeline:
             recording = span.is_recording()
             if recording and frame.run is not None:
                 evaluation.take_from_span(frame.run, span)
-            news = self.account(frame, operation, attributes)
+            news: list[Suggestion] = []
+            if counted:
+                news = self.account(frame, operation, attributes)
+            else:
+                attributes[semconv.COUNTED] = False
             if recording:
                 add_operation(attributes, operation)
                 if frame.kind is _NODE:
@@ -297,7 +303,7 @@ class Pipeline:
             if news:
                 self.teller.suggestions(news, frame, operation.end_ns)
             metrics = self._metrics
-            if metrics is not None:
+            if metrics is not None and counted:
                 if frame.kind is _NODE:
                     metrics.node(frame.run, operation, span)
                 elif frame.kind in _BILLED:
