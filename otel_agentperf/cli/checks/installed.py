@@ -130,12 +130,12 @@ def unseen_clients(environ: Mapping[str, str]) -> Iterator[Finding]:
         found = found_version(name)
         if found is None or _calls_google_genai(name):
             continue
-        sentence = f"{name} {found} asks Gemini past google-genai: these requests are not seen; {instead}"
+        sentence = f"{name} {found}: model calls that it makes past google-genai are not seen; {instead}"
         yield note(sentence) if sees_gemini else wrong(sentence)
     for name, what in OTHER_CLIENTS.items():
         found = found_version(name)
         if found is not None:
-            yield note(f"{name} {found}: {what} is not seen, since it is not asked through google-genai")
+            yield note(f"{name} {found}: {what} is not seen, since that goes past google-genai")
     for variable in OPENAI_ADDRESSES:
         host = urlsplit(environ.get(variable, "")).hostname or ""
         if host.endswith(GEMINI_HOSTS):
