@@ -260,7 +260,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     counted: bool = True
     """False where another span reports the same work."""
     scope: str = ""
-    """The instrumentation that reported it, where it is not ours."""
+    """The instrumentation that reported it, where it is not ours; begins with `?` where its name is not known."""
     resources: Resources | None = None
 
     @property

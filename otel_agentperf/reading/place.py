@@ -16,6 +16,7 @@ It errs towards more runs: a parent that is absent makes its children local root
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -64,7 +65,9 @@ class _Placing:
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = operations
         self._told_twice = told_twice(operations)
-        self._told_by = {counts: not_counted for not_counted, counts in self._told_twice.items()}
+        self._told_by: dict[str, list[str]] = defaultdict(list)
+        for not_counted, counts in self._told_twice.items():
+            self._told_by[counts].append(not_counted)
         self._places: dict[str, _Place] = {}
         self.placed: dict[str, list[_Placed]] = {}
 
@@ -151,10 +154,11 @@ class _Placing:
 
     def _inference(self, operation: Operation) -> Inference | None:
         inference = operation.inference
-        if inference is None or operation.span_id not in self._told_by:
-            return inference
-        other = self._operations[self._told_by[operation.span_id]].inference
-        return inference if other is None else completed(inference, other)
+        for span_id in self._told_by.get(operation.span_id, ()):
+            other = self._operations[span_id].inference
+            if inference is not None and other is not None:
+                inference = completed(inference, other)
+        return inference
 
 
 def _top_of_ring(ring: list[Operation]) -> Operation:

@@ -9,6 +9,7 @@ Ids come as hex, or as base64 from writers that follow proto3's own mapping (Tem
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Generic, TypeAlias, TypeGuard, TypeVar
 
 import msgspec
@@ -28,8 +29,10 @@ class _Scope(msgspec.Struct, gc=False):
     name: str = ""
 
 
-class _ScopeSpans(msgspec.Struct, Generic[S], gc=False):
+class _ScopeSpans(msgspec.Struct, Generic[S], rename="camel", gc=False):
     scope: _Scope | None = None
+    instrumentation_library: _Scope | None = None
+    """The scope's name before OTLP 0.15, in Tempo's and Grafana's older exports also within `scopeSpans`."""
     spans: list[S] | None = None
 
 
@@ -101,10 +104,10 @@ def take(document: Whole | Apart, packer: Packer, reader: Reader) -> list[str]:
     bad, told = 0, list[str]()
     for batch in batches or ():
         traces = packer.of(bytes(batch.resource), otlp_json_span.process)
-        for part in batch.scope_spans or batch.instrumentation_library_spans or ():
+        for part in chain(batch.scope_spans or (), batch.instrumentation_library_spans or ()):
             if part.spans:
-                scope = part.scope.name if part.scope is not None else ""
-                bad += _take(part.spans, traces, scope, reader, told)
+                scope = part.scope or part.instrumentation_library
+                bad += _take(part.spans, traces, scope.name if scope is not None else "", reader, told)
     return [without_trace_id(bad), *told] if bad else told
 
 
