@@ -31,6 +31,7 @@ from otel_agentperf.rules.traits import traits_of
 
 AnyRule = Rule[Any]
 _RUN, _SESSION = Scope.RUN, Scope.SESSION
+_WORKFLOW = OperationKind.WORKFLOW
 _WORK = BILLED_BY_TOKEN | {OperationKind.TOOL, OperationKind.SERVICE}
 
 
@@ -197,6 +198,17 @@ class Engine:
                 self.evictions["live_runs"] += 1
             return run
 
+    def set_aside(self, run: Run) -> None:
+        """Count what a run holds without taking it for a run: an agent or graph has begun beneath its plain root.
+
+        Rules that judge the shape of a whole run are not asked of it, since what ran in the agents is not in it.
+        """
+        with self._lock:
+            if not run.aside:
+                run.aside = True
+                run.session.runs -= 1
+                self._runs.pop(run.id, None)
+
     def _single(self, session_id: str | None, run: View) -> Session:
         """A session that has no other run: its sums are those of the run."""
         view = View(_SESSION, session_id or run.name, run.totals, run.contributors, self.prices, normals=self.normals)
@@ -304,7 +316,7 @@ class Engine:
         """
         said: list[Suggestion] = []
         with self._lock:
-            if run.finished or run.evicted:
+            if run.finished or run.evicted or run.aside:
                 return said
             for rule, _, scope, concludes, _ in self._concluding:
                 if scope is _RUN and concludes and rule.group is group and not rule.watches:
@@ -326,10 +338,13 @@ class Engine:
             news: list[Suggestion] = []
             if root.counted:
                 traits = traits_of(root)
-                if root.is_agent or root.kind in _WORK:
+                if root.is_agent or root.kind in _WORK or root.usage is not None or root.cost is not None:
                     count(run, root, traits, is_root=True)
                 else:
                     run.columns.add(root, traits, cost_of(root), is_root=True)
+                    if root.kind is _WORKFLOW and root.error_type is not None and not root.error_beneath:
+                        for totals in run.sums:  # a graph is no operation among others, but its own failure is one
+                            totals.errors += 1
                 if root.resources is not None:
                     add_use(run, root, is_root=True)
                 news = self._judge(run, root, traits)
@@ -374,6 +389,8 @@ class Engine:
         before = session.view.columns, process.view.columns
         session.view.columns = process.view.columns = run.columns
         for rule, place, kind, concludes, judges in self._concluding:
+            if run.aside and not rule.watches:
+                continue
             scope = run if kind is _RUN else session if kind is _SESSION else process
             try:
                 state = scope.rule_states[place]
@@ -420,6 +437,7 @@ class Engine:
             score=run.score,
             suggestions=suggestions,
             restated=restated,
+            is_run=not run.aside,
             savings=could,
             columns=columns,
             used=run.used,

@@ -34,13 +34,21 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     unpriced: int
     """Billed calls whose price is unknown."""
     errors: int
+    """An exception that ended several operations is one, at the deepest of them."""
     operations: int
+    reported: int = 0
+    """Agents and graphs of which only their own span reports usage: it stands for requests that have no span."""
+
+    @property
+    def billed(self) -> int:
+        """Requests, services and reports of usage: all that may have a price."""
+        return self.model + self.embedding + self.service + self.reported
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """Where the money went, in US dollars.
 
-    What could not be priced is in none of these; where nothing of what was billed could be, none is known.
+    What could not be priced is in none of these; where nothing was billed that could be, none is known.
     """
 
     total_usd: Decimal | None
@@ -167,8 +175,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     critical_path_s: float
     """The time in which an agent on the critical path ran; the rest was waited or spent between agents."""
-    efficiency_score: int
+    efficiency_score: int | None
+    """0 to 100; none where no model call was seen or nothing of it could be priced."""
     rating: str | None
+    """A to F by the cost; none where that is unknown, or where no model call was seen."""
     costs: Costs
     tokens: Tokens
     calls: Calls

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -14,6 +14,9 @@ from otel_agentperf.analysis.scores import path_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import OperationKind, Suggestion
 from otel_agentperf.rules.base import Row, int_of
+
+_REPORTING = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
+"""Kinds whose spans may report usage that no request beneath them does."""
 
 
 def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shared: Collection[str] = ()) -> Breakdown:
@@ -26,18 +29,19 @@ def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shar
             because they are judged over all runs together.
     """
     rows = summary.rows if rows is None else rows
-    duration_ns = max(0, summary.end_ns - summary.start_ns)
     breakdown = Breakdown(
         runs=1,
         successes=int(summary.success),
         scored=int(summary.score is not None),
         score_micro=round((summary.score or 0.0) * 1e6),
-        duration_ns=duration_ns,
+        duration_ns=max(0, summary.end_ns - summary.start_ns),
         first_ns=summary.start_ns,
         last_ns=summary.end_ns,
         totals=msgspec.structs.replace(summary.totals),
         used=copy.deepcopy(summary.used) if summary.used is not None else None,
     )
+    if not summary.is_run:  # it counts, and is no run whose time, end and share of successes could be told
+        breakdown.runs = breakdown.successes = breakdown.scored = breakdown.score_micro = breakdown.duration_ns = 0
     _count(breakdown, rows)
     for row, on_path_ns in path_of(rows):
         breakdown.path_ns += on_path_ns
@@ -77,30 +81,38 @@ def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
     }
     until: dict[int, int] = {}
     for row in rows:
-        _, _, kind, start_ns, end_ns, cost_usd, fresh, output, cached, thoughts, is_error, is_agent, *_ = row
+        _, _, kind, start_ns, end_ns, _, fresh, output, _, _, is_error, is_agent, *_ = row
         table = tables.get(kind)
         if table is not None:
             line = table.get(row.name) or line_of(table, row.name)
             _add_call(line, start_ns, end_ns, is_error, until)
-            is_billed = row.has_cost
-            if is_billed or fresh or output:
-                of_agent = agents.get(row.agent) or line_of(agents, row.agent)
-                picodollars = round(cost_usd * PICO_PER_USD) if cost_usd == cost_usd else None  # noqa: PLR0124 - not a number
-                for each in (line, of_agent):
-                    each.input_tokens += fresh
-                    each.output_tokens += output
-                    each.cache_read_tokens += cached
-                    each.reasoning_tokens += thoughts
-                    if is_billed:
-                        each.billed_calls += 1
-                        if picodollars is None:
-                            each.unpriced_calls += 1
-                        else:
-                            each.cost_pico += picodollars
+            if row.has_cost or fresh or output:
+                _add_spend((line, agents.get(row.agent) or line_of(agents, row.agent)), row)
+        elif kind in _REPORTING and (row.has_cost or fresh or output):
+            _add_spend(
+                (line_of(models, row.model), line_of(agents, row.name if is_agent else row.agent)),
+                row,
+            )
         if is_agent:
             line = agents.get(row.name) or line_of(agents, row.name)
             _add_call(line, start_ns, end_ns, is_error, until)
     breakdown.left_out = max(0, breakdown.totals.operations - len(rows))
+
+
+def _add_spend(lines: Iterable[Line], row: Row) -> None:
+    _, _, _, _, _, cost_usd, fresh, output, cached, thoughts, *_ = row
+    picodollars = round(cost_usd * PICO_PER_USD) if cost_usd == cost_usd else None  # noqa: PLR0124 - not a number
+    for each in lines:
+        each.input_tokens += fresh
+        each.output_tokens += output
+        each.cache_read_tokens += cached
+        each.reasoning_tokens += thoughts
+        if row.has_cost:
+            each.billed_calls += 1
+            if picodollars is None:
+                each.unpriced_calls += 1
+            else:
+                each.cost_pico += picodollars
 
 
 def _add_call(line: Line, start_ns: int, end_ns: int, is_error: bool, until: dict[int, int]) -> None:  # noqa: FBT001 - taken as it comes, for speed

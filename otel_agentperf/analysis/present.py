@@ -19,7 +19,7 @@ from otel_agentperf.analysis.figures import (
     Tokens,
 )
 from otel_agentperf.analysis.resources import Used
-from otel_agentperf.analysis.scores import efficiency, rating, rating_of
+from otel_agentperf.analysis.scores import efficiency, not_scored, rating, rating_of
 from otel_agentperf.model import ZERO_USD, Totals
 from otel_agentperf.pricing.families import Size, rank
 
@@ -42,18 +42,21 @@ def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, sav
     """
     totals, runs = breakdown.totals, breakdown.runs
     duration_ns = breakdown.duration_ns
-    score = efficiency(
-        _share(breakdown.wasted_pico, _pico(totals)),
-        _share(breakdown.wasted_ns, duration_ns),
-        _share(totals.errors, totals.operations),
-    )
+    score = None
+    if not_scored(totals) is None:
+        score = efficiency(
+            _share(breakdown.wasted_pico, _pico(totals)),
+            _share(breakdown.wasted_ns, duration_ns),
+            _share(totals.errors, totals.operations),
+        )
+    shown_ns = duration_ns - breakdown.overlap_ns - breakdown.other_overlap_ns
     findings = _findings(breakdown.opportunities.values())
     return Figures(
         runs=runs,
         success_rate=breakdown.successes / runs if runs else None,
         evaluation=breakdown.score_micro / 1e6 / breakdown.scored if breakdown.scored else None,
-        duration_s=duration_ns / NS_PER_S,
-        critical_path_s=breakdown.path_ns / NS_PER_S,
+        duration_s=shown_ns / NS_PER_S,
+        critical_path_s=min(shown_ns, breakdown.path_ns) / NS_PER_S,
         efficiency_score=score if efficiency_score is None else efficiency_score,
         rating=rating(totals),
         costs=_costs(breakdown),
@@ -66,8 +69,10 @@ def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, sav
             unpriced=totals.unpriced_calls,
             errors=totals.errors,
             operations=totals.operations,
+            reported=totals.reported,
         ),
-        savings=savings or Saving(cost_usd=usd_of(breakdown.saved_pico), time_s=breakdown.saved_ns / NS_PER_S),
+        savings=savings
+        or Saving(cost_usd=usd_of(breakdown.saved_pico), time_s=min(shown_ns, breakdown.saved_ns) / NS_PER_S),
         cheaper_models=_cheaper(breakdown.models),
         agents=_parts(breakdown.agents, duration_ns, are_agents=True),
         models=_parts(breakdown.models, duration_ns),
@@ -129,8 +134,7 @@ def _share(part: float, whole: float) -> float:
 
 def _costs(breakdown: Breakdown) -> Costs:
     totals = breakdown.totals
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
-    if billed and totals.unpriced_calls >= billed:
+    if totals.known_cost_usd is None:
         return Costs(
             total_usd=None, models_usd=None, services_usd=None, cached_usd=None, wasted_usd=None, per_action_usd=None
         )
