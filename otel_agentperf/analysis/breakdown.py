@@ -150,6 +150,11 @@ class Breakdown:
     used: RunUse | None = None
     """What the runs used of CPU and memory; `None` where nothing was sampled."""
 
+    @property
+    def shown_ns(self) -> int:
+        """How long the runs took: what ran at once in one trace counts once."""
+        return self.duration_ns - self.overlap_ns - self.other_overlap_ns
+
     def merge(self, other: Breakdown) -> None:
         """Add other runs to these; `other` must not be used again."""
         self.runs += other.runs

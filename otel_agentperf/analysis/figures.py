@@ -82,13 +82,13 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     path_share: float
     """The share of the runs' time that it decided, being on the critical path; for agents."""
     cost_usd: Decimal | None
-    """None where something was billed and nothing of it could be priced."""
+    """None where nothing was billed that could be priced."""
     unpriced_calls: int
     tokens: Tokens
     efficiency_score: int | None
-    """0 to 100, for agents."""
+    """0 to 100, for agents of whose work something was billed and priced."""
     rating: str | None
-    """A to F by its cost, for agents."""
+    """A to F by its cost, for these agents."""
 
 
 class CheaperModels(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +179,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """0 to 100; none where no model call was seen or nothing of it could be priced."""
     rating: str | None
     """A to F by the cost; none where that is unknown, or where no model call was seen."""
+    not_scored: str | None
+    """Why there is neither a rating nor a score, such as `no model call was seen`; none where there is a score."""
     costs: Costs
     tokens: Tokens
     calls: Calls

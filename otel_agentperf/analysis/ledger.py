@@ -123,7 +123,7 @@ def session_summary(
     said = list(suggestions)
     start_ns, end_ns = whole.first_ns or 0, whole.last_ns or 0
     cost_usd = whole.totals.cost_usd
-    longest_s = (whole.duration_ns - whole.overlap_ns - whole.other_overlap_ns) / NS_PER_S
+    longest_s = whole.shown_ns / NS_PER_S
     claimed = saved(said, cost_usd=cost_usd, start_ns=start_ns, end_ns=end_ns)
     wasted = saved(measured_among(said), cost_usd=cost_usd, start_ns=start_ns, end_ns=end_ns)
     whole.saved_pico = max(whole.saved_pico, pico(claimed.cost_usd))

@@ -42,14 +42,16 @@ def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, sav
     """
     totals, runs = breakdown.totals, breakdown.runs
     duration_ns = breakdown.duration_ns
-    score = None
-    if not_scored(totals) is None:
+    score, unscored = efficiency_score, not_scored(totals)
+    if unscored is not None:
+        score = None
+    elif score is None:
         score = efficiency(
             _share(breakdown.wasted_pico, _pico(totals)),
             _share(breakdown.wasted_ns, duration_ns),
             _share(totals.errors, totals.operations),
         )
-    shown_ns = duration_ns - breakdown.overlap_ns - breakdown.other_overlap_ns
+    shown_ns = breakdown.shown_ns
     findings = _findings(breakdown.opportunities.values())
     return Figures(
         runs=runs,
@@ -57,8 +59,9 @@ def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, sav
         evaluation=breakdown.score_micro / 1e6 / breakdown.scored if breakdown.scored else None,
         duration_s=shown_ns / NS_PER_S,
         critical_path_s=min(shown_ns, breakdown.path_ns) / NS_PER_S,
-        efficiency_score=score if efficiency_score is None else efficiency_score,
+        efficiency_score=score,
         rating=rating(totals),
+        not_scored=unscored,
         costs=_costs(breakdown),
         tokens=_tokens(totals),
         calls=Calls(
@@ -167,8 +170,8 @@ def _parts(lines: Mapping[str, Line], duration_ns: int, *, are_agents: bool = Fa
 
 def _part(name: str, line: Line, duration_ns: int, *, is_agent: bool) -> Part:
     cost_usd = usd_of(line.cost_pico)
-    is_known = line.billed_calls == 0 or line.unpriced_calls < line.billed_calls
-    judged = is_agent and line.calls > 0
+    is_known = line.unpriced_calls < line.billed_calls
+    judged = is_agent and line.calls > 0 and is_known
     return Part(
         name=name or (NO_AGENT if is_agent else "?"),
         calls=line.calls,
@@ -180,7 +183,7 @@ def _part(name: str, line: Line, duration_ns: int, *, is_agent: bool) -> Part:
         unpriced_calls=line.unpriced_calls,
         tokens=_tokens(line),
         efficiency_score=_efficiency_of(line) if judged else None,
-        rating=rating_of(cost_usd, line.billed_calls, line.unpriced_calls) if judged and line.billed_calls else None,
+        rating=rating_of(cost_usd, line.billed_calls, line.unpriced_calls) if judged else None,
     )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from otel_agentperf import guard
 from otel_agentperf.model import Cost, CostStatus, ServiceTier, Usage
 from otel_agentperf.pricing import cache_minimums, families
@@ -105,6 +107,28 @@ class PriceBook:
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.price", error)
             return unpriced(f"internal error ({type(error).__name__})")
+
+    def price_of_several(self, provider: str, model: str, usage: Usage, *, when_ns: int) -> Cost:
+        """Return what the tokens of several requests cost together, marked estimated. It never raises.
+
+        How many requests they were and how long each was is not known: the prices are those of a request
+        below the length from which its model charges more.
+
+        Arguments are those of `price`.
+        """
+        try:
+            quote = self._kept(provider, model, STANDARD, when_ns)
+            if quote.rates is None:
+                return quote.unpriced or unpriced("no price is known", STANDARD)
+            cost = charge(msgspec.structs.replace(quote.rates, cliff_tokens=None, above=None), usage, STANDARD)
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.price_of_several", error)
+            return unpriced(f"internal error ({type(error).__name__})")
+        if cost.total_usd is None:
+            return cost
+        return msgspec.structs.replace(
+            cost, estimated=True, assumption="only the sum of several requests is known, none of them long"
+        )
 
     def cliff(
         self, provider: str, model: str, input_tokens: int, tier: ServiceTier = STANDARD, *, when_ns: int

@@ -35,6 +35,9 @@ _OLDER_REASONING = (
 )
 _REASONING_LEFT_OUT = frozenset({"openlit.instrumentation.google_ai_studio"})
 _REASONING_IN_TOTAL = frozenset({"opentelemetry.instrumentation.google_generativeai"})
+_USAGE, _AGGREGATED = "gen_ai.usage.", "gen_ai.aggregated_usage."
+"""Pydantic AI renames the sum of a run, so that nobody adds it to its parts."""
+_AGGREGATED_KEYS = frozenset({f"{_AGGREGATED}input_tokens", f"{_AGGREGATED}output_tokens"})
 _TOTAL = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens")
 
 
@@ -69,6 +72,15 @@ def usage(attributes: Attributes, operation: str = "", scope: str = "") -> Usage
         by_output,
         values.whole(attributes, semconv.GROUNDING_QUERIES) or 0,
     )
+
+
+def of_agent(attributes: Attributes, scope: str = "") -> Usage | None:
+    """The tokens that the span of an agent or graph reports for all of its requests; `None` where it reports none."""
+    found = usage(attributes, scope=scope)
+    if found is None and not _AGGREGATED_KEYS.isdisjoint(attributes):
+        renamed = {key.replace(_AGGREGATED, _USAGE, 1): value for key, value in attributes.items()}
+        found = usage(renamed, scope=scope)
+    return found
 
 
 def modalities(attributes: Attributes) -> tuple[ModalityTokens | None, ...]:

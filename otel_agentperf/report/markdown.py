@@ -109,12 +109,14 @@ def _set(report: ReportSet) -> Iterator[str]:
 
 def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
     calls, savings = figures.calls, figures.savings
-    billed = calls.model + calls.embedding + calls.service
     facts = [f"**{seconds(figures.duration_s)}**"]
-    if billed:
-        facts.append(f"**{_dollars(money(figures.costs.total_usd, calls.unpriced))}**")
+    if cost := money(figures.costs.total_usd, calls.unpriced):
+        facts.append(f"**{_dollars(cost)}**")
+    if figures.not_scored is None:
         facts.append(f"rating {words(figures.rating or UNKNOWN)}")
-    facts.append(f"efficiency {figures.efficiency_score}/100")
+        facts.append(f"efficiency {figures.efficiency_score}/100")
+    else:
+        facts.append(f"not rated: {words(figures.not_scored)}")
     facts.append(f"{tokens(figures.tokens.input)} tokens in, {tokens(figures.tokens.output)} out")
     facts.append(counted(calls.model + calls.embedding, "model call"))
     if calls.tool:
@@ -230,7 +232,7 @@ def _runs(title: str, runs: Sequence[RunLine]) -> Iterator[str]:
                 seconds(run.duration_s),
                 _dollars(money(run.cost_usd, run.unpriced_calls)),
                 words(run.rating or ""),
-                str(run.efficiency_score),
+                "" if run.efficiency_score is None else str(run.efficiency_score),
                 code(run.trace_id),
             )
             for run in runs

@@ -9,7 +9,7 @@ from otel_agentperf.report.text import counted
 def on_sums(figures: Figures) -> tuple[str, ...]:
     """The notes on the sums of a session or of many runs."""
     calls = figures.calls
-    billed = calls.model + calls.embedding + calls.service
+    billed = calls.billed
     notes: list[str] = []
     if not figures.runs:
         notes.append("No agent work is in these spans.")

@@ -26,9 +26,8 @@ def sums(figures: Figures) -> Iterator[Text]:
     """What was taken, spent and called."""
     calls, used = figures.calls, figures.tokens
     yield Text(duration(round(figures.duration_s * 1e9)), "bold")
-    billed = calls.model + calls.embedding + calls.service
-    if billed:
-        yield Text(money(figures.costs.total_usd, calls.unpriced), "bold")
+    if calls.billed and (cost := money(figures.costs.total_usd, calls.unpriced)):
+        yield Text(cost, "bold")
     if used.input or used.output:
         yield Text(f"{tokens(used.input)} tokens in, {tokens(used.output)} out")
     for number, noun in (
@@ -52,13 +51,14 @@ def scores(report: RunReport) -> Iterator[Text]:
 
 def judged(figures: Figures, rating: str | None) -> Iterator[Text]:
     """The scores, and what could be saved."""
-    yield Text(f"efficiency {figures.efficiency_score}/100")
-    calls = figures.calls
-    is_billed = bool(calls.model + calls.embedding + calls.service)
-    if is_billed and rating is not None:
-        yield Text.assemble("cost rating ", (clean(rating), _RATING_STYLES.get(rating, "bold")))
-    elif is_billed:
-        yield Text(f"cost rating {UNKNOWN}", "yellow")
+    if figures.not_scored is not None:
+        yield Text(f"not rated: {figures.not_scored}", "yellow")
+    else:
+        yield Text(f"efficiency {figures.efficiency_score}/100")
+        if rating is not None:
+            yield Text.assemble("cost rating ", (clean(rating), _RATING_STYLES.get(rating, "bold")))
+        else:
+            yield Text(f"cost rating {UNKNOWN}", "yellow")
     savings = figures.savings
     could = [usd(savings.cost_usd)] if savings.cost_usd else []
     could += [duration(round(savings.time_s * 1e9))] if savings.time_s else []

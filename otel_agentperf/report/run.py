@@ -13,7 +13,7 @@ from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.present import figures_of
 from otel_agentperf.analysis.resources import use_of
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.model import Operation, Suggestion, Totals
+from otel_agentperf.model import BILLED_BY_TOKEN, Operation, Suggestion, Totals
 from otel_agentperf.report.notes import left_out as left_out_note
 from otel_agentperf.report.spans import SpanLine, spans_of
 from otel_agentperf.report.text import counted
@@ -34,9 +34,9 @@ class RunReport:
     start_ns: int
     duration_ns: int
     totals: Totals
-    efficiency_score: int
+    efficiency_score: int | None
     rating: str | None
-    """The letter for its cost, or `None` where nothing of it could be priced."""
+    """The letter for its cost; `None` where that is unknown or no model call was seen: see `figures.not_scored`."""
     critical_path: tuple[str, ...]
     success: bool
     outcome: str | None
@@ -88,13 +88,13 @@ def report_on(
     if summary.used is None:
         summary = msgspec.structs.replace(summary, used=use_of(root, operations))
     totals = summary.totals
-    seen = sum(1 for op in operations if op.usage is not None and op.counted)
+    seen = sum(1 for op in operations if op.kind in BILLED_BY_TOKEN and op.usage is not None and op.counted)
     calls = totals.inference_calls + totals.embedding_calls
     told = list(notes)
     if totals.unpriced_calls:
         told.append(_unpriced_note(totals, operations))
     if seen < calls and any(op.span_id == root.span_id for op in operations):
-        failed = sum(1 for op in operations if op.inference is not None and op.usage is None and op.counted)
+        failed = sum(1 for op in operations if op.kind in BILLED_BY_TOKEN and op.usage is None and op.counted)
         if seen + failed < calls:
             told.append(f"{calls - seen - failed} of {calls} model calls have no span here: not sampled, or lost.")
     saved = summary.savings
@@ -144,7 +144,7 @@ def rows_of(root: Operation, operations: Sequence[Operation]) -> list[Row]:
 
 
 def _unpriced_note(totals: Totals, operations: Sequence[Operation]) -> str:
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
+    billed = totals.billed_calls
     reasons = {
         op.cost.reason: None
         for op in operations
