@@ -132,7 +132,7 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
         operation = _read(span, end_ns, pipeline.fingerprinter)
         if operation.kind in BILLED_BY_TOKEN:
             _end_inference(pipeline, span, mark, operation)
-        elif frame.run is not None:
+        elif frame.run is not None or operation.kind in _AGENTIC:
             _settle(pipeline, frame, operation, {})
         return
     if not _is_known(span):
