@@ -34,7 +34,8 @@ class Clock:
         # The stretches are apart and in order: those that touch the new one lie between these two places.
         first, last = bisect_left(ends, start_ns), bisect_right(starts, end_ns)
         covered = sum(
-            min(end, end_ns) - max(start, start_ns) for start, end in zip(starts[first:last], ends[first:last], strict=True)
+            min(end, end_ns) - max(start, start_ns)
+            for start, end in zip(starts[first:last], ends[first:last], strict=True)
         )
         if first < last:
             start_ns, end_ns = min(start_ns, starts[first]), max(end_ns, ends[last - 1])

@@ -176,7 +176,5 @@ def _beneath_a_stand_in(operations: Sequence[Operation]) -> tuple[Operation | No
         return None, []
     ids = {operation.span_id for operation in operations}
     lost = stand_in("0" * 16, [operation for operation in operations if operation.parent_id not in ids] or operations)
-    beneath = [
-        op if op.parent_id in ids else msgspec.structs.replace(op, parent_id=lost.span_id) for op in operations
-    ]
+    beneath = [op if op.parent_id in ids else msgspec.structs.replace(op, parent_id=lost.span_id) for op in operations]
     return lost, [lost, *beneath]

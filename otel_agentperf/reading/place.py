@@ -20,7 +20,7 @@ It errs towards more runs: a parent that is absent makes its children local root
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeAlias

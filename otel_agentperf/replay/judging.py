@@ -10,7 +10,7 @@ known to be of another process is no loss: its children are roots of their own, 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -106,15 +106,9 @@ class TraceJudge:
     def _judge_run(
         self, run: TracedRun, service: str, said: dict[str, Record], notes: tuple[str, ...], *, root_seen: bool
     ) -> Judged:
-        prices, engine = self.prices, self._engine
-        operations = tuple(
-            [
-                priced(operation, prices) if operation.inference is not None else operation
-                for operation in run.operations
-            ]
-        )
-        last = operations[-1] if operations else run.root
-        root = last if last.span_id == run.root.span_id else run.root
+        engine = self._engine
+        operations = tuple([priced(operation, self.prices) for operation in run.operations])
+        root = operations[-1] if operations and operations[-1].span_id == run.root.span_id else run.root
         if not root_seen:
             root = fitted(root, operations)
         live = engine.begin(root.name, root.session_id, root.start_ns, alone=True)
@@ -123,31 +117,44 @@ class TraceJudge:
         for operation in operations:
             if operation.span_id != root.span_id:
                 engine.observe(live, operation)
-        if said:
-            for operation in (*operations, root):
-                record = said.get(operation.span_id)
-                if record is not None:
-                    live.success = record.success if record.success is not None else live.success
-                    live.score = record.score if record.score is not None else live.score
         own = said.get(root.span_id)
         recorded = own.recorded if own is not None else None
-        is_whole = True
+        if said:
+            live.success, live.score = _how_it_went((*operations, root), said)
         if recorded is not None:
             live.success, live.score = recorded.success, recorded.score
         summary, _ = engine.finish(live, root)
         if not root_seen:  # whatever ran beside agents beneath a root that is not here is a run
             summary = msgspec.structs.replace(summary, is_run=True)
+        missing = 0
         if recorded is not None:
-            totals = summary.totals
             calls = recorded.totals.inference_calls
-            missing = calls - totals.inference_calls - totals.embedding_calls
+            missing = calls - summary.totals.inference_calls - summary.totals.embedding_calls
             if missing > 0:
-                is_whole = False
                 notes = (*notes, f"{missing} of {calls} model calls have no span here: not sampled, or lost.")
         is_blind = any(op.kind is OperationKind.TOOL and op.tool is None for op in operations)
         return Judged(
-            TracedRun(root, operations, run.holds_runs), summary, digest(engine, live), service, root_seen, notes, is_whole, is_blind
+            TracedRun(root, operations, run.holds_runs),
+            summary,
+            digest(engine, live),
+            service,
+            root_seen,
+            notes,
+            missing <= 0,
+            is_blind,
         )
+
+
+def _how_it_went(operations: Iterable[Operation], said: Mapping[str, Record]) -> tuple[bool | None, float | None]:
+    """The last word of the evaluation results on the spans of a run."""
+    success: bool | None = None
+    score: float | None = None
+    for operation in operations:
+        record = said.get(operation.span_id)
+        if record is not None:
+            success = record.success if record.success is not None else success
+            score = record.score if record.score is not None else score
+    return success, score
 
 
 def _clocked(judged: Sequence[Judged]) -> Sequence[Judged]:

@@ -239,7 +239,9 @@ class _JudgedSession:
         """Add it to the sums, and to the sessions that are told in detail."""
         own = self._own
         if is_listed or self.suggestions:
-            heads = sorted((part.head for part in self._parts if part.is_run), key=lambda head: (head.end_ns, head.trace_id))
+            heads = sorted(
+                (part.head for part in self._parts if part.is_run), key=lambda head: (head.end_ns, head.trace_id)
+            )
             summary = session_summary(self.id, own, heads[-MAX_HEADS:], self.suggestions)
             if is_listed:
                 joined.sessions.append(summary)

@@ -95,7 +95,9 @@ class Writer:
         step = Step(OperationKind.OTHER, "main", start_ns)
         now = self._after(start_ns)
         for _ in range(rnd.randint(1, 5)):
-            kind = rnd.choice((OperationKind.AGENT, OperationKind.WORKFLOW, OperationKind.TOOL, OperationKind.INFERENCE))
+            kind = rnd.choice(
+                (OperationKind.AGENT, OperationKind.WORKFLOW, OperationKind.TOOL, OperationKind.INFERENCE)
+            )
             begins_ns = self._after(now)
             if kind is OperationKind.TOOL:
                 one = self._tool(begins_ns)

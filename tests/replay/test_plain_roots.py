@@ -63,7 +63,7 @@ def test_an_agent_beneath_a_plain_root_is_the_only_run_and_a_call_beside_it_coun
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_it_makes_no_difference_whether_the_call_comes_first(before: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
+def test_it_makes_no_difference_whether_the_call_comes_first(before: bool, tmp_path: Path) -> None:
     call = asked(4, 1, 1, 3) if before else asked(4, 1, 60, 70)
     assert sums(tmp_path, plain(1, 0, 0, 100), call, agent(2, 1, 5, 50), asked(3, 2, 6, 9)) == (1, 2, 45.0)
 
@@ -79,13 +79,29 @@ def test_a_plain_root_without_an_agent_is_a_run(tmp_path: Path) -> None:
 
 def test_a_tool_in_which_an_agent_runs_is_no_run_beside_it(tmp_path: Path) -> None:
     report = report_on(tmp_path, tool(1, 0, 0, 100), agent(2, 1, 5, 50), asked(3, 2, 6, 9))
-    assert (report["figures"]["runs"], report["figures"]["calls"]["tool"], report["figures"]["duration_s"]) == (1, 1, 45)
+    assert (report["figures"]["runs"], report["figures"]["calls"]["tool"], report["figures"]["duration_s"]) == (
+        1,
+        1,
+        45,
+    )
 
 
 def test_two_agents_at_once_are_two_runs_and_take_as_long_as_at_least_one_of_them_ran(tmp_path: Path) -> None:
-    spans = [plain(1, 0, 0, 100), agent(2, 1, 0, 60, "a"), agent(3, 1, 20, 100, "b"), asked(4, 2, 1, 9), asked(5, 3, 21, 29)]
+    spans = [
+        plain(1, 0, 0, 100),
+        agent(2, 1, 0, 60, "a"),
+        agent(3, 1, 20, 100, "b"),
+        asked(4, 2, 1, 9),
+        asked(5, 3, 21, 29),
+    ]
     assert sums(tmp_path, *spans) == (2, 2, 100.0)
-    later = [plain(1, 0, 0, 100), agent(2, 1, 0, 30, "a"), agent(3, 1, 70, 100, "b"), asked(4, 2, 1, 9), asked(5, 3, 71, 79)]
+    later = [
+        plain(1, 0, 0, 100),
+        agent(2, 1, 0, 30, "a"),
+        agent(3, 1, 70, 100, "b"),
+        asked(4, 2, 1, 9),
+        asked(5, 3, 71, 79),
+    ]
     assert sums(tmp_path, *later) == (2, 2, 60.0)
 
 

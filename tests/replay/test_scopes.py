@@ -52,7 +52,8 @@ def without_scope(name: str, spans: list[Request]) -> Any:
 
 def with_an_empty_scope(name: str, spans: list[Request]) -> Any:
     del name
-    return {"scopeSpans": [{"scope": {}, "spans": spans}]}
+    nothing: dict[str, str] = {}
+    return {"scopeSpans": [{"scope": nothing, "spans": spans}]}
 
 
 def libraries(name: str, spans: list[Request]) -> Any:
@@ -64,7 +65,8 @@ def library_in_scope_spans(name: str, spans: list[Request]) -> Any:
 
 
 def both(name: str, spans: list[Request]) -> Any:
-    return {**scope_spans("other", []), **libraries(name, spans)}
+    nothing: list[Request] = []
+    return {**scope_spans("other", nothing), **libraries(name, spans)}
 
 
 FORMS = [scope_spans, without_scope, with_an_empty_scope, libraries, library_in_scope_spans, both]
