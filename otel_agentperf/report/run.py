@@ -15,6 +15,7 @@ from otel_agentperf.analysis.resources import use_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import BILLED_BY_TOKEN, Operation, Suggestion, Totals
 from otel_agentperf.report.notes import left_out as left_out_note
+from otel_agentperf.report.notes import reported as reported_note
 from otel_agentperf.report.spans import SpanLine, spans_of
 from otel_agentperf.report.text import counted
 from otel_agentperf.report.tree import Step, tree_of
@@ -93,6 +94,8 @@ def report_on(
     told = list(notes)
     if totals.unpriced_calls:
         told.append(_unpriced_note(totals, operations))
+    if totals.reported:
+        told.append(reported_note(totals.reported))
     if seen < calls and any(op.span_id == root.span_id for op in operations):
         failed = sum(1 for op in operations if op.kind in BILLED_BY_TOKEN and op.usage is None and op.counted)
         if seen + failed < calls:
