@@ -3,16 +3,20 @@
 A value comes from the first of: the environment variable `AGENTPERF_<NAME>`, the key
 `<name>` under `[settings]` in the TOML file that `AGENTPERF_CONFIG` names, the default. The
 same file holds prices (`[prices]`), rule options (`[rules.<CODE>]`) and the nodes that let advice be
-applied (`[apply.<NODE>]`), which `pricing`, `rules` and `advice` validate. Anything wrong is a `SettingsError` that names key, value and what is allowed.
+applied (`[apply.<NODE>]`), which `pricing`, `rules` and `advice` validate.
+
+A wrong value is a `SettingsError` that names key, value and what is allowed. A name that is no setting is a warning, and
+the setting is ignored: where versions are rolled out mixed, an older one must go on with the settings of a newer one.
 """
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +24,7 @@ from typing import Any, cast
 ENV_PREFIX = "AGENTPERF_"
 CONTENT_ENV = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _logger = logging.getLogger("otel_agentperf")
-_warned: set[str] = set()
+_logged: set[str] = set()
 REPORT_FORMATS = ("terminal", "json", "markdown", "html")
 PATH_FIELDS = ("run", "trace_id", "span_id")
 """What a report's path may name in braces."""
@@ -35,6 +39,45 @@ class SettingsError(ValueError):
 def wrong(key: str, value: object, allowed: str) -> SettingsError:
     """The error for a setting with a value that is not allowed."""
     return SettingsError(f"otel-agentperf: {key} = {value!r} is not allowed; allowed: {allowed}")
+
+
+def nearest(name: str, names: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The name that resembles another one most, whatever its case.
+
+    Args:
+        name: a name, perhaps misspelt.
+        names: those that exist.
+        likeness: the least ratio of `difflib.SequenceMatcher` that counts.
+    """
+    by_fold = {each.casefold(): each for each in names}
+    found = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=likeness)
+    return by_fold[found[0]] if found else None
+
+
+def one_of(value: str, choices: Iterable[str]) -> str:
+    """What is allowed, of a closed set, with the choice that resembles the value most."""
+    known = list(choices)
+    near = nearest(value, known)
+    return " | ".join(known) + (f" (did you mean {near}?)" if near else "")
+
+
+def _instead(name: str, names: Iterable[str], prefix: str = "") -> str:
+    """The nearest name that exists, else all of them; the prefix, which all have, is not compared."""
+    known = list(names)
+    near = nearest(name, known)
+    return f"did you mean {prefix}{near}?" if near else f"allowed: {', '.join(prefix + each for each in known)}"
+
+
+def log_once(message: str, level: int = logging.ERROR) -> None:
+    """Log a message about settings, unless this process has logged it before: they are read in several places."""
+    if message not in _logged:
+        _logged.add(message)
+        _logger.log(level, "%s", message)
+
+
+def log_refusal(error: SettingsError) -> None:
+    """Log, once, a wrong setting of the environment and what follows from it."""
+    log_once(f"{error}; until it is right, otel-agentperf stays off and its console exporter uses the defaults")
 
 
 def _boolean(key: str, value: object) -> bool:
@@ -102,7 +145,7 @@ def _one_of(*choices: str) -> Callable[[str, object], str]:
     def parse(key: str, value: object) -> str:
         text = str(value).strip().lower()
         if text not in choices:
-            raise wrong(key, value, " | ".join(choice for choice in choices if choice))
+            raise wrong(key, value, one_of(text, filter(None, choices)))
         return text
 
     return parse
@@ -110,10 +153,12 @@ def _one_of(*choices: str) -> Callable[[str, object], str]:
 
 def _path_template(key: str, value: object) -> str:
     template = _string(key, value)
-    if any(field not in PATH_FIELDS for field in _FIELD.findall(template)):
-        raise wrong(
-            key, value, "a path with no other fields than " + ", ".join(f"{{{field}}}" for field in PATH_FIELDS)
-        )
+    for name in _FIELD.findall(template):
+        if name not in PATH_FIELDS:
+            near = nearest(name, PATH_FIELDS)
+            fields_allowed = ", ".join(f"{{{field}}}" for field in PATH_FIELDS)
+            guess = f" (did you mean {{{near}}}?)" if near else ""
+            raise wrong(key, value, f"a path with no other fields than {fields_allowed}{guess}")
     return template
 
 
@@ -307,24 +352,39 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         The settings, each valid.
 
     Raises:
-        SettingsError: a value, key or file is wrong; the message names it and what is allowed.
+        SettingsError: a value or file is wrong; the message names it and what is allowed.
+    """
+    settings, warnings = load_with_warnings(environ, **overrides)
+    for warning in warnings:
+        log_once(warning, logging.WARNING)
+    return settings
+
+
+def load_with_warnings(
+    environ: Mapping[str, str] | None = None, **overrides: object
+) -> tuple[Settings, tuple[str, ...]]:
+    """Read the settings as `load` does, and return what it logs: a sentence for each setting that is ignored.
+
+    Args:
+        environ: environment variables; those of the process when absent.
+        overrides: settings given in code; they win over the environment and the file.
+
+    Raises:
+        SettingsError: a value or file is wrong; the message names it and what is allowed.
     """
     env = os.environ if environ is None else environ
     rows = setting_rows()
-    path = overrides.get("config", env.get(ENV_PREFIX + "CONFIG", ""))
-    document = read_file(str(path)) if path else {}
-    values: dict[str, Any] = {}
-    for name, value in document.get("settings", {}).items():
-        if name not in rows or name == "config":
-            there_are = ", ".join(n for n in rows if n != "config")
-            raise SettingsError(
-                f"otel-agentperf: there is no setting {name} under [settings] in {path}; allowed: {there_are}"
-            )
-        values[name] = rows[name].parse(f"[settings] {name} in {path}", value)
+    path = str(overrides.get("config", env.get(ENV_PREFIX + "CONFIG", "")))
+    document = read_file(path) if path else {}
+    values, unknown_keys = _settings_of(document, path)
+    warnings = [*_unknown_variables(env), *unknown_keys]
     for name, row in rows.items():
         raw = env.get(env_name(name), "")
         if raw.strip():
-            values[name] = row.parse(env_name(name), raw) if name != "capture_content" else _content_mode(raw)
+            if name == "capture_content":
+                raw, refused = _content_mode(raw)
+                warnings += refused
+            values[name] = row.parse(env_name(name), raw)
     for name, value in overrides.items():
         if name in TABLES:
             values[name] = value
@@ -332,32 +392,47 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
             given: object = list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
             values[name] = rows[name].parse(name, given)
         else:
-            raise wrong("setting", name, ", ".join([*rows, *TABLES]))
+            raise SettingsError(f"otel-agentperf: there is no setting {name}; {_instead(name, (*rows, *TABLES))}")
     for table in TABLES:
         if table in document:
             values.setdefault(table, document[table])
-    _reject_unknown_env(env)
-    return Settings(**values)
+    return Settings(**values), tuple(warnings)
 
 
-def _content_mode(raw: str) -> str:
+def _settings_of(document: Mapping[str, Any], path: str) -> tuple[dict[str, Any], list[str]]:
+    """The settings of a file, parsed, and a sentence for each key that is none."""
+    rows = {name: row for name, row in setting_rows().items() if name != "config"}
+    table: dict[str, object] = document.get("settings", {})
+    values = {name: rows[name].parse(f"[settings] {name} in {path}", table[name]) for name in table if name in rows}
+    unknown = [
+        f"otel-agentperf: there is no setting {name} ([settings] in {path}), so it is ignored; {_instead(name, rows)}"
+        for name in table
+        if name not in rows
+    ]
+    return values, unknown
+
+
+def _content_mode(raw: str) -> tuple[str, list[str]]:
     """The content mode from a variable that is not ours: what it does not allow counts as no content."""
     mode = raw.strip().lower()
     if mode in CONTENT_MODES:
-        return mode
-    if raw not in _warned:
-        _warned.add(raw)
-        _logger.warning("%s; nothing is recorded of it", wrong(CONTENT_ENV, raw, " | ".join(CONTENT_MODES)))
-    return CONTENT_MODES[0]
+        return mode, []
+    return CONTENT_MODES[0], [f"{wrong(CONTENT_ENV, raw, one_of(mode, CONTENT_MODES))}; no content is recorded"]
 
 
-def _reject_unknown_env(env: Mapping[str, str]) -> None:
-    known = {env_name(name) for name in setting_rows()} | {ENV_PREFIX + "GUARD"}
+def variables() -> list[str]:
+    """The environment variables that set something, in the order of the table."""
+    return [env_name(name) for name in setting_rows()]
+
+
+def _unknown_variables(env: Mapping[str, str]) -> Iterator[str]:
+    known = sorted(name.removeprefix(ENV_PREFIX) for name in variables() if name != CONTENT_ENV)
     for name in env:
-        if name.startswith(ENV_PREFIX) and name not in known:
-            # A misspelt name may well hold the fingerprint key: its value is not for a log.
-            allowed = ", ".join(sorted(k for k in known if not k.endswith("GUARD")))
-            raise SettingsError(f"otel-agentperf: there is no setting {name}; allowed: {allowed}")
+        short = name.removeprefix(ENV_PREFIX)
+        if name.startswith(ENV_PREFIX) and short not in (*known, "GUARD"):
+            # A misspelt name may hold the fingerprint key: its value is not for a log.
+            there_are = _instead(short, known, ENV_PREFIX)
+            yield f"otel-agentperf: there is no setting {name}, so it is ignored; {there_are}"
 
 
 def read_file(path: str) -> dict[str, Any]:
@@ -375,5 +450,5 @@ def read_file(path: str) -> dict[str, Any]:
         raise wrong("AGENTPERF_CONFIG", path, f"valid TOML ({error})") from None
     for name, value in document.items():
         if name not in ("settings", *TABLES) or not isinstance(value, dict):
-            raise wrong(f"[{name}] in {path}", value, f"the tables {', '.join(('settings', *TABLES))}")
+            raise wrong(f"[{name}] in {path}", value, f"the tables {one_of(name, ('settings', *TABLES))}")
     return document

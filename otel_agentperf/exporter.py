@@ -39,7 +39,7 @@ from otel_agentperf.reading.sdk import SpanRecord, read_span
 from otel_agentperf.reading.waiting import WaitingSpans
 from otel_agentperf.report import RunReport, report_on
 from otel_agentperf.report.console import ReportWriter
-from otel_agentperf.report.files import FileWriter, form_of
+from otel_agentperf.report.files import FileWriter, form_of, unknown_ending
 from otel_agentperf.report.render import MissingExtraError, require
 from otel_agentperf.report.text import clean, counted, money
 
@@ -150,7 +150,15 @@ class AgentPerfSpanExporter(SpanExporter):
                 if not summary.is_run:
                     self._print_aside(writer, run, summary)
                     continue
-                writer.report(report_on(run.root, run.operations, summary, root_seen=root_seen, notes=judged.notes))
+                report = report_on(
+                    run.root,
+                    run.operations,
+                    summary,
+                    root_seen=root_seen,
+                    notes=judged.notes,
+                    threshold=self._settings.optimization_threshold,
+                )
+                writer.report(report)
         except Exception as error:  # noqa: BLE001 - one run that cannot be shown must not hide the others
             guard.report("exporter.print", error)
 
@@ -176,7 +184,7 @@ def _judge(settings: config.Settings | None) -> tuple[config.Settings, Judge]:
         chosen = settings if settings is not None else config.load()
         return chosen, _judge_by(chosen)
     except config.SettingsError as error:
-        _logger.error("%s; the console uses the defaults", error)  # noqa: TRY400 - the message says it all
+        config.log_refusal(error)
         return config.Settings(), _judge_by(config.Settings())
 
 
@@ -225,6 +233,8 @@ def _writer(settings: config.Settings, out: TextIO | None, *, quiet: bool) -> _O
         return None
     if not settings.report_path:
         return ReportWriter(out, form)
+    if not settings.report_format and (unknown := unknown_ending(settings.report_path)):
+        config.log_once(f"otel-agentperf: {unknown}", logging.WARNING)
     return _Filing(FileWriter(settings.report_path, form), None if quiet else ReportWriter(out))
 
 

@@ -96,11 +96,15 @@ class Usage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     cache_write_1h_tokens: int = 0
     """The part of `cache_write_tokens` that is kept for an hour."""
     images: int = 0
-    """Images that were generated, where the model is sold by the image."""
+    """Images that the answer has, or songs where the model makes songs; they decide the price where it is sold by them."""
     media_s: float = 0.0
     """Seconds of video or audio that were generated, where the model is sold by the second."""
     assumption: str | None = None
     """What these counts rest on where the response does not state them, for people; the cost is then estimated."""
+    enterprise_queries: int = 0
+    """Queries of Web Grounding for Enterprise, which Vertex AI sells beside Google Search; not in `grounding_queries`."""
+    media_resolution: str = ""
+    """Resolution of the video where it decides the price: `720p`, `1080p` or `4k`; empty where it is unknown."""
 
 
 class CostStatus(StrEnum):
@@ -142,15 +146,15 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Fingerprints of one tool execution: 16 hex digits each, comparable under one key only."""
 
     arguments_hash: str | None = None
-    arguments_simhash: str | None = None
-    """SimHash of the longest argument, present when it has at least 4 words."""
     context_hash: str | None = None
-    """Hash of the other arguments and of every token that holds a digit."""
+    """Hash of the arguments with each text in words taken for what it asks; present where there is one."""
     result_hash: str | None = None
     error_hash: str | None = None
     no_arguments: bool = False
     result_size: int | None = None
     """Characters of the result."""
+    argument_is_sentence: bool | None = None
+    """Whether an argument is a sentence; `None` where that is not known, as on spans of version 0.1."""
 
 
 class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -180,6 +184,12 @@ class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """HTTP attempts that were answered 429."""
     retry_wait_ns: int = 0
     """Waits between the HTTP attempts."""
+    location: str = ""
+    """The region of the endpoint, such as `us-central1` or `global`; empty where it is unknown or there is none."""
+    tier: ServiceTier = ServiceTier.STANDARD
+    """The tier that another instrumentation reports; it decides the price where the span has no cost yet."""
+    instructions_unknown: bool = False
+    """The fingerprints were made from messages that another instrumentation recorded without the instructions."""
 
 
 class NodeStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -297,6 +307,16 @@ class SavingBasis(StrEnum):
     """A stated formula."""
 
 
+class Extent(StrEnum):
+    """What the numbers of a suggestion are about."""
+
+    RUN = "run"
+    SESSION = "session"
+    """The runs of the session so far."""
+    PROCESS = "process"
+    """The runs of the service so far."""
+
+
 class Savings(msgspec.Struct, frozen=True, gc=False):
     """What following a suggestion would have saved. Seconds and US dollars."""
 
@@ -337,6 +357,13 @@ class Suggestion(msgspec.Struct, frozen=True):
     evidence: dict[str, float | int] = {}
     savings: Savings | None = None
     claims: tuple[Claim, ...] = ()
+    extent: Extent = Extent.RUN
+    """Set by the engine: rules leave it alone."""
+
+    @property
+    def rank(self) -> tuple[bool, float, tuple[str, str]]:
+        """Its place among others: alarms first, then those with the most impact."""
+        return (self.level is not Level.ALARM, -self.impact_score, self.key)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -345,7 +372,10 @@ class Suggestion(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, gc=False):
-    """Sums over the billed work of a run, session or node. Mutable: the engine adds to it."""
+    """Sums over the billed work of a run, session or node. Mutable: the engine adds to it.
+
+    Of `cost_usd` each part is summed but fresh input, which is what remains: one addition less for every request.
+    """
 
     cost_usd: Decimal = ZERO_USD
     cache_read_usd: Decimal = ZERO_USD
@@ -362,6 +392,23 @@ class Totals(msgspec.Struct, gc=False):
     errors: int = 0
     """An exception that ended several operations is one: it counts at the deepest of them."""
     operations: int = 0
+    output_usd: Decimal = ZERO_USD
+    """Output, with reasoning."""
+    reasoning_usd: Decimal = ZERO_USD
+    """The part of `output_usd` that reasoning took."""
+    reasoning_unknown: int = 0
+    """Calls whose reasoning is in `output_usd` and, its price being unknown, not in `reasoning_usd`."""
+    grounding_usd: Decimal = ZERO_USD
+    cache_write_usd: Decimal = ZERO_USD
+    storage_usd: Decimal = ZERO_USD
+    services_usd: Decimal = ZERO_USD
+    """Billed services whose cost has no parts."""
+    unsplit_usd: Decimal = ZERO_USD
+    """Other work whose cost is known as one total only."""
+    estimated_usd: Decimal = ZERO_USD
+    """The part of `cost_usd`, of whatever kind, that rests on an assumption."""
+    assumptions: tuple[str, ...] = ()
+    """What it rests on: the first `MAX_ASSUMPTIONS` phrases of the alphabet, so that the order of runs does not matter."""
     priced_calls: int = 0
     """Billed operations whose price is known."""
     reported: int = 0
@@ -380,7 +427,6 @@ class Totals(msgspec.Struct, gc=False):
     def merge(self, other: Totals) -> None:
         """Add other sums to these. Written out: replay does it for every run, several times."""
         self.cost_usd += other.cost_usd
-        self.cache_read_usd += other.cache_read_usd
         self.input_tokens += other.input_tokens
         self.output_tokens += other.output_tokens
         self.cache_read_tokens += other.cache_read_tokens
@@ -394,3 +440,31 @@ class Totals(msgspec.Struct, gc=False):
         self.operations += other.operations
         self.priced_calls += other.priced_calls
         self.reported += other.reported
+        self.output_usd += other.output_usd
+        self.reasoning_unknown += other.reasoning_unknown
+        if other.cache_read_usd:
+            self.cache_read_usd += other.cache_read_usd
+        if other.reasoning_usd:
+            self.reasoning_usd += other.reasoning_usd
+        if other.grounding_usd:
+            self.grounding_usd += other.grounding_usd
+        if other.cache_write_usd:
+            self.cache_write_usd += other.cache_write_usd
+        if other.storage_usd:
+            self.storage_usd += other.storage_usd
+        if other.services_usd:
+            self.services_usd += other.services_usd
+        if other.unsplit_usd:
+            self.unsplit_usd += other.unsplit_usd
+        if other.estimated_usd:
+            self.estimated_usd += other.estimated_usd
+            self.add_assumptions(*other.assumptions)
+
+    def add_assumptions(self, *assumptions: str) -> None:
+        """Add what an estimated cost rests on; what is added again, or beyond the bound, changes nothing."""
+        if not set(assumptions) <= set(self.assumptions):
+            self.assumptions = tuple(sorted({*self.assumptions, *assumptions})[:MAX_ASSUMPTIONS])
+
+
+MAX_ASSUMPTIONS = 4
+"""Assumptions behind estimated costs that sums remember."""

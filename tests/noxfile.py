@@ -19,6 +19,7 @@ nox.options.default_venv_backend = "none"
 
 ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".nox"
+RECORDINGS = Path(os.environ.get("AGENTPERF_TEST_DATA") or ROOT.parent / "shared" / "data").absolute()
 COVERAGE = WORK / "coverage"
 PYTHON = "3.11"
 ENVIRONMENTS = ("2x", "oldest", "3x")
@@ -83,7 +84,7 @@ def _tests(session: nox.Session, environment: str, *options: str) -> None:
 @nox.session(name="tests-2x")
 def tests_2x(session: nox.Session) -> None:
     """Newest google-genai 2, where langchain-google-genai and the other instrumentations live; the Dask cluster too."""
-    _tests(session, "2x", "-m", "not stack and not wheel")
+    _tests(session, "2x", "-m", "not recorded and not stack and not wheel")
 
 
 @nox.session(name="tests-oldest")
@@ -96,6 +97,19 @@ def tests_oldest(session: nox.Session) -> None:
 def tests_3x(session: nox.Session) -> None:
     """Newest google-genai 3."""
     _tests(session, "3x")
+
+
+@nox.session
+def recorded(session: nox.Session) -> None:
+    """The tests that read recordings of others, which are not in this repository, on every Python and environment."""
+    if not RECORDINGS.is_dir():
+        session.skip(f"NOT RUN: the tests marked `recorded`, for want of the recordings in {RECORDINGS}")
+    command = ("pytest", *ON_EVERY_CORE, "-m", "recorded", *session.posargs)
+    for name in ENVIRONMENTS:
+        _in_environment(session, name, (*EVERYTHING, f"env-{name}"), *command)
+    for version, name in NEWER_PYTHONS.items():
+        if interpreter := _interpreter(version):
+            _in_environment(session, version, (*EVERYTHING, f"env-{name}"), *command, python=interpreter)
 
 
 @nox.session

@@ -9,7 +9,7 @@ from google.genai import types
 from google.oauth2.credentials import Credentials
 
 from otel_agentperf.demo.server import GeminiServer
-from tests.replay_server import REPLAY_HEADER, Exchange
+from tests.replay_server import Exchange
 
 
 def gemini_client(server: GeminiServer, *, vertex: bool = False, **http_options: Any) -> genai.Client:
@@ -24,11 +24,6 @@ def gemini_client(server: GeminiServer, *, vertex: bool = False, **http_options:
             vertexai=True, project="demo", location="us-central1", credentials=token, http_options=options
         )
     return genai.Client(vertexai=False, api_key="loopback", http_options=options)
-
-
-def replay_client(server: GeminiServer, exchange: Exchange) -> genai.Client:
-    """A client whose every request is answered by this exchange."""
-    return gemini_client(server, vertex=exchange.vertex, headers={REPLAY_HEADER: exchange.key})
 
 
 def replay(client: genai.Client, exchange: Exchange) -> list[Any]:

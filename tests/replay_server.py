@@ -1,6 +1,7 @@
 """Recorded Gemini exchanges, served again by the loopback server.
 
-The recordings lie beside the checkout in `../shared/data`, or where `AGENTPERF_TEST_DATA` says.
+The recordings lie beside the checkout in `../shared/data`, or where `AGENTPERF_TEST_DATA` says, and are not in this
+repository: tests that read them have the mark `recorded`, and the nox session of that name runs them.
 They were cut for size; `ReplayResponder` mends what the SDK could not decode (base64 that ends in
 a "chars cut" mark, enums as numbers) and leaves all else, token counts above all, as recorded.
 """
@@ -11,7 +12,7 @@ import functools
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,8 +24,6 @@ from otel_agentperf.demo.wire import GeminiRequest, Reply, sse
 
 DATA = Path(os.environ.get("AGENTPERF_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 EXCHANGES = DATA / "gemini_exchanges.jsonl"
-REPLAY_HEADER = "x-replay"
-"""A request with this header is answered by the exchange of that key, whatever its turn."""
 CUT_MARK = " chars cut]"
 BASE64_KEYS = frozenset({"data", "thoughtSignature", "bytesBase64Encoded", "signature"})
 NAMES_OF_NUMBERS: dict[str, dict[int, str]] = {
@@ -85,39 +84,26 @@ class Exchange:
 
 @functools.cache
 def exchanges() -> tuple[Exchange, ...]:
-    """All recorded exchanges, in the file's order. Skips the test, by name, where the data is absent."""
+    """All recorded exchanges, in the file's order. Fails the test where the data is absent."""
     if not EXCHANGES.exists():
-        pytest.skip(f"no recorded exchanges: {EXCHANGES} is absent", allow_module_level=True)
-    return tuple(_exchange(json.loads(line)) for line in EXCHANGES.read_text(encoding="utf-8").splitlines())
-
-
-def conversation(file: str) -> tuple[Exchange, ...]:
-    """The exchanges of one recording, in order."""
-    found = tuple(sorted((one for one in exchanges() if one.file == file), key=lambda one: one.index))
-    if not found:
-        msg = f"no recording is named {file!r}"
-        raise LookupError(msg)
-    return found
+        pytest.fail(f"the recorded exchanges are absent: {EXCHANGES} (AGENTPERF_TEST_DATA may name their folder)")
+    return tuple(parse_exchange(json.loads(line)) for line in EXCHANGES.read_text(encoding="utf-8").splitlines())
 
 
 class ReplayResponder:
-    """Serves recorded exchanges: the one that the `x-replay` header names, else the next in turn.
+    """Serves recorded exchanges, one after another.
 
     Args:
-        recorded: The exchanges to serve; default all.
+        recorded: The exchanges to serve.
     """
 
-    def __init__(self, recorded: Sequence[Exchange] | None = None) -> None:
-        self._recorded = exchanges() if recorded is None else tuple(recorded)
-        self._by_key = {one.key: one for one in self._recorded}
+    def __init__(self, recorded: Sequence[Exchange]) -> None:
+        self._recorded = tuple(recorded)
         self._turn = 0
         self._lock = threading.Lock()
 
     def __call__(self, request: GeminiRequest, /) -> Reply:
         """Answer with the recording."""
-        key = request.headers.get(REPLAY_HEADER)
-        if key is not None:
-            return self._by_key[key].reply()
         with self._lock:
             turn = self._turn
             self._turn += 1
@@ -126,7 +112,8 @@ class ReplayResponder:
         return self._recorded[turn].reply()
 
 
-def _exchange(row: dict[str, Any]) -> Exchange:
+def parse_exchange(row: Mapping[str, Any]) -> Exchange:
+    """The exchange that a row describes; what else the row has is left out."""
     fields = {name: value for name, value in row.items() if name in Exchange.__dataclass_fields__}
     fields["model"] = row["model"] or ""
     return Exchange(**fields)

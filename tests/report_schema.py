@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import msgspec
 
-from otel_agentperf.analysis import figures
+from otel_agentperf.analysis import figures, split
 from otel_agentperf.report import collection, document, heads, session, spans, trends
 from otel_agentperf.report.document import RunDocument, RunsDocument, SessionDocument
 
 FILE = Path(document.__file__).parent / "report-1.schema.json"
 ROOTS = (RunDocument, SessionDocument, RunsDocument)
-MODULES = (figures, collection, document, heads, session, spans, trends)
+MODULES = (figures, split, collection, document, heads, session, spans, trends)
 DECIMAL = {"type": "string", "format": "decimal"}
 
 

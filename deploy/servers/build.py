@@ -2,8 +2,8 @@
 
     python deploy/servers/build.py [--cache FOLDER] [NAME ...]
 
-Needs Go for the Collector, Jaeger and Tempo, and apt-get for Prometheus and Alertmanager, which are only unpacked:
-nothing is installed on the system and no service starts. The cache is otel-agentperf/servers in the user's cache
+Needs Go for the Collector, Jaeger, Tempo and Alertmanager, and apt-get for Prometheus, which is only unpacked: nothing
+is installed on the system and no service starts. The cache is otel-agentperf/servers in the user's cache
 folder, unless STACK_SERVERS_CACHE names another. Each server stands in a folder of its own whose name holds a hash of
 what it is made from, so that a changed version or builder.yaml is built anew and everything else is reused. A folder
 appears whole or not at all; an interrupted build is done again, and two at once wait for each other.
@@ -103,24 +103,26 @@ def build_collector(target: Path) -> None:
         shutil.move(work / "out" / "otelcol-agentperf", target / "otelcol")
 
 
-def tool_builder(module: str, version: str, package: str, program: str) -> Callable[[Path], None]:
-    """How to build a program whose module `go install` refuses because of its replace directives.
+def tool_builder(module: str, version: str, programs: tuple[str, ...]) -> Callable[[Path], None]:
+    """How to build the programs of a module that `go install` refuses because of its replace directives.
 
-    A module of ours names it as a tool, repeats its requirements and its replacements, and starts from its sums, so
-    that the same versions are built that its authors ship.
+    A module of ours names them as tools, repeats the requirements and the replacements, and starts from the sums, so
+    that the same versions are built that the authors ship.
     """
+    packages = [f"{module}/cmd/{program}" for program in programs]
 
     def build(target: Path) -> None:
         found = json.loads(run("go", "mod", "download", "-json", f"{module}@{version}"))
         source = Path(found["Dir"])
         theirs = (source / "go.mod").read_text()
-        ours = re.sub(r"(?m)^module .*$", f"module otel-agentperf.local/{program}", theirs, count=1)
+        ours = re.sub(r"(?m)^module .*$", f"module otel-agentperf.local/{programs[0]}", theirs, count=1)
         with tempfile.TemporaryDirectory() as scratch:
             work = Path(scratch)
-            (work / "go.mod").write_text(f"{ours}\ntool {package}\n\nrequire {module} {version}\n")
+            tools = "".join(f"tool {package}\n" for package in packages)
+            (work / "go.mod").write_text(f"{ours}\n{tools}\nrequire {module} {version}\n")
             (work / "go.sum").write_bytes((source / "go.sum").read_bytes())
-            flags = ("-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", target / program)
-            run("go", "build", *flags, package, cwd=work, env={**COMPILER, "GOFLAGS": "-buildvcs=false"})
+            flags = ("-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", f"{target}/")
+            run("go", "build", *flags, *packages, cwd=work, env={**COMPILER, "GOFLAGS": "-buildvcs=false"})
 
     return build
 
@@ -155,9 +157,9 @@ def debian_unpacker(package: str) -> Callable[[Path], None]:
     return unpack
 
 
-def _tool(name: str, module: str, version: str, program: str) -> Server:
-    package = f"{module}/cmd/{program}"
-    return Server(name, f"{package} {version}", (program,), tool_builder(module, version, package, program))
+def _tool(name: str, module: str, version: str, *programs: str) -> Server:
+    packages = " ".join(f"{module}/cmd/{program}" for program in programs)
+    return Server(name, f"{packages} {version}", programs, tool_builder(module, version, programs))
 
 
 def go_installer(package: str, version: str) -> Callable[[Path], None]:
@@ -187,8 +189,9 @@ def servers() -> tuple[Server, ...]:
         # No servers, but what reads the manifests for Kubernetes, and the file for Docker Compose.
         _go("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.0", "kustomize"),
         _go("compose", "github.com/compose-spec/compose-go/v2/cmd", "v2.9.0", "cmd"),
+        # Debian's own reads a template from where it is installed, and so cannot be only unpacked.
+        _tool("alertmanager", "github.com/prometheus/alertmanager", "v0.25.0", "alertmanager", "amtool"),
         _debian("prometheus", "prometheus", ("prometheus", "promtool")),
-        _debian("alertmanager", "prometheus-alertmanager", ("prometheus-alertmanager", "amtool")),
     )
 
 

@@ -7,16 +7,17 @@ combination is kept once. What comes beyond the limit is counted and left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from math import isnan, nan
 from operator import attrgetter
 from struct import Struct, error
 from typing import Any, TypeAlias, cast
 
 from otel_agentperf.model import Operation, OperationKind
-from otel_agentperf.rules.base import Prompt, Row, int_of, span_hex
+from otel_agentperf.rules.base import Prompt, Row, int_of, of_agent, span_hex
 from otel_agentperf.rules.executions import Execution, executions
 from otel_agentperf.rules.shape import Tree
-from otel_agentperf.rules.traits import AGENT, BILLED, FAILED, LONG, STREAMED
+from otel_agentperf.rules.traits import AGENT, BILLED, FAILED, GROUNDED, LONG, STREAMED
 
 _FORMAT = Struct(">4QqqddIIIIIiHHB")
 _PACK = Struct(">32sqqddIIIIIiHHB").pack
@@ -63,6 +64,7 @@ class Columns:
         "_ended",
         "_executions",
         "_first_chunk_ns",
+        "_grounded",
         "_is_looked_at",
         "_labels",
         "_limit",
@@ -82,6 +84,7 @@ class Columns:
         self._packed = bytearray()
         self._labels: dict[Label, int] = {}
         self._used: dict[str, tuple[str, ...]] = {}
+        self._grounded: dict[str, Decimal] = {}
         self._first_chunk_ns: dict[str, int] | None = None
         self.dropped = 0
         self.most_asked = self.longest_prompt = 0
@@ -138,6 +141,8 @@ class Columns:
             if fresh > self.longest_prompt and operation.kind is _REQUEST:
                 self.longest_prompt = fresh
             given = inference.request_hash or _NONE
+            if inference.instructions_unknown and inference.request_hash:
+                given = of_agent(given, operation.agent)
             uses = inference.uses
             if inference.prefix_hashes:
                 head = inference.prefix_hashes[0]
@@ -179,6 +184,10 @@ class Columns:
             return
         if uses:
             self._used[span_id] = uses
+        if traits & GROUNDED and cost_usd == cost_usd:  # noqa: PLR0124 - a number
+            cost = operation.cost
+            if cost is not None and cost.grounding_usd is not None:
+                self._grounded[span_id] = cost.grounding_usd
         if traits & STREAMED and inference is not None and inference.time_to_first_chunk_ns is not None:
             if self._first_chunk_ns is None:
                 self._first_chunk_ns = {}
@@ -298,6 +307,10 @@ class Columns:
         """How long the first chunk of a streamed answer took, by the request's span."""
         return {int_of(span): taken_ns for span, taken_ns in (self._first_chunk_ns or {}).items()}
 
+    def grounded_usd(self) -> dict[int, Decimal]:
+        """What grounding cost in US dollars, by the request's span."""
+        return {int_of(span): usd for span, usd in self._grounded.items()}
+
     def tree(self, root: Operation) -> Tree:
         """What lies beneath what, until the next operation comes."""
         if self._tree is None:
@@ -316,6 +329,7 @@ class Columns:
         self._packed.clear()
         self._labels.clear()
         self._used.clear()
+        self._grounded.clear()
         self._first_chunk_ns = None
         self.most_asked = self.longest_prompt = 0
         self._forget()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -12,19 +12,26 @@ from otel_agentperf.analysis.breakdown import NS_PER_S, PICO_PER_USD, Breakdown,
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved, union_ns
 from otel_agentperf.analysis.scores import path_of
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.model import OperationKind, Suggestion
+from otel_agentperf.model import Extent, OperationKind, Suggestion
 from otel_agentperf.rules.base import Row, int_of
 
 _REPORTING = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 """Kinds whose spans may report usage that no request beneath them does."""
 
 
-def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shared: Collection[str] = ()) -> Breakdown:
+def breakdown_of(
+    summary: RunSummary,
+    *,
+    rows: Sequence[Row] | None = None,
+    grounded_usd: Mapping[int, Decimal] | None = None,
+    shared: Collection[str] = (),
+) -> Breakdown:
     """Break down one run.
 
     Args:
         summary: what the engine says of it.
         rows: its operations in order of start; those of the summary when absent.
+        grounded_usd: what grounding cost, by the request's span; that of the summary when absent.
         shared: codes of rules over a session or the process, whose suggestions are left out
             because they are judged over all runs together.
     """
@@ -43,6 +50,10 @@ def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shar
     if not summary.is_run:  # it counts, and is no run whose time, end and share of successes could be told
         breakdown.runs = breakdown.successes = breakdown.scored = breakdown.score_micro = breakdown.duration_ns = 0
     _count(breakdown, rows)
+    if grounded_usd is None:
+        grounded_usd = summary.columns.grounded_usd() if summary.columns is not None else {}
+    if grounded_usd:
+        _count_grounding(breakdown, rows, grounded_usd)
     for row, on_path_ns in path_of(rows):
         breakdown.path_ns += on_path_ns
         line_of(breakdown.agents, row.name).path_ns += on_path_ns
@@ -53,8 +64,15 @@ def breakdown_of(summary: RunSummary, *, rows: Sequence[Row] | None = None, shar
     breakdown.wasted_pico, breakdown.wasted_ns = pico(wasted.cost_usd), round(wasted.time_s * NS_PER_S)
     breakdown.saved_pico, breakdown.saved_ns = pico(could.cost_usd), round(could.time_s * NS_PER_S)
     _charge_waste(breakdown.agents, rows, measured)
-    breakdown.add_opportunities(map(Opportunity.of, own))
+    breakdown.add_opportunities(Opportunity.of(item, _in_run(summary, spans, item)) for item in own)
     return breakdown
+
+
+def _in_run(summary: RunSummary, spans: frozenset[int] | None, suggestion: Suggestion) -> Saved | None:
+    """What of a suggestion about more than this run could have been saved in it; `None` where that is all, or unknown."""
+    if suggestion.extent is Extent.RUN or not suggestion.claims:
+        return None
+    return _saved(summary, spans, [suggestion])
 
 
 def _saved(summary: RunSummary, spans: frozenset[int] | None, suggestions: Sequence[Suggestion]) -> Saved:
@@ -113,6 +131,14 @@ def _add_spend(lines: Iterable[Line], row: Row) -> None:
                 each.unpriced_calls += 1
             else:
                 each.cost_pico += picodollars
+
+
+def _count_grounding(breakdown: Breakdown, rows: Sequence[Row], grounded_usd: Mapping[int, Decimal]) -> None:
+    for row in rows:
+        usd = grounded_usd.get(row.span_id)
+        if usd is not None:
+            for lines, name in ((breakdown.models, row.model or row.name), (breakdown.agents, row.agent)):
+                line_of(lines, name).grounding_pico += pico(usd)
 
 
 def _add_call(line: Line, start_ns: int, end_ns: int, is_error: bool, until: dict[int, int]) -> None:  # noqa: FBT001 - taken as it comes, for speed

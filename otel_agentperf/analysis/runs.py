@@ -6,13 +6,15 @@ is the runs that share a conversation id; a run without one is a session of its 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from math import nan
 from typing import Any
 
 from otel_agentperf.analysis.columns import Columns
 from otel_agentperf.analysis.ledger import Ledger
 from otel_agentperf.analysis.resources import RunUse
-from otel_agentperf.model import Level, Operation, OperationKind, Suggestion, Totals, Usage
+from otel_agentperf.analysis.split import DUST_USD
+from otel_agentperf.model import ZERO_USD, Cost, Level, Operation, OperationKind, Suggestion, Totals, Usage
 from otel_agentperf.rules.base import Spending, View
 from otel_agentperf.rules.bounded import target_of
 from otel_agentperf.rules.traits import SAMPLED
@@ -68,14 +70,6 @@ class ScopeState:
     def has_said(self, suggestion: Suggestion) -> bool:
         """Whether just this was announced here, with the same level and evidence."""
         return self.announced.get(suggestion.key) == (suggestion.level, suggestion.evidence)
-
-    def restates(self, suggestion: Suggestion) -> bool:
-        """Whether a suggestion that was announced here has other evidence now."""
-        before = self.announced.get(suggestion.key)
-        if before is None or before == (suggestion.level, suggestion.evidence):
-            return False
-        self.announced[suggestion.key] = (suggestion.level, suggestion.evidence)
-        return True
 
 
 class Session(ScopeState):
@@ -220,7 +214,7 @@ def _charge(contributors: dict[str, Spending], contributor: str, usage: Usage | 
         spending.thought_tokens += usage.reasoning_tokens
 
 
-def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # noqa: C901, PLR0912 - every operation passes here: no calls that can be spared
+def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # noqa: C901, PLR0912, PLR0915 - every operation passes here: no calls that can be spared
     """Add one counted operation to each of these sums."""
     kind, usage, cost = operation.kind, operation.usage, operation.cost
     failed = operation.error_type is not None and not operation.error_beneath
@@ -248,13 +242,44 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
             if usage.reasoning_tokens:
                 totals.reasoning_tokens += usage.reasoning_tokens
         if cost is not None:
-            if cost.total_usd is None:
+            total_usd = cost.total_usd
+            if total_usd is None:
                 totals.unpriced_calls += 1
-            else:
-                totals.priced_calls += 1
-                totals.cost_usd += cost.total_usd
-                if cost.cache_read_usd:
-                    totals.cache_read_usd += cost.cache_read_usd
+                continue
+            totals.priced_calls += 1
+            totals.cost_usd += total_usd
+            output_usd = cost.output_usd
+            if output_usd is None or cost.input_usd is None:
+                _add_other_cost(totals, kind, cost, total_usd)
+            elif output_usd:
+                totals.output_usd += output_usd
+                if usage is not None and usage.reasoning_tokens:
+                    if cost.reasoning_usd:
+                        totals.reasoning_usd += cost.reasoning_usd
+                    else:
+                        totals.reasoning_unknown += 1
+            if cost.cache_read_usd:
+                totals.cache_read_usd += cost.cache_read_usd
+            if cost.grounding_usd:
+                totals.grounding_usd += cost.grounding_usd
+            if cost.cache_write_usd:
+                totals.cache_write_usd += cost.cache_write_usd
+            if cost.storage_usd:
+                totals.storage_usd += cost.storage_usd
+            if cost.estimated and total_usd:
+                totals.estimated_usd += total_usd
+                if cost.assumption is not None:
+                    totals.add_assumptions(*cost.assumption.split("; "))
+
+
+def _add_other_cost(totals: Totals, kind: OperationKind, cost: Cost, total_usd: Decimal) -> None:
+    """Add a cost without a price for tokens in and out: that of a service, or one total that somebody else gave."""
+    parts = (cost.input_usd, cost.cache_read_usd, cost.cache_write_usd, cost.grounding_usd, cost.storage_usd)
+    rest_usd = total_usd - sum((part for part in parts if part is not None), ZERO_USD)
+    if kind is _SERVICE and rest_usd == total_usd:
+        totals.services_usd += total_usd
+    elif rest_usd > DUST_USD:
+        totals.unsplit_usd += rest_usd
 
 
 def contributor_of(operation: Operation) -> str:

@@ -93,7 +93,7 @@ def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int | N
         totals: the run's sums.
         duration_ns: how long it took.
         wasted: the *measured* savings of the run's suggestions, each counted once: time and
-            money that were already spent to no avail.
+            money that were wasted.
     """
     if not_scored(totals) is not None:
         return None

@@ -19,9 +19,9 @@ switch = Switch(semconv.SCOPE_API)
 def instrument(settings: config.Settings | None = None, *, tracer_provider: TracerProvider | None = None) -> None:
     """Switch everything on in a program that sets its SDK up in code.
 
-    Call it after the tracer provider exists. Under `opentelemetry-instrument` it is not
-    needed. What is on already stays as it is; other settings are then not used, which is said
-    in the log.
+    Call it after the tracer provider exists: without one of the SDK nothing is traced, which is
+    logged once. Under `opentelemetry-instrument` it is not needed. What is on already stays as it
+    is; other settings are then not used, which is logged too.
 
     Args:
         settings: the settings; read from the environment when absent.

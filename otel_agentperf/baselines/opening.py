@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,9 @@ from otel_agentperf.baselines.tally import Cell
 
 _SQLITE = b"SQLite format 3\x00"
 _SCHEMES = ("http://", "https://")
+_FETCHING = "otel_agentperf.fetching"
+_MOST_FETCHED_BYTES = 64 << 20
+_TIMEOUT_S = 30.0
 
 
 class Baseline(Protocol):
@@ -51,6 +55,22 @@ class Baseline(Protocol):
         ...
 
 
+def prepare(name: str) -> None:
+    """Import what opening a baseline of that name needs, before a thread opens it.
+
+    A thread that imports holds a lock that a child forked meanwhile never gets back.
+
+    Args:
+        name: as for `opened`.
+    """
+    if _is_address(name):
+        import_module(_FETCHING)  # a client for HTTP, which files do not need
+
+
+def _is_address(name: str) -> bool:
+    return name.lower().startswith(_SCHEMES)
+
+
 def opened(name: str) -> Baseline:
     """Open a baseline to be read.
 
@@ -60,10 +80,14 @@ def opened(name: str) -> Baseline:
     Raises:
         UnreadableError: there is none, it is damaged, or a newer program's. The message names it.
     """
-    if name.lower().startswith(_SCHEMES):
-        from otel_agentperf.baselines import fetching  # noqa: PLC0415 - a client for HTTP, which files have no need of
+    if _is_address(name):
+        from otel_agentperf import fetching  # noqa: PLC0415 - as above
 
-        return portable.read(fetching.fetched(name), name)
+        try:
+            data = fetching.fetch(name, most_bytes=_MOST_FETCHED_BYTES, timeout_s=_TIMEOUT_S)
+        except fetching.FetchError as error:
+            raise UnreadableError(f"the baseline cannot be fetched: {error}") from None
+        return portable.read(data, fetching.shown(name))
     path = Path(name)
     try:
         with path.open("rb") as file:

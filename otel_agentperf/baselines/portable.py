@@ -30,6 +30,8 @@ from otel_agentperf.baselines.tally import MEASURES, UNITS, Cell, Tally
 FORMAT, VERSION = "otel-agentperf baseline", 1
 ENDING = ".json.gz"
 GZIP = b"\x1f\x8b"
+MOST_UNPACKED_BYTES = 256 << 20
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _LEVEL = 6
 _LAST_DAY = 2_932_896
 """31 December 9999, as days since 1970-01-01."""
@@ -128,7 +130,7 @@ def read(data: bytes, name: str) -> Tally:
         UnreadableError: it is no baseline, damaged, or a newer program's.
     """
     try:
-        text = gzip.decompress(data) if data.startswith(GZIP) else data
+        text = _unpacked(data, name) if data.startswith(GZIP) else data
         _check(msgspec.json.decode(text, type=_Head), name)
         tally = Tally()
         file = msgspec.json.decode(text, type=_File)
@@ -146,6 +148,16 @@ def read(data: bytes, name: str) -> Tally:
     except (OSError, EOFError, zlib.error, ValueError, msgspec.MsgspecError) as error:
         raise UnreadableError(f"{name} cannot be read as a baseline: {error}") from None
     return tally
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    unpacking = zlib.decompressobj(_GZIP_WINDOW)
+    text = unpacking.decompress(data, MOST_UNPACKED_BYTES)
+    if unpacking.unconsumed_tail:
+        raise UnreadableError(f"{name} is no baseline: it unpacks to more than {MOST_UNPACKED_BYTES >> 20} MB")
+    if not unpacking.eof:
+        raise EOFError("it ends too early")
+    return text
 
 
 def _check(head: _Head, name: str) -> None:

@@ -6,7 +6,8 @@ lost to another one. `synchronous` is NORMAL: a power cut may take the last few 
 damage the file.
 
 A connection that came from a parent process is never used, nor closed, since closing would take away the
-parent's locks. A file that is found damaged is moved aside, see `setting_aside`, and a new one is begun.
+parent's locks. A fork waits for each connection that a thread is using: SQLite has locks of its own, which a
+child would find taken for ever. A file that is found damaged is moved aside, see `setting_aside`, and a new one is begun.
 
 Limit: WAL does not work on a network file system. Keep the store on a local disk, one a machine, and
 merge them with `otel-agentperf baseline merge`.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from pathlib import Path
@@ -34,6 +36,8 @@ _WAL_BYTES = 4 << 20
 _CELLS = """
 SELECT day, cell FROM days
 WHERE subject = (SELECT id FROM subjects WHERE kind = ? AND graph = ? AND node = ? AND name = ?) AND day >= ?"""
+_stores: list[weakref.ref[Store]] = []
+"""Those of this process."""
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process, kept from being closed."""
 
@@ -73,6 +77,10 @@ class Store:
         self._file: Identity | None = None
         self._pid = os.getpid()
         self._lock = threading.RLock()
+        """Held while the reading connection is used."""
+        self._writing = threading.RLock()
+        """Held while another connection is used, before `_lock` where both are."""
+        _stores.append(weakref.ref(self, _stores.remove))
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -193,7 +201,7 @@ class Store:
         self.close()
         if self.read_only or _inherited:  # an inherited connection holds locks that are not this process's
             return
-        with suppress(schema.RefusedError, sqlite3.Error, OSError):
+        with suppress(schema.RefusedError, sqlite3.Error, OSError), self._writing:
             if not self._wal.exists():
                 return
             with closing(self._connect("mode=rw")) as writer:
@@ -206,9 +214,18 @@ class Store:
         return self.path.with_name(f"{self.path.name}-wal")
 
     def renew(self) -> None:
-        """Begin anew, in a child process: a thread that it does not have may hold the lock."""
-        self._lock = threading.RLock()
+        """Leave the connection to the parent process, in a child of it."""
         self.close()
+
+    def before_fork(self) -> None:
+        """Wait until no other thread uses a connection, and let none begin to."""
+        self._writing.acquire()
+        self._lock.acquire()
+
+    def after_fork(self) -> None:
+        """Let threads use connections again, in the parent process and in the child."""
+        self._lock.release()
+        self._writing.release()
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -244,7 +261,7 @@ class Store:
         """Make the file where there is none, and bring it up to date. Raises as `add`."""
 
         def check() -> None:
-            with closing(self._to_write()) as writer:
+            with self._writing, closing(self._to_write()) as writer:
                 writer.execute("BEGIN IMMEDIATE")
                 writer.execute("ROLLBACK")
 
@@ -270,7 +287,7 @@ class Store:
         lock: AbstractContextManager[object],
         committed: Callable[[], None],
     ) -> None:
-        with closing(self._to_write()) as writer:
+        with self._writing, closing(self._to_write()) as writer:
             # A checkpoint waits for the disk: not while the lock is held.
             writer.execute("PRAGMA wal_autocheckpoint = 0")
             writer.execute("BEGIN IMMEDIATE")
@@ -312,3 +329,24 @@ class Store:
             if aside is not None:
                 self._say(f"the baseline {self.path} is damaged ({error}); it is kept as {aside.name}, and begun anew")
             return work()
+
+
+_waiting: list[Store] = []
+"""Those that wait for a fork to be over."""
+
+
+def _before_fork() -> None:
+    for reference in tuple(_stores):
+        store = reference()
+        if store is not None:
+            store.before_fork()
+            _waiting.append(store)
+
+
+def _after_fork() -> None:
+    while _waiting:
+        _waiting.pop().after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

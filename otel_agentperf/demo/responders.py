@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from otel_agentperf.demo import replies
 from otel_agentperf.demo.wire import Call, GeminiRequest, Reply, ResponderLike
 
+LONG_WORDS = tuple(f"Line {line} of a long answer, as a report has it. " for line in range(20))
+
 
 @dataclass(frozen=True, slots=True)
 class FixedResponder:

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from otel_agentperf.demo import replies
-from otel_agentperf.demo.responders import FailFirst, FixedResponder
+from otel_agentperf.demo.responders import LONG_WORDS, FailFirst, FixedResponder
 from otel_agentperf.demo.script import RecordingScript
 from otel_agentperf.demo.wire import GeminiRequest, Reply, ResponderLike, parse_request
 
@@ -217,9 +217,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--speed", type=float, default=1.0, help="divides every latency")
     parser.add_argument("--fail", default="", help="statuses of the first replies, such as 429,503")
-    parser.add_argument("--responder", choices=("demo", "fixed"), default="demo")
+    parser.add_argument("--responder", choices=("demo", "fixed", "long"), default="demo")
     given = parser.parse_args(arguments)
-    responder: ResponderLike = RecordingScript() if given.responder == "demo" else FixedResponder()
+    responders: dict[str, ResponderLike] = {
+        "demo": RecordingScript(),
+        "fixed": FixedResponder(),
+        "long": FixedResponder(LONG_WORDS),
+    }
+    responder = responders[given.responder]
     if given.fail:
         responder = FailFirst([int(status) for status in given.fail.split(",")], responder, retry_after_s=1)
     with GeminiServer(responder, speed=given.speed, port=given.port, record=False) as server:

@@ -5,7 +5,10 @@ longest strings of an answer that is JSON, the arguments of its function calls),
 they have in the canonical bytes of a request. One of them found there means that the request
 makes use of the answer. The pieces never leave memory, 8 answers a run, and go with the run.
 
-It errs towards not knowing. Nothing is said while one of the last 8 answers cannot be told in a
+A message is searched once, when it first appears in a request of the run, since an answer that comes later cannot
+stand in it: a request costs what is new in it, however long the run. Of what is new at most 64 kB are searched.
+
+It errs towards not knowing. Nothing is said of an answer that was not found where a part was not searched. Nothing is said while one of the last 8 answers cannot be told in a
 request: it was short, or a picture, or was not seen, or is still on its way, or asks for a
 function and no request has repeated that yet (what the function gave may be used without it).
 An answer that was put in other words, or of which only a word was taken, counts as not used.
@@ -14,19 +17,25 @@ An answer that was put in other words, or of which only a word was taken, counts
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
+import xxhash
 
 from otel_agentperf.fingerprint import canonical_bytes
 
 KEPT_ANSWERS = 8
+KEPT_MESSAGES = 1_024
+SEARCHED_BYTES = 65_536
+"""Of the messages of one request that were not searched before, the last ones first."""
 MAX_PIECES = 6
 _PIECE = 40
 _SHORTEST = 12
 _LARGEST_JSON = 65_536
 _MAX_STRINGS = 256
 _KEPT_STRINGS = 2
+_SEPARATOR = b"\x1e"
+"""In no canonical bytes."""
 _FENCE = "```"
 _JSON_BEGINS = ("{", "[", "`")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
@@ -49,31 +58,79 @@ class Pieces:
         self.suffice = suffice
 
 
+class _Searched(NamedTuple):
+    """What is known of one message."""
+
+    used: frozenset[str]
+    """The answers that were found in it."""
+    pending: frozenset[str]
+    """The answers that could not be looked for then: most were still on their way."""
+    is_whole: bool
+    """Whether all of it was searched."""
+
+
 class Answers:
     """The last answers of one run."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_kept", "_searched")
 
     def __init__(self) -> None:
         self._kept: tuple[tuple[str, Pieces], ...] = ()
+        self._searched: dict[int, _Searched] = {}
+        """By the hash of a message."""
 
     def keep(self, span_id: str, pieces: Pieces) -> None:
         """Keep the answer of a span, in place of what was kept of it before."""
         self._kept = (*[one for one in self._kept if one[0] != span_id], (span_id, pieces))[-KEPT_ANSWERS:]
 
-    def used_in(self, content: bytes) -> tuple[str, ...] | None:
-        """Spans of the answers of which a piece stands in canonical bytes; `None` where that cannot be told."""
+    def used_in(self, messages: Sequence[bytes]) -> tuple[str, ...] | None:
+        """Find which answers a request uses.
+
+        Args:
+            messages: the canonical bytes of each part of the request.
+
+        Returns:
+            The spans of the answers of which a piece stands in it; `None` where that cannot be told.
+        """
+        kept = self._kept
+        if not kept:
+            return ()
+        used: frozenset[str] = frozenset()
+        is_whole = True
+        left = SEARCHED_BYTES
+        for message in reversed(messages):
+            key = xxhash.xxh3_64_intdigest(message)
+            found = self._searched.get(key)
+            if found is None or any(span_id in found.pending and pieces.found_by for span_id, pieces in kept):
+                if left <= 0:
+                    is_whole = False
+                    continue
+                found = self._search(message, left)
+                left -= len(message)
+                self._remember(key, found)
+            used |= found.used
+            is_whole = is_whole and found.is_whole
+        if any(span_id not in used and not (pieces.suffice and is_whole) for span_id, pieces in kept):
+            return None
+        return tuple([span_id for span_id, _ in kept if span_id in used])
+
+    def _search(self, message: bytes, limit: int) -> _Searched:
+        is_whole = len(message) <= limit
+        text = message if is_whole else message[: limit // 2] + _SEPARATOR + message[-(limit // 2) :]
         used: list[str] = []
-        known = True
+        pending: list[str] = []
         for span_id, pieces in self._kept:
-            for piece in pieces.found_by:
-                if piece in content:
-                    used.append(span_id)
-                    pieces.suffice = True
-                    break
-            else:
-                known = known and pieces.suffice
-        return tuple(used) if known else None
+            if not pieces.found_by:
+                pending.append(span_id)
+            elif any(piece in text for piece in pieces.found_by):
+                used.append(span_id)
+                pieces.suffice = True
+        return _Searched(frozenset(used), frozenset(pending), is_whole)
+
+    def _remember(self, key: int, found: _Searched) -> None:
+        if len(self._searched) >= KEPT_MESSAGES and key not in self._searched:
+            del self._searched[next(iter(self._searched))]
+        self._searched[key] = found
 
 
 def pieces_of(texts: Sequence[bytes], calls: Sequence[bytes]) -> Pieces:

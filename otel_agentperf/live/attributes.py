@@ -36,7 +36,7 @@ _MODALITY_KEYS = {
 }
 
 
-def add_cost(attributes: Attributes, cost: Cost) -> None:
+def add_cost(attributes: Attributes, cost: Cost) -> None:  # noqa: C901 - a loop over the keys takes twice as long
     """What a cost says. An unknown part has no attribute."""
     attributes[semconv.COST_STATUS] = _VALUES[cost.status]
     if cost.total_usd is not None:
@@ -49,12 +49,20 @@ def add_cost(attributes: Attributes, cost: Cost) -> None:
         attributes[semconv.COST_TIER] = _VALUES[cost.tier]
     if cost.cache_read_usd:
         attributes[semconv.COST_CACHE_READ] = float(cost.cache_read_usd)
+    if cost.reasoning_usd:
+        attributes[semconv.COST_REASONING] = float(cost.reasoning_usd)
     if cost.grounding_usd:
         attributes[semconv.COST_GROUNDING] = float(cost.grounding_usd)
+    if cost.cache_write_usd:
+        attributes[semconv.COST_CACHE_WRITE] = float(cost.cache_write_usd)
+    if cost.storage_usd:
+        attributes[semconv.COST_STORAGE] = float(cost.storage_usd)
     if cost.reason is not None:
         attributes[semconv.COST_REASON] = cost.reason
     if cost.estimated:
         attributes[semconv.COST_ESTIMATED] = True
+        if cost.assumption is not None:
+            attributes[semconv.COST_ASSUMPTION] = cost.assumption
 
 
 def add_usage(attributes: Attributes, usage: Usage) -> None:
@@ -69,12 +77,35 @@ def add_usage(attributes: Attributes, usage: Usage) -> None:
         attributes[semconv.USAGE_TOOL_USE_TOKENS] = usage.tool_use_tokens
     if usage.grounding_queries:
         attributes[semconv.GROUNDING_QUERIES] = usage.grounding_queries
+    _add_pieces(attributes, usage)
     if usage.input_modalities is not None:
         _add_modalities(attributes, "input", usage.input_modalities)
     if usage.output_modalities is not None:
         _add_modalities(attributes, "output", usage.output_modalities)
     if usage.cache_modalities is not None:
         _add_modalities(attributes, "cache", usage.cache_modalities)
+
+
+def _add_pieces(attributes: Attributes, usage: Usage) -> None:
+    """What few requests have."""
+    if usage.maps_queries:
+        attributes[semconv.MAPS_QUERIES] = usage.maps_queries
+    if usage.enterprise_queries:
+        attributes[semconv.ENTERPRISE_QUERIES] = usage.enterprise_queries
+    if usage.search_context_tokens:
+        attributes[semconv.SEARCH_CONTEXT_TOKENS] = usage.search_context_tokens
+    if usage.cache_write_tokens:
+        attributes[semconv.USAGE_CACHE_WRITE_TOKENS] = usage.cache_write_tokens
+    if usage.cache_write_1h_tokens:
+        attributes[semconv.USAGE_CACHE_WRITE_1H_TOKENS] = usage.cache_write_1h_tokens
+    if usage.images:
+        attributes[semconv.USAGE_IMAGES] = usage.images
+    if usage.media_s:
+        attributes[semconv.USAGE_MEDIA_S] = usage.media_s
+        if usage.media_resolution:
+            attributes[semconv.USAGE_MEDIA_RESOLUTION] = usage.media_resolution
+    if usage.assumption is not None:
+        attributes[semconv.USAGE_ASSUMPTION] = usage.assumption
 
 
 def _add_modalities(attributes: Attributes, direction: str, tokens: ModalityTokens) -> None:
@@ -107,6 +138,8 @@ def add_inference(attributes: Attributes, inference: Inference) -> None:  # noqa
         attributes[semconv.RESPONSE_HASH] = inference.response_hash
     if inference.response_kind is not None:
         attributes[semconv.RESPONSE_KIND] = inference.response_kind
+    if inference.location:
+        attributes[semconv.CLOUD_REGION] = inference.location
 
 
 def add_tool(attributes: Attributes, call: ToolCall) -> None:
@@ -114,11 +147,11 @@ def add_tool(attributes: Attributes, call: ToolCall) -> None:
     attributes[semconv.TOOL_NO_ARGUMENTS] = call.no_arguments
     for key, value in (
         (semconv.TOOL_ARGUMENTS_HASH, call.arguments_hash),
-        (semconv.TOOL_ARGUMENTS_SIMHASH, call.arguments_simhash),
         (semconv.TOOL_CONTEXT_HASH, call.context_hash),
         (semconv.TOOL_RESULT_HASH, call.result_hash),
         (semconv.TOOL_ERROR_HASH, call.error_hash),
         (semconv.TOOL_RESULT_SIZE, call.result_size),
+        (semconv.TOOL_ARGUMENT_IS_SENTENCE, call.argument_is_sentence),
     ):
         if value is not None:
             attributes[key] = value

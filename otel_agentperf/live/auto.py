@@ -2,7 +2,7 @@
 
 The hook runs in the group `opentelemetry_post_instrument`: after the tracer provider exists
 (also with `OTEL_CONFIG_FILE`) and after the instrumentors, which is why they ask for the
-pipeline when they are called and not before. A wrong setting is said once, on one line, and
+pipeline when they are called and not before. A wrong setting is logged once, on one line, and
 leaves the program alone.
 """
 
@@ -16,13 +16,11 @@ from typing import Any
 from opentelemetry import _logs, trace
 
 from otel_agentperf import config, guard
-from otel_agentperf.live import in_process, warm
+from otel_agentperf.live import in_process
 from otel_agentperf.live.evaluation import EvaluationLogProcessor
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.live.processor import AgentPerfSpanProcessor
 
-_logger = logging.getLogger("otel_agentperf")
-_refused: set[str] = set()
 _PROCESSOR = "_agentperf_processor"
 
 
@@ -36,9 +34,7 @@ def ensure_pipeline() -> Pipeline | None:
             return None
         return in_process.ensure()
     except config.SettingsError as error:
-        if str(error) not in _refused:
-            _refused.add(str(error))
-            _logger.error("%s; otel-agentperf stays off", error)  # noqa: TRY400 - the message is the whole story
+        config.log_refusal(error)
         return None
 
 
@@ -53,7 +49,7 @@ def attach(tracer_provider: Any, logger_provider: Any = None) -> bool:
     """Add the processor to a tracer provider, once.
 
     Args:
-        tracer_provider: an SDK provider; one that takes no processors is left alone.
+        tracer_provider: an SDK provider; one that takes no processors is left alone, and that is logged once.
         logger_provider: where evaluation results may come as log events.
 
     Returns:
@@ -61,11 +57,16 @@ def attach(tracer_provider: Any, logger_provider: Any = None) -> bool:
     """
     add = getattr(tracer_provider, "add_span_processor", None)
     if not callable(add):
+        config.log_once(
+            f"otel-agentperf: nothing is traced, since the tracer provider is none of the OpenTelemetry SDK "
+            f"({type(tracer_provider).__name__}). Where your code sets up the SDK, call otel_agentperf.instrument() after "
+            "trace.set_tracer_provider(); where opentelemetry-instrument is to do it, install opentelemetry-distro",
+            logging.WARNING,
+        )
         return False
     if getattr(tracer_provider, _PROCESSOR, None) is None:
         processor = AgentPerfSpanProcessor(tracer_provider=tracer_provider)
         add(processor)
-        warm.load_prices(processor.pipeline.prices)
         setattr(tracer_provider, _PROCESSOR, processor)
         _write_files(add, processor.pipeline.settings)
         # Handlers run last in, first out: this one before the provider's own shutdown.

@@ -18,7 +18,7 @@ from otel_agentperf import guard
 from otel_agentperf.baselines.advised import Advised, Told, noted, total
 from otel_agentperf.baselines.learned import Source
 from otel_agentperf.baselines.normals import Subject
-from otel_agentperf.baselines.opening import UnreadableError, opened
+from otel_agentperf.baselines.opening import UnreadableError, opened, prepare
 from otel_agentperf.baselines.packing import DamagedError
 from otel_agentperf.baselines.schema import RefusedError
 from otel_agentperf.baselines.store import Store
@@ -50,6 +50,7 @@ class Keeper:
         """Executions of subjects beyond `MOST_SUBJECTS`, since it was last asked."""
         self._store = Store(store, say=self._say) if store else None
         self._base_name = base
+        prepare(base)
         self._base: _Known | None = None
         self._asks_for_advice = bool(store)
         self.advice_settled = threading.Event()

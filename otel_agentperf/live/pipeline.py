@@ -92,9 +92,16 @@ class Pipeline:
         """The provider whose processor feeds this pipeline; `None` means the global one."""
         self.logger_provider = logger_provider
         self.prices = PriceBook(self.settings.prices)
+        self.prices.load()
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)
-        self.engine = Engine(chosen_rules(self.settings), limits, guard.report, self.prices)
+        self.engine = Engine(
+            chosen_rules(self.settings),
+            limits,
+            guard.report,
+            self.prices,
+            threshold=self.settings.optimization_threshold,
+        )
         to_logs = self.settings.emit != "span_event"
         logger = get_logger(semconv.SCOPE_API, VERSION, logger_provider) if to_logs else None
         self._metrics: Metrics | None = None
@@ -252,6 +259,7 @@ class Pipeline:
         node: NodeStep | None = None,
         semconv_metrics: bool = True,
         end_ns: int | None = None,
+        counted: bool = True,
     ) -> Operation:
         """End an operation: count it, judge it, write what is known onto its span, end the span.
 
@@ -267,6 +275,7 @@ class Pipeline:
             node: where in its graph a node ran.
             semconv_metrics: False where another instrumentation records the same request.
             end_ns: when it ended, Unix nanoseconds; now when absent.
+            counted: False where another span reports the same work: it is in no total, rule or metric.
 
         Returns:
             The finished operation.
@@ -287,7 +296,11 @@ class Pipeline:
             recording = span.is_recording()
             if recording and frame.run is not None:
                 evaluation.take_from_span(frame.run, span)
-            news = self.account(frame, operation, attributes)
+            news: list[Suggestion] = []
+            if counted:
+                news = self.account(frame, operation, attributes)
+            else:
+                attributes[semconv.COUNTED] = False
             if recording:
                 add_operation(attributes, operation)
                 if frame.kind is _NODE:
@@ -300,7 +313,7 @@ class Pipeline:
             if news:
                 self.teller.suggestions(news, frame, operation.end_ns)
             metrics = self._metrics
-            if metrics is not None:
+            if metrics is not None and counted:
                 if frame.kind is _NODE:
                     metrics.node(frame.run, operation, span)
                 elif frame.kind in _BILLED:
@@ -349,8 +362,7 @@ class Pipeline:
             return self._end_run(run, frame, operation, attributes)
         news = self.engine.observe(run, operation)
         if frame.budgets:
-            said = (*news, *look(self.engine, frame, run, operation))
-            budgets.note_alarms(frame.budgets, run, said)
+            budgets.note_alarms(frame.budgets, run, look(self.engine, frame, run, operation, news))
         return news
 
     def _charge(self, frame: Frame, operation: Operation) -> None:
@@ -371,8 +383,6 @@ class Pipeline:
         self._open_roots.discard(frame)
         summary, news = self.engine.finish(run, operation)
         finished.keep(operation.trace_id, operation.span_id, summary)
-        for suggestion in summary.restated:
-            self.teller.suggestion(suggestion, frame, operation.end_ns)
         if not summary.is_run:
             return news
         self.outcomes.add(operation.end_ns, failed=operation.outcome is None and not summary.success)

@@ -15,8 +15,9 @@ from decimal import Decimal
 import msgspec
 
 from otel_agentperf import guard
-from otel_agentperf.model import Cost, CostStatus, ServiceTier, Usage
-from otel_agentperf.pricing import cache_minimums, families
+from otel_agentperf.model import Cost, CostStatus, Inference, ServiceTier, Usage
+from otel_agentperf.pricing import cache_minimums, counting, families
+from otel_agentperf.pricing.charging import charge
 from otel_agentperf.pricing.names import (
     GOOGLE,
     TUNED_REASON,
@@ -27,7 +28,7 @@ from otel_agentperf.pricing.names import (
     provider_id,
 )
 from otel_agentperf.pricing.quotes import Quote, own_quote
-from otel_agentperf.pricing.rates import PriceTable, charge, flatten, multiply, unpriced
+from otel_agentperf.pricing.rates import PriceTable, add, flatten, multiply, unpriced
 from otel_agentperf.pricing.services import ServiceIndex, ServiceRate
 from otel_agentperf.pricing.settings import STORAGE_KEY, parse_prices
 from otel_agentperf.pricing.storage import storage_rate
@@ -80,7 +81,29 @@ class PriceBook:
         self.least_cliff: int = min(LEAST_CLIFF, *starts, LEAST_CLIFF)
         self._minimums: dict[tuple[str, str, int], int | None] = {}
 
-    def price(self, provider: str, model: str, usage: Usage, tier: ServiceTier = STANDARD, *, when_ns: int) -> Cost:
+    def load(self) -> None:
+        """Load the price list now, in the calling thread, so that no request waits for it or imports anything.
+
+        A thread of its own would hold Python's import locks, which a child forked meanwhile never gets back. It never
+        raises: a list that cannot be loaded leaves every request unpriced, with the reason.
+        """
+        try:
+            from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
+
+            catalog.load()
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.load", error)
+
+    def price(
+        self,
+        provider: str,
+        model: str,
+        usage: Usage,
+        tier: ServiceTier = STANDARD,
+        *,
+        when_ns: int,
+        location: str = "",
+    ) -> Cost:
         """Return what a model request costs. It never raises.
 
         Args:
@@ -89,10 +112,14 @@ class PriceBook:
             usage: the tokens and searches of the response.
             tier: the tier that served it, from the response.
             when_ns: when the request was made, in Unix nanoseconds; prices change by date.
+            location: the region of the endpoint, such as `us-central1`; Vertex AI charges more there for some
+                models. `global` and an unknown location (empty) cost the list price, which is too little where
+                the endpoint was a regional one after all.
 
         Returns:
             The cost by line, or an unpriced cost with the reason.
         """
+        del location
         try:
             day = when_ns // _DAY_NS
             if tier is STANDARD:
@@ -129,6 +156,21 @@ class PriceBook:
         return msgspec.structs.replace(
             cost, estimated=True, assumption="only the sum of several requests is known, none of them long"
         )
+
+    def price_call(self, call: Inference, usage: Usage, *, when_ns: int) -> Cost:
+        """Return what a request costs that another instrumentation reports. It never raises.
+
+        Args:
+            call: the request; the model that answered is priced, else the one asked for.
+            usage: its tokens.
+            when_ns: when it was made, in Unix nanoseconds.
+        """
+        answered, asked = call.response_model, call.request_model
+        cost = self.price(call.provider, answered or asked, usage, call.tier, when_ns=when_ns, location=call.location)
+        if cost.status is CostStatus.PRICED or not answered or not asked or answered == asked:
+            return cost
+        other = self.price(call.provider, asked, usage, call.tier, when_ns=when_ns, location=call.location)
+        return other if other.status is CostStatus.PRICED else cost
 
     def cliff(
         self, provider: str, model: str, input_tokens: int, tier: ServiceTier = STANDARD, *, when_ns: int
@@ -245,15 +287,17 @@ class PriceBook:
     def cache_storage(
         self, model: str, tokens: int, ttl_s: float, *, when_ns: int, provider: str = "gcp.gemini"
     ) -> Cost:
-        """Return what keeping a context cache for its whole life costs, marked estimated.
+        """Return what keeping a context cache for some time costs, marked estimated.
 
-        Tokens x hours x the storage price; a cache deleted before its time costs less.
+        Tokens x hours x the storage price. It is also the price of a longer life (`ttl_s` is then what an update
+        adds to it), and of the time that a cache was really kept until it was deleted. A cost that was
+        reported for a whole life is too much where the cache is deleted before.
 
         Args:
             model: the cache's model.
             tokens: tokens in the cache.
-            ttl_s: its time to live, in seconds.
-            when_ns: when it was created, in Unix nanoseconds.
+            ttl_s: how long it is kept, in seconds.
+            when_ns: when that begins, in Unix nanoseconds.
             provider: whose cache it is.
         """
         try:
@@ -265,10 +309,47 @@ class PriceBook:
                 return unpriced(f"{tokens} tokens for {ttl_s} s cannot be billed")
             hours = seconds / _SECONDS_AN_HOUR
             total = multiply(multiply(multiply(rate, _MTOK_HOURS), tokens), hours)
-            return Cost(status=CostStatus.PRICED, total_usd=total, estimated=True)
+            return Cost(
+                CostStatus.PRICED,
+                total,
+                estimated=True,
+                storage_usd=total,
+                assumption="the cache is kept until it expires",
+            )
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.cache_storage", error)
             return unpriced(f"internal error ({type(error).__name__})")
+
+    def cache_creation(
+        self, model: str, tokens: int, ttl_s: float, *, when_ns: int, provider: str = "gcp.gemini", location: str = ""
+    ) -> Cost:
+        """Return what creating a context cache costs, marked estimated: its tokens as input, and its whole life.
+
+        What goes into an explicit cache is input at the standard price
+        (https://cloud.google.com/vertex-ai/generative-ai/docs/context-cache/context-cache-overview).
+
+        Args:
+            model: as for `cache_storage`, like `tokens`, `ttl_s` and `provider`.
+            tokens: tokens in the cache.
+            ttl_s: its time to live, in seconds.
+            when_ns: when it was created, in Unix nanoseconds.
+            provider: whose cache it is.
+            location: as for `price`.
+
+        Returns:
+            The cost with `input_usd` and `storage_usd`; unpriced where one of them is not known.
+        """
+        entered = self.price(provider, model, Usage(tokens), when_ns=when_ns, location=location)
+        kept = self.cache_storage(model, tokens, ttl_s, when_ns=when_ns, provider=provider)
+        if entered.total_usd is None or kept.total_usd is None:
+            return entered if entered.total_usd is None else kept
+        return msgspec.structs.replace(
+            entered,
+            total_usd=add(entered.total_usd, kept.total_usd),
+            storage_usd=kept.storage_usd,
+            estimated=True,
+            assumption=counting.assumed(entered.assumption, kept.assumption),
+        )
 
     def storage_usd(self, model: str, *, when_ns: int, provider: str = "gcp.gemini") -> Decimal | None:
         """Return the storage price in US dollars per million tokens per hour, `None` if unknown."""

@@ -11,11 +11,13 @@ Field names and values as sent by both endpoints: the Gemini API says `serviceTi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
-from otel_agentperf.model import ModalityTokens, ServiceTier, Usage
+from otel_agentperf.model import ModalityTokens, ServiceTier
 from otel_agentperf.pricing import lenient
+from otel_agentperf.pricing.tiers import tier_named
 
 _NOTHING = msgspec.Raw(b"")
 _EMPTY_TEXT = b'""'
@@ -36,6 +38,7 @@ class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
     candidates_token_count: int = 0
     thoughts_token_count: int = 0
     tool_use_prompt_token_count: int = 0
+    total_token_count: int = 0
     prompt_tokens_details: tuple[ModalityCount, ...] = ()
     prompt_token_details: tuple[ModalityCount, ...] = ()
     """The same, as embedding responses spell it."""
@@ -72,11 +75,27 @@ class Content(msgspec.Struct, gc=False):
     parts: tuple[Part, ...] = ()
 
 
+class GroundingChunk(msgspec.Struct, gc=False, rename="camel"):
+    """One source of an answer, by kind; its content undecoded."""
+
+    web: msgspec.Raw = _NOTHING
+    maps: msgspec.Raw = _NOTHING
+    retrieved_context: msgspec.Raw = _NOTHING
+
+
 class GroundingMetadata(msgspec.Struct, gc=False, rename="camel"):
-    """The searches behind an answer."""
+    """The searches and the sources behind an answer."""
 
     web_search_queries: tuple[str, ...] = ()
     image_search_queries: tuple[str, ...] = ()
+    grounding_chunks: tuple[GroundingChunk, ...] = ()
+    google_maps_widget_context_token: str = ""
+
+
+class UrlContextMetadata(msgspec.Struct, gc=False, rename="camel"):
+    """The pages that were read by their address."""
+
+    url_metadata: tuple[msgspec.Raw, ...] = ()
 
 
 class Candidate(msgspec.Struct, gc=False, rename="camel"):
@@ -85,6 +104,7 @@ class Candidate(msgspec.Struct, gc=False, rename="camel"):
     content: Content | None = None
     finish_reason: str | int = ""
     grounding_metadata: GroundingMetadata | None = None
+    url_context_metadata: UrlContextMetadata | None = None
 
 
 class PromptFeedback(msgspec.Struct, gc=False, rename="camel"):
@@ -112,10 +132,12 @@ class Embedding(msgspec.Struct, gc=False):
     statistics: EmbeddingStatistics | None = None
 
 
-class Prediction(msgspec.Struct, gc=False):
-    """One prediction of Vertex AI's `predict`."""
+class Prediction(msgspec.Struct, gc=False, rename="camel"):
+    """One prediction of Vertex AI's `predict`: an embedding or an image."""
 
     embeddings: Embedding | None = None
+    mime_type: str = ""
+    bytes_base64_encoded: msgspec.Raw = _NOTHING
 
 
 class Response(msgspec.Struct, gc=False, rename="camel"):
@@ -131,28 +153,20 @@ class Response(msgspec.Struct, gc=False, rename="camel"):
 
 
 _response = msgspec.json.Decoder(Response)
+_NO_TIER = ("", 0, "unspecified", "TRAFFIC_TYPE_UNSPECIFIED", "SERVICE_TIER_UNSPECIFIED")
+_TIER_FIELDS = ("service_tier", "traffic_type")
+_KEPT_FIELDS = (
+    "prompt_token_count",
+    "candidates_token_count",
+    "tool_use_prompt_token_count",
+    "total_token_count",
+    "prompt_tokens_details",
+    "prompt_token_details",
+    "cache_tokens_details",
+    "candidates_tokens_details",
+    "tool_use_prompt_tokens_details",
+)
 
-_TIERS: dict[str | int, ServiceTier] = {
-    "": ServiceTier.STANDARD,
-    "standard": ServiceTier.STANDARD,
-    "default": ServiceTier.STANDARD,
-    "unspecified": ServiceTier.STANDARD,
-    "service_tier_unspecified": ServiceTier.STANDARD,
-    "flex": ServiceTier.FLEX,
-    "batch": ServiceTier.BATCH,
-    "priority": ServiceTier.PRIORITY,
-    "traffic_type_unspecified": ServiceTier.STANDARD,
-    "on_demand": ServiceTier.STANDARD,
-    "on_demand_flex": ServiceTier.FLEX,
-    "on_demand_priority": ServiceTier.PRIORITY,
-    "provisioned_throughput": ServiceTier.PROVISIONED,
-    # Numbers of google.cloud.aiplatform UsageMetadata.TrafficType.
-    0: ServiceTier.STANDARD,
-    1: ServiceTier.STANDARD,
-    2: ServiceTier.PROVISIONED,
-    3: ServiceTier.PRIORITY,
-    4: ServiceTier.FLEX,
-}
 # Numbers of google.cloud.aiplatform Modality.
 _MODALITIES: dict[str | int, str] = {1: "text", 2: "image", 3: "video", 4: "audio", 5: "document"}
 _TEXT = frozenset({"TEXT", "text", "", 0, 1, "MODALITY_UNSPECIFIED"})
@@ -193,32 +207,61 @@ def merge(chunks: Iterable[Response]) -> Response:
     candidates: list[Candidate] = []
     for chunk in chunks:
         candidates.extend(chunk.candidates)
-        whole.usage_metadata = chunk.usage_metadata or whole.usage_metadata
+        whole.usage_metadata = carried(whole.usage_metadata, chunk.usage_metadata)
         whole.model_version = chunk.model_version or whole.model_version
         whole.response_id = chunk.response_id or whole.response_id
         whole.prompt_feedback = chunk.prompt_feedback or whole.prompt_feedback
         whole.error = chunk.error or whole.error
+        whole.predictions += chunk.predictions
     whole.candidates = tuple(candidates)
     return whole
 
 
-def tier_named(value: str | int) -> ServiceTier:
-    """Return the tier that a response names, in a field or a header; `OTHER` for one not known here."""
-    tier = _TIERS.get(value)
-    if tier is None:
-        tier = _TIERS.get(value.lower(), ServiceTier.OTHER) if isinstance(value, str) else ServiceTier.OTHER
-    return tier
+def carried(before: UsageMetadata | None, after: UsageMetadata | None) -> UsageMetadata | None:
+    """Return the usage so far, after one more chunk of a stream.
+
+    Usage is cumulative, so the last chunk counts. What it leaves out of an earlier chunk of the
+    same prompt still holds: the cached tokens, the tool-use tokens, the thoughts, the breakdowns
+    and the tier. Thoughts that it leaves out follow from its total.
+    """
+    if after is None or before is None:
+        return after or before
+    changes: dict[str, Any] = {
+        name: getattr(before, name)
+        for name in _TIER_FIELDS
+        if getattr(after, name) == "" and getattr(before, name) != ""
+    }
+    if after.prompt_token_count in (0, before.prompt_token_count):
+        changes |= {
+            name: getattr(before, name) for name in _KEPT_FIELDS if getattr(before, name) and not getattr(after, name)
+        }
+        if before.cached_content_token_count > after.cached_content_token_count:
+            changes["cached_content_token_count"] = before.cached_content_token_count
+            changes["cache_tokens_details"] = before.cache_tokens_details
+        if after.thoughts_token_count <= 0 < before.thoughts_token_count:
+            changes["thoughts_token_count"] = before.thoughts_token_count
+            whole = msgspec.structs.replace(after, **changes)
+            named = whole.prompt_token_count + whole.candidates_token_count + whole.tool_use_prompt_token_count
+            if after.total_token_count > named:
+                changes["thoughts_token_count"] = after.total_token_count - named
+    return msgspec.structs.replace(after, **changes) if changes else after
 
 
 def service_tier(metadata: UsageMetadata | None) -> ServiceTier:
     """Return the tier that served a request; standard where the response says nothing."""
+    return served_tier(metadata) or ServiceTier.STANDARD
+
+
+def served_tier(metadata: UsageMetadata | None) -> ServiceTier | None:
+    """Return the tier that a response reports, `None` where it reports none; a header may then have it."""
     if metadata is None:
-        return ServiceTier.STANDARD
-    if metadata.traffic_type != "":
-        tier = tier_named(metadata.traffic_type)
-        if tier is not ServiceTier.STANDARD:
+        return None
+    traffic, named = metadata.traffic_type, metadata.service_tier
+    if traffic not in _NO_TIER:
+        tier = tier_named(traffic)
+        if tier is not ServiceTier.STANDARD or named in _NO_TIER:
             return tier
-    return tier_named(metadata.service_tier)
+    return None if named in _NO_TIER else tier_named(named)
 
 
 def modality_tokens(counts: Iterable[tuple[str | int, int]]) -> ModalityTokens | None:
@@ -234,72 +277,12 @@ def modality_tokens(counts: Iterable[tuple[str | int, int]]) -> ModalityTokens |
     return ModalityTokens(**kept) if media else None
 
 
-def _details(counts: tuple[ModalityCount, ...]) -> ModalityTokens | None:
+def details(counts: tuple[ModalityCount, ...]) -> ModalityTokens | None:
+    """Return the tokens of a breakdown by modality, `None` where all of it is text."""
     for count in counts:
         if count.modality not in _TEXT:
             return modality_tokens((c.modality, c.token_count) for c in counts)
     return None
-
-
-def to_usage(metadata: UsageMetadata, grounding_queries: int = 0) -> Usage:
-    """Return the usage by the rules of the GenAI conventions.
-
-    Input is prompt plus tool-use tokens, output is candidates plus thoughts; cached tokens and
-    thoughts are subsets. Modalities stay `None` where everything is text.
-
-    Args:
-        metadata: of the response, or of a stream's last chunk that has it.
-        grounding_queries: as `grounding_queries` counts them.
-    """
-    m = metadata
-    prompt, candidates = m.prompt_token_count, m.candidates_token_count
-    tool_use, thoughts, cached = m.tool_use_prompt_token_count, m.thoughts_token_count, m.cached_content_token_count
-    if prompt < 0 or candidates < 0 or tool_use < 0 or thoughts < 0 or cached < 0:
-        prompt, candidates, tool_use, thoughts, cached = (
-            max(tokens, 0) for tokens in (prompt, candidates, tool_use, thoughts, cached)
-        )
-    return Usage(
-        prompt + tool_use,
-        candidates + thoughts,
-        cached,
-        thoughts,
-        tool_use,
-        _details((m.prompt_tokens_details or m.prompt_token_details) + m.tool_use_prompt_tokens_details),
-        _details(m.cache_tokens_details) if m.cache_tokens_details else None,
-        _details(m.candidates_tokens_details) if m.candidates_tokens_details else None,
-        grounding_queries,
-    )
-
-
-def usage_of(response: Response) -> Usage | None:
-    """Return a response's usage, `None` where it says nothing of it (which is not 0)."""
-    if response.usage_metadata is not None:
-        return to_usage(response.usage_metadata, grounding_queries((response,)))
-    counts = [
-        prediction.embeddings.statistics.token_count
-        for prediction in response.predictions
-        if prediction.embeddings is not None and prediction.embeddings.statistics is not None
-    ]
-    return Usage(input_tokens=round(sum(counts))) if counts else None
-
-
-def grounding_queries(responses: Iterable[Response]) -> int:
-    """Count the searches billed: unique queries, without the empty ones.
-
-    Source: https://ai.google.dev/gemini-api/docs/google-search#pricing. File search and URL
-    context are not searches and have no queries here.
-
-    Args:
-        responses: the response, or all chunks of a stream.
-    """
-    queries: set[str] | None = None
-    for response in responses:
-        for candidate in response.candidates:
-            found = candidate.grounding_metadata
-            if found is not None:
-                queries = set() if queries is None else queries
-                queries.update(found.web_search_queries, found.image_search_queries)
-    return 0 if queries is None else len(queries - {""})
 
 
 def finish_reasons(response: Response) -> tuple[str, ...]:

@@ -7,13 +7,19 @@ before it may carry a cumulative one under `metadata`, which counts when the str
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
 import msgspec
 
 from otel_agentperf.model import ModalityTokens, ServiceTier, Usage
-from otel_agentperf.pricing import lenient
-from otel_agentperf.pricing.gemini_usage import modality_tokens, tier_named
+from otel_agentperf.pricing import counting, lenient
+from otel_agentperf.pricing.counting import ENTERPRISE_SEARCH, GOOGLE_MAPS, GOOGLE_SEARCH, NO_TOOLS
+from otel_agentperf.pricing.gemini_usage import modality_tokens
+from otel_agentperf.pricing.tiers import tier_named
 
-_BILLED_TOOLS = frozenset({"google_search", "google_maps"})
+_TOOL_STEP = re.compile(r"([a-z_]+?)_(?:call|result)")
 
 
 class ModalityTokenCount(msgspec.Struct, gc=False):
@@ -38,6 +44,7 @@ class InteractionUsage(msgspec.Struct, gc=False):
     total_output_tokens: int = 0
     total_thought_tokens: int = 0
     total_tool_use_tokens: int = 0
+    total_tokens: int = 0
     input_tokens_by_modality: tuple[ModalityTokenCount, ...] = ()
     cached_tokens_by_modality: tuple[ModalityTokenCount, ...] = ()
     output_tokens_by_modality: tuple[ModalityTokenCount, ...] = ()
@@ -112,20 +119,88 @@ def interaction_tier(interaction: Interaction) -> ServiceTier:
     return tier_named(interaction.service_tier)
 
 
-def to_usage(usage: InteractionUsage) -> Usage:
-    """Return the usage by the rules of the GenAI conventions, as `gemini_usage.to_usage` does."""
-    tool_use = max(usage.total_tool_use_tokens, 0)
-    thoughts = max(usage.total_thought_tokens, 0)
+def merged(before: InteractionUsage | None, after: InteractionUsage) -> InteractionUsage:
+    """Return the usage so far, after one more event of a stream or one more poll.
+
+    Usage is cumulative, so the last one counts; what it leaves out of an earlier one of the same
+    prompt still holds, as in `gemini_usage.carried`.
+    """
+    if before is None or after.total_input_tokens not in (0, before.total_input_tokens):
+        return after
+    changes: dict[str, Any] = {
+        name: getattr(before, name)
+        for name in InteractionUsage.__struct_fields__
+        if getattr(before, name) and not getattr(after, name)
+    }
+    if before.total_cached_tokens > after.total_cached_tokens:
+        changes["total_cached_tokens"] = before.total_cached_tokens
+    if "total_thought_tokens" in changes and after.total_tokens:
+        whole = msgspec.structs.replace(after, **changes)
+        rest = whole.total_tokens - whole.total_input_tokens - whole.total_output_tokens - whole.total_tool_use_tokens
+        if rest > 0:
+            changes["total_thought_tokens"] = rest
+    return msgspec.structs.replace(after, **changes) if changes else after
+
+
+def tools_used(step_types: Iterable[str]) -> frozenset[str]:
+    """Return the tools whose steps an interaction has, by the names of `counting.tool_names`.
+
+    Args:
+        step_types: the types of its steps: `google_search_call`, `url_context_result`, ...
+    """
+    found = (_TOOL_STEP.fullmatch(step) for step in step_types)
+    return frozenset(step[1] for step in found if step is not None and step[1] != "function")
+
+
+def to_usage(
+    usage: InteractionUsage,
+    *,
+    tools: Collection[str] = NO_TOOLS,
+    used: Collection[str] = NO_TOOLS,
+    media: Mapping[str, int] | None = None,
+    has_text: bool = True,
+) -> Usage:
+    """Return the usage by the rules of the GenAI conventions, as `metering.to_usage` does.
+
+    Args:
+        usage: of the interaction, or of its stream so far (`merged`).
+        tools: those of the request, as `counting.tool_names` gives them; empty where they are not known.
+        used: those whose steps the answer has (`tools_used`).
+        media: pieces of the answer that are no text, by modality: `{"image": 1}`.
+        has_text: whether it has text too.
+    """
+    prompt, tool_use = max(usage.total_input_tokens, 0), max(usage.total_tool_use_tokens, 0)
+    counts = counting.reconciled(
+        prompt,
+        tool_use,
+        max(usage.total_output_tokens, 0),
+        max(usage.total_thought_tokens, 0),
+        max(usage.total_tokens, 0),
+    )
+    by_tool: dict[str, int] = {}
+    for tool in usage.grounding_tool_count:
+        by_tool[tool.type] = by_tool.get(tool.type, 0) + max(tool.count, 0)
+    grounded = {tool for tool, count in by_tool.items() if count}
+    free, unknown = counting.free_context(tool_use, tools, grounded.union(used))
+    by_output = _modalities(usage.output_tokens_by_modality)
+    guessed = None
+    if media and not usage.output_tokens_by_modality:
+        by_output, guessed = counting.media_tokens(counts.output - counts.thoughts, media, has_text=has_text)
     return Usage(
-        input_tokens=max(usage.total_input_tokens, 0) + tool_use,
-        output_tokens=max(usage.total_output_tokens, 0) + thoughts,
+        input_tokens=counts.input,
+        output_tokens=counts.output,
         cache_read_tokens=max(usage.total_cached_tokens, 0),
-        reasoning_tokens=thoughts,
+        reasoning_tokens=counts.thoughts,
         tool_use_tokens=tool_use,
         input_modalities=_modalities(usage.input_tokens_by_modality + usage.tool_use_tokens_by_modality),
         cache_modalities=_modalities(usage.cached_tokens_by_modality),
-        output_modalities=_modalities(usage.output_tokens_by_modality),
-        grounding_queries=sum(max(tool.count, 0) for tool in usage.grounding_tool_count if tool.type in _BILLED_TOOLS),
+        output_modalities=by_output,
+        grounding_queries=by_tool.get(GOOGLE_SEARCH, 0),
+        maps_queries=by_tool.get(GOOGLE_MAPS, 0),
+        search_context_tokens=free,
+        images=0 if media is None else media.get("image", 0),
+        assumption=counting.assumed(counts.assumption, unknown, guessed),
+        enterprise_queries=by_tool.get(ENTERPRISE_SEARCH, 0),
     )
 
 

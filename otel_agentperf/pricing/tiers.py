@@ -30,6 +30,30 @@ UNPRICED_TIERS = {
     ServiceTier.OTHER: "the service tier of the response is not known here",
 }
 
+_NAMES: dict[str | int, ServiceTier] = {
+    "": ServiceTier.STANDARD,
+    "standard": ServiceTier.STANDARD,
+    "default": ServiceTier.STANDARD,
+    "auto": ServiceTier.STANDARD,
+    "unspecified": ServiceTier.STANDARD,
+    "service_tier_unspecified": ServiceTier.STANDARD,
+    "flex": ServiceTier.FLEX,
+    "batch": ServiceTier.BATCH,
+    "priority": ServiceTier.PRIORITY,
+    "fast": ServiceTier.PRIORITY,  # OpenAI's newer name of the same prices
+    "traffic_type_unspecified": ServiceTier.STANDARD,
+    "on_demand": ServiceTier.STANDARD,
+    "on_demand_flex": ServiceTier.FLEX,
+    "on_demand_priority": ServiceTier.PRIORITY,
+    "provisioned_throughput": ServiceTier.PROVISIONED,
+    # Numbers of google.cloud.aiplatform UsageMetadata.TrafficType.
+    0: ServiceTier.STANDARD,
+    1: ServiceTier.STANDARD,
+    2: ServiceTier.PROVISIONED,
+    3: ServiceTier.PRIORITY,
+    4: ServiceTier.FLEX,
+}
+
 # Rounded to whole cents, away from the factor, in LiteLLM's price table (1.109.1), which agrees with the factors on
 # every other model. US dollars per million tokens.
 ROUNDED: dict[tuple[str, ServiceTier], dict[str, Decimal]] = {
@@ -51,3 +75,11 @@ def scaled(table: PriceTable, tier: ServiceTier, model_id: str = "") -> PriceTab
     for key, usd in ROUNDED.get((model_id, tier), {}).items():
         result[key] = Price(usd)
     return result
+
+
+def tier_named(value: str | int) -> ServiceTier:
+    """Return the tier that a response names, in a field or a header; `OTHER` for one not known here."""
+    tier = _NAMES.get(value)
+    if tier is None:
+        tier = _NAMES.get(value.lower(), ServiceTier.OTHER) if isinstance(value, str) else ServiceTier.OTHER
+    return tier

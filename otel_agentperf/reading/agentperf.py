@@ -6,6 +6,7 @@ so it is absent on a span whose other lines are there.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from otel_agentperf import semconv
@@ -16,6 +17,7 @@ from otel_agentperf.model import (
     ServiceTier,
     ToolCall,
 )
+from otel_agentperf.pricing.tiers import tier_named
 from otel_agentperf.reading import values
 from otel_agentperf.reading.values import Attributes
 
@@ -24,6 +26,8 @@ LOGFIRE_COST = "operation.cost"
 _DRAFT_COST, DRAFT_CURRENCY = "gen_ai.usage.cost.amount", "gen_ai.usage.cost.currency"
 """Proposed for the conventions in 2026 (semantic-conventions-genai #443)."""
 _TIERS = {tier.value: tier for tier in ServiceTier}
+_SERVED_TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier", "gen_ai.response.service_tier")
+_REGIONAL_HOST = re.compile(r"(?:([a-z0-9-]+)-)?aiplatform(?:\.([a-z]+)\.rep)?\.googleapis\.com$")
 
 
 def cost(attributes: Attributes) -> Cost | None:
@@ -36,6 +40,10 @@ def cost(attributes: Attributes) -> Cost | None:
             total = values.money(attributes, _DRAFT_COST)
         # OpenLIT writes 0 where it knows no price.
         return Cost(CostStatus.PRICED, total) if total else None
+    storage = _line(attributes, semconv.COST_STORAGE, zero=False)
+    if semconv.SERVICE_NAME in attributes:  # a cache that was deleted early gives storage back
+        total = values.balance(attributes, semconv.USAGE_COST)
+        storage = values.balance(attributes, semconv.COST_STORAGE)
     fresh = values.money(attributes, semconv.COST_INPUT)
     output = values.money(attributes, semconv.COST_OUTPUT)
     has_lines = fresh is not None and output is not None
@@ -50,7 +58,31 @@ def cost(attributes: Attributes) -> Cost | None:
         tier=_TIERS.get(tier, ServiceTier.STANDARD) if isinstance(tier, str) else ServiceTier.STANDARD,
         reason=values.text(attributes, semconv.COST_REASON),
         estimated=values.flag(attributes, semconv.COST_ESTIMATED) is True,
+        reasoning_usd=_line(attributes, semconv.COST_REASONING, zero=has_lines),
+        cache_write_usd=_line(attributes, semconv.COST_CACHE_WRITE, zero=has_lines),
+        storage_usd=ZERO_USD if storage is None and has_lines else storage,
+        assumption=values.text(attributes, semconv.COST_ASSUMPTION),
     )
+
+
+def location(attributes: Attributes) -> str:
+    """The region of the endpoint: as the span has it, else from the host name of Vertex AI; empty where unknown."""
+    named = values.text(attributes, semconv.CLOUD_REGION)
+    if named is not None:
+        return named
+    host = attributes.get(semconv.SERVER_ADDRESS)
+    if not isinstance(host, str) or "aiplatform" not in host:
+        return ""
+    found = _REGIONAL_HOST.search(host.lower())
+    return "" if found is None else found[1] or found[2] or "global"
+
+
+def served_tier(attributes: Attributes) -> ServiceTier:
+    """The tier that served a request, as OpenAI's spans report it; standard where nothing is reported."""
+    if semconv.COST_STATUS in attributes:  # the cost has it
+        return ServiceTier.STANDARD
+    named = values.text(attributes, *_SERVED_TIER)
+    return ServiceTier.STANDARD if named is None else tier_named(named)
 
 
 def _line(attributes: Attributes, key: str, *, zero: bool) -> Decimal | None:
@@ -64,24 +96,13 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
         return None
     return ToolCall(
         arguments_hash=values.text(attributes, semconv.TOOL_ARGUMENTS_HASH),
-        arguments_simhash=hex_digits(values.text(attributes, semconv.TOOL_ARGUMENTS_SIMHASH)),
         context_hash=values.text(attributes, semconv.TOOL_CONTEXT_HASH),
         result_hash=values.text(attributes, semconv.TOOL_RESULT_HASH),
         error_hash=values.text(attributes, semconv.TOOL_ERROR_HASH),
         no_arguments=values.flag(attributes, semconv.TOOL_NO_ARGUMENTS) is True,
         result_size=values.whole(attributes, semconv.TOOL_RESULT_SIZE),
+        argument_is_sentence=values.flag(attributes, semconv.TOOL_ARGUMENT_IS_SENTENCE),
     )
-
-
-def hex_digits(said: str | None) -> str | None:
-    """A SimHash, which rules read as a number: text that is none is dropped."""
-    if not said:
-        return None
-    try:
-        int(said, 16)
-    except ValueError:
-        return None
-    return said
 
 
 def function_calls(attributes: Attributes) -> int | None:

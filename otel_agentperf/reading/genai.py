@@ -162,6 +162,8 @@ def _inference(attributes: Attributes) -> Inference:
         request_size=values.whole(attributes, semconv.REQUEST_SIZE),
         function_calls=agentperf.function_calls(attributes),
         uses=agentperf.uses(attributes),
+        location=agentperf.location(attributes),
+        tier=agentperf.served_tier(attributes),
     )
 
 

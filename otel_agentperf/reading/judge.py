@@ -20,7 +20,6 @@ from otel_agentperf.model import (
     CostStatus,
     Operation,
     OperationKind,
-    ServiceTier,
     Totals,
 )
 from otel_agentperf.pricing.book import PriceBook
@@ -67,8 +66,7 @@ def priced(operation: Operation, prices: PriceBook) -> Operation:
         if operation.error_type is not None:
             return operation
         return msgspec.structs.replace(operation, cost=Cost(CostStatus.UNPRICED, reason="no usage is reported"))
-    model = inference.response_model or inference.request_model
-    cost = prices.price(inference.provider, model, usage, ServiceTier.STANDARD, when_ns=operation.start_ns)
+    cost = prices.price_call(inference, usage, when_ns=operation.start_ns)
     return msgspec.structs.replace(operation, cost=cost)
 
 

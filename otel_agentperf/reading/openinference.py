@@ -79,10 +79,15 @@ def _usage(attributes: Attributes) -> Usage | None:
     completion = values.whole(attributes, "llm.token_count.completion")
     if prompt is None and completion is None:
         return None
+    cached = values.whole(attributes, "llm.token_count.prompt_details.cache_read") or 0
+    written = values.whole(attributes, "llm.token_count.prompt_details.cache_write") or 0
+    if cached or written:
+        prompt = usages.with_cache(prompt or 0, completion or 0, cached, written, attributes)
     return Usage(
         input_tokens=prompt or 0,
         output_tokens=completion or 0,
-        cache_read_tokens=values.whole(attributes, "llm.token_count.prompt_details.cache_read") or 0,
+        cache_read_tokens=cached,
+        cache_write_tokens=written,
         reasoning_tokens=values.whole(attributes, "llm.token_count.completion_details.reasoning") or 0,
     )
 
@@ -109,4 +114,6 @@ def _inference(attributes: Attributes, model: str | None) -> Inference:
         request_size=values.whole(attributes, semconv.REQUEST_SIZE),
         function_calls=agentperf.function_calls(attributes),
         uses=agentperf.uses(attributes),
+        location=agentperf.location(attributes),
+        tier=agentperf.served_tier(attributes),
     )

@@ -92,5 +92,7 @@ def read_request(name: str, attributes: Attributes, scope: str, parent_id: str |
             response_model=values.text(attributes, semconv.RESPONSE_MODEL),
             streamed=values.flag(attributes, "llm.is_streaming") is True,
             finish_reasons=values.texts(attributes, semconv.RESPONSE_FINISH_REASONS),
+            location=agentperf.location(attributes),
+            tier=agentperf.served_tier(attributes),
         ),
     )

@@ -55,12 +55,12 @@ def _tool(said: Tool, attributes: Attributes) -> Facts:
     del attributes
     call = ToolCall(
         said.arguments_hash,
-        agentperf.hex_digits(said.arguments_simhash),
         said.context_hash,
         said.result_hash,
         said.error_hash,
         said.no_arguments,
         said.result_size,
+        said.argument_is_sentence,
     )
     # Its own name says nothing of the agent that it ran for.
     agent = "" if said.agent is None or said.agent == said.tool else said.agent
@@ -85,6 +85,7 @@ def _request(said: Request, attributes: Attributes) -> Facts:
         said.request_size,
         calls if calls is not None else agentperf.calls_of(said.response_kind),
         said.uses,
+        location=agentperf.location(attributes),
     )
     usage, cost = _usage(said, attributes), _cost(said)
     return Facts(OperationKind.INFERENCE, said.model, usage, cost, inference, None, None, said.agent or "")
@@ -138,6 +139,15 @@ def _usage(said: Request, attributes: Attributes) -> Usage | None:
         by_cache,
         by_output,
         said.queries,
+        said.maps_queries,
+        said.search_context_tokens,
+        said.cache_write_tokens,
+        said.cache_write_1h_tokens,
+        said.images,
+        said.media_s,
+        said.usage_assumption,
+        said.enterprise_queries,
+        said.media_resolution,
     )
 
 
@@ -155,6 +165,10 @@ def _cost(said: Request) -> Cost:
         _TIERS.get(said.tier, ServiceTier.STANDARD),
         said.reason,
         said.estimated,
+        zero if said.reasoning_usd is None else _usd(said.reasoning_usd),
+        zero if said.cache_write_usd is None else _usd(said.cache_write_usd),
+        zero if said.storage_usd is None else _usd(said.storage_usd),
+        said.assumption,
     )
 
 

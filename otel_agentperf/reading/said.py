@@ -42,7 +42,7 @@ _NAMES = {
     "attempts": semconv.NODE_ATTEMPTS,
     "tool": semconv.TOOL_NAME,
     "arguments_hash": semconv.TOOL_ARGUMENTS_HASH,
-    "arguments_simhash": semconv.TOOL_ARGUMENTS_SIMHASH,
+    "argument_is_sentence": semconv.TOOL_ARGUMENT_IS_SENTENCE,
     "context_hash": semconv.TOOL_CONTEXT_HASH,
     "result_hash": semconv.TOOL_RESULT_HASH,
     "error_hash": semconv.TOOL_ERROR_HASH,
@@ -60,6 +60,15 @@ _NAMES = {
     "reasoning_tokens": semconv.USAGE_REASONING_TOKENS,
     "tool_use_tokens": semconv.USAGE_TOOL_USE_TOKENS,
     "queries": semconv.GROUNDING_QUERIES,
+    "maps_queries": semconv.MAPS_QUERIES,
+    "enterprise_queries": semconv.ENTERPRISE_QUERIES,
+    "search_context_tokens": semconv.SEARCH_CONTEXT_TOKENS,
+    "cache_write_tokens": semconv.USAGE_CACHE_WRITE_TOKENS,
+    "cache_write_1h_tokens": semconv.USAGE_CACHE_WRITE_1H_TOKENS,
+    "images": semconv.USAGE_IMAGES,
+    "media_s": semconv.USAGE_MEDIA_S,
+    "media_resolution": semconv.USAGE_MEDIA_RESOLUTION,
+    "usage_assumption": semconv.USAGE_ASSUMPTION,
     "request_hash": semconv.REQUEST_HASH,
     "prefix_hashes": semconv.REQUEST_PREFIX_HASHES,
     "prefix_sizes": semconv.REQUEST_PREFIX_SIZES,
@@ -85,6 +94,10 @@ _NAMES = {
     "llm_completion_tokens": "llm.usage.completion_tokens",
     "aggregated_input": "gen_ai.aggregated_usage.input_tokens",
     "aggregated_output": "gen_ai.aggregated_usage.output_tokens",
+    "reasoning_usd": semconv.COST_REASONING,
+    "cache_write_usd": semconv.COST_CACHE_WRITE,
+    "storage_usd": semconv.COST_STORAGE,
+    "assumption": semconv.COST_ASSUMPTION,
 }
 
 
@@ -153,7 +166,7 @@ class Tool(Said, gc=False, kw_only=True, rename=_NAMES):
     tool: _Name
     agent: _Name | None = None
     arguments_hash: _Name | None = None
-    arguments_simhash: _Name | None = None
+    argument_is_sentence: bool | None = None
     context_hash: _Name | None = None
     result_hash: _Name | None = None
     error_hash: _Name | None = None
@@ -180,6 +193,15 @@ class Request(Said, gc=False, kw_only=True, rename=_NAMES):
     reasoning_tokens: _Whole = 0
     tool_use_tokens: _Whole = 0
     queries: _Whole = 0
+    maps_queries: _Whole = 0
+    enterprise_queries: _Whole = 0
+    search_context_tokens: _Whole = 0
+    cache_write_tokens: _Whole = 0
+    cache_write_1h_tokens: _Whole = 0
+    images: _Whole = 0
+    media_s: _Seconds = 0.0
+    media_resolution: str = ""
+    usage_assumption: _Name | None = None
     total_usd: _USD | None = None
     status: str
     tier: str = ServiceTier.STANDARD.value
@@ -187,6 +209,10 @@ class Request(Said, gc=False, kw_only=True, rename=_NAMES):
     cached_usd: _USD | None = None
     output_usd: _USD | None = None
     grounding_usd: _USD | None = None
+    reasoning_usd: _USD | None = None
+    cache_write_usd: _USD | None = None
+    storage_usd: _USD | None = None
+    assumption: _Name | None = None
     request_hash: _Name
     prefix_hashes: tuple[str, ...] = ()
     prefix_sizes: tuple[_Whole, ...] = ()

@@ -13,10 +13,12 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.scores import not_scored
+from otel_agentperf.analysis.split import copy_split
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import (
     ZERO_USD,
     Complexity,
+    Extent,
     Level,
     Operation,
     SavingBasis,
@@ -27,7 +29,7 @@ from otel_agentperf.model import (
 from otel_agentperf.reading import values
 from otel_agentperf.reading.values import Attributes
 
-E = TypeVar("E", Level, Complexity, SavingBasis)
+E = TypeVar("E", Level, Complexity, SavingBasis, Extent)
 
 
 def suggestion(attributes: Attributes) -> Suggestion | None:
@@ -48,6 +50,7 @@ def suggestion(attributes: Attributes) -> Suggestion | None:
         span_ids=values.texts(attributes, semconv.SUGGESTION_SPAN_IDS),
         evidence=_evidence(values.table(attributes, semconv.SUGGESTION_EVIDENCE)),
         savings=_savings(attributes),
+        extent=_member(Extent, attributes, semconv.SUGGESTION_EXTENT) or Extent.RUN,
     )
 
 
@@ -121,6 +124,8 @@ def recorded_run(attributes: Attributes) -> RecordedRun | None:
 def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: tuple[Suggestion, ...]) -> RunSummary:
     """The summary that the processor made, with what only the spans tell.
 
+    Of the cost, the root has the total alone: what the spans at hand do not account for is not split.
+
     Args:
         root: the run's root.
         recorded: what stands on the root.
@@ -129,7 +134,6 @@ def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: t
     """
     totals = msgspec.structs.replace(
         recorded.totals,
-        cache_read_usd=seen.cache_read_usd,
         cache_read_tokens=seen.cache_read_tokens,
         reasoning_tokens=seen.reasoning_tokens,
         embedding_calls=seen.embedding_calls,
@@ -137,6 +141,7 @@ def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: t
         operations=seen.operations,
         reported=seen.reported,
     )
+    copy_split(totals, seen)
     is_scored = not_scored(totals) is None
     return RunSummary(
         name=root.name,

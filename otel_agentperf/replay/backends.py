@@ -1,25 +1,24 @@
 """Tempo and Jaeger over HTTP: which traces there are for a filter and a range of time, and each of them.
 
 Tempo is asked with TraceQL and then trace by trace. Jaeger is asked service by service and
-answers with the traces themselves. Only the standard library's client is used; what it is told with `headers`
-(such as a token) is sent to that address alone and shown nowhere.
+answers with the traces themselves. What is sent as a header (such as a token) goes to that address alone and is
+shown nowhere, see `fetching`.
 """
 
 from __future__ import annotations
 
-import base64
 import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
-from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from otel_agentperf import fetching
+from otel_agentperf.fetching import FetchError, without_login
 from otel_agentperf.reading import KEYS
-from otel_agentperf.replay.pieces import MAX_LINE_BYTES, Layout, Piece
+from otel_agentperf.replay.pieces import MAX_MESSAGE_BYTES, Layout, Piece
 from otel_agentperf.replay.sources import Source
 
 TIMEOUT_S = 60.0
@@ -27,16 +26,10 @@ TEMPO, JAEGER = "tempo", "jaeger"
 _PREFIXES = {f"{kind}+{scheme}": (kind, scheme) for kind in (TEMPO, JAEGER) for scheme in ("http", "https")}
 _DOCUMENT_PATHS = ("/api/traces/", "/api/v2/traces/", "/api/v3/traces", "/trace/")
 _US_PER_S = 1_000_000
-_MAX_ERROR = 200
 
 
-class BackendError(OSError):
+class BackendError(FetchError):
     """A backend cannot be asked, or answers with something else than traces."""
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        """The HTTP status; `None` where there was no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +83,9 @@ def source(name: str, wanted: Filter) -> Source:
     kind, address = _kind(name)
     parts = urlsplit(address)
     if parts.username is not None:
-        name, parts, wanted = _with_login(name, parts, wanted)
+        address, login = without_login(address)
+        name = name.replace(f"{parts.netloc.rpartition('@')[0]}@", "")
+        parts, wanted = urlsplit(address), replace(wanted, headers={**wanted.headers, **login})
     if any(part in parts.path for part in _DOCUMENT_PATHS):
         path = parts.path.replace("/trace/", "/api/traces/") if "/api/" not in parts.path else parts.path
         return _source(name, [urlunsplit(parts._replace(path=path))], wanted)
@@ -98,14 +93,6 @@ def source(name: str, wanted: Filter) -> Source:
     kind = kind or _probe(base, wanted.headers)
     urls = _tempo(base, wanted) if kind == TEMPO else _jaeger(base, wanted)
     return _source(name, urls, wanted)
-
-
-def _with_login(name: str, parts: SplitResult, wanted: Filter) -> tuple[str, SplitResult, Filter]:
-    """Send the login that an address holds as a header, and show the address without it."""
-    said = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
-    headers = {**wanted.headers, "Authorization": f"Basic {base64.b64encode(said).decode()}"}
-    host = parts.netloc.rpartition("@")[2]
-    return name.replace(parts.netloc, host), parts._replace(netloc=host), replace(wanted, headers=headers)
 
 
 def _kind(name: str) -> tuple[str | None, str]:
@@ -178,7 +165,7 @@ def _decoded(url: str, headers: Mapping[str, str], kind: type[T]) -> T:
     try:
         return msgspec.json.decode(fetch(url, headers), type=kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise BackendError(f"{url}: the answer is not what was asked for", 200) from None
+        raise BackendError(f"{fetching.shown(url)}: the answer is not what was asked for", 200) from None
 
 
 def fetch(url: str, headers: Mapping[str, str]) -> bytes:
@@ -204,17 +191,8 @@ def fetch(url: str, headers: Mapping[str, str]) -> bytes:
 
 def _fetch(url: str, headers: Mapping[str, str]) -> bytes:
     try:
-        request = urllib.request.Request(url, headers={"Accept": "application/json", **headers})  # noqa: S310 - http only
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
-            data: bytes = answer.read(MAX_LINE_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        with error:
-            said = error.read(_MAX_ERROR).decode("utf-8", "replace").strip()
-        raise BackendError(f"{url}: HTTP {error.code} {error.reason}: {said}", error.code) from None
-    except urllib.error.URLError as error:
-        raise BackendError(f"{url}: {error.reason}") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise BackendError(f"{url}: {error or error.__class__.__name__}") from None
-    if len(data) > MAX_LINE_BYTES:
-        raise BackendError(f"{url}: more than {MAX_LINE_BYTES >> 20} MB; ask for less", 200)
-    return data
+        return fetching.fetch(
+            url, {"Accept": "application/json", **headers}, most_bytes=MAX_MESSAGE_BYTES, timeout_s=TIMEOUT_S
+        )
+    except FetchError as error:
+        raise BackendError(str(error), error.status) from None

@@ -1,12 +1,13 @@
 """Reports as files, one for each run, under names that a template gives.
 
 A file that is there already is left as it is: the next name that is free is taken, `name-2`,
-`name-3`, ... What cannot be written is said in the log, once, and nothing is raised.
+`name-3`, ... A report that cannot be written is logged with its path and the reason, and nothing is raised.
 """
 
 from __future__ import annotations
 
 import logging
+import os.path
 import re
 from collections import OrderedDict
 from pathlib import Path
@@ -37,6 +38,25 @@ def form_of(name: str, template: str) -> Format:
     return by_suffix.get(Path(template).suffix.lower(), Format.TERMINAL)
 
 
+def is_folder(template: str) -> bool:
+    """Whether a template names a folder: one that is there, or a path without an ending."""
+    path = Path(template).expanduser()
+    # `Path.is_dir` raises where a name is too long, up to Python 3.13.
+    return os.path.isdir(path) or template.endswith(("/", "\\")) or not path.suffix  # noqa: PTH112 - as said
+
+
+def unknown_ending(template: str) -> str:
+    """What is wrong with a file's ending that is no form's, as a sentence; empty where it is one, or a folder's name."""
+    suffix = Path(template).suffix.lower()
+    if is_folder(template) or suffix in SUFFIXES.values():
+        return ""
+    endings = ", ".join(SUFFIXES.values())
+    return (
+        f"AGENTPERF_REPORT_PATH={template} ends in {suffix}, which is no form of a report, so that it is written as plain "
+        f"text; allowed: {endings}, or any ending together with AGENTPERF_REPORT_FORMAT"
+    )
+
+
 class FileWriter:
     """Writes reports to files.
 
@@ -48,11 +68,9 @@ class FileWriter:
 
     def __init__(self, template: str, form: Format) -> None:
         path = Path(template).expanduser()
-        is_folder = path.is_dir() or template.endswith(("/", "\\")) or not path.suffix
-        self._template = str(path / f"{DEFAULT_NAME}{SUFFIXES[form]}") if is_folder else str(path)
+        self._template = str(path / f"{DEFAULT_NAME}{SUFFIXES[form]}") if is_folder(template) else str(path)
         self._form = form
         self._numbers: OrderedDict[str, int] = OrderedDict()
-        self._said_failure = False
 
     def report(self, report: RunReport) -> Path | None:
         """Write a report.
@@ -62,17 +80,19 @@ class FileWriter:
 
         Returns:
             The file, or `None` where it could not be written.
+
+        Raises:
+            Exception: the report could not be made, which is a defect here; it is logged like the others.
         """
-        text = render(report, self._form)
+        path = self._named(report)
         try:
-            return self._write(self._named(report), text)
-        except OSError as error:
-            if not self._said_failure:
-                self._said_failure = True
-                _logger.error(  # noqa: TRY400 - the message says it all
-                    "otel-agentperf: a report cannot be written under AGENTPERF_REPORT_PATH (%s); said once",
-                    error.strerror or type(error).__name__,
-                )
+            return self._write(path, render(report, self._form))
+        except Exception as error:
+            # The message of another error may quote content: its type is enough.
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+            _logger.error("otel-agentperf: no report was written to %s: %s", path, reason)  # noqa: TRY400 - all there is to say
+            if not isinstance(error, OSError):
+                raise
             return None
 
     def line(self, text: str) -> None:

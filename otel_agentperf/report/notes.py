@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from otel_agentperf.analysis.figures import Figures
+from otel_agentperf.report import split
 from otel_agentperf.report.text import counted
 
 
 def on_sums(figures: Figures) -> tuple[str, ...]:
     """The notes on the sums of a session or of many runs."""
     calls = figures.calls
-    billed = calls.billed
     notes: list[str] = []
     if not figures.runs:
         notes.append("No agent work is in these spans.")
     if calls.unpriced:
-        notes.append(_unpriced(calls.unpriced, billed))
+        notes.append(split.unpriced_note(figures))
     if calls.reported:
         notes.append(reported(calls.reported))
+    notes += split.estimate_note(figures)
     if figures.left_out:
         notes.append(left_out(figures.left_out))
     return tuple(notes)
@@ -34,9 +35,3 @@ def left_out(number: int) -> str:
         f"{counted(number, 'operation')} more than are kept of a run, or without a span here: "
         "in the sums, and in no table."
     )
-
-
-def _unpriced(number: int, billed: int) -> str:
-    if number >= billed:
-        return f"The price of {counted(billed, 'billed call')} is unknown: no tokens are reported, or no rates known."
-    return f"The price of {number:,} of {billed:,} billed calls is unknown: the true cost is higher."

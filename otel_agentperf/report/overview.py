@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from otel_agentperf.analysis.figures import Figures, Part
-from otel_agentperf.report import advice, phrases
+from otel_agentperf.report import advice, phrases, split
 from otel_agentperf.report.collection import By, ReportSet
 from otel_agentperf.report.heads import RunLine, line_of
 from otel_agentperf.report.layout import Layout
@@ -30,11 +30,11 @@ def session_lines(layout: Layout, report: SessionReport) -> Iterator[Text]:
     notes = [f"{counted(report.open_runs, 'run')} still open, in no figure yet."] if report.open_runs else []
     notes += in_words(report.trends)
     yield from _sums(layout, figures, notes)
-    yield from advice.best(layout, figures.suggestions)
+    yield from advice.best(layout, figures)
     yield from _parts(layout, figures, MAX_PARTS)
     yield from layout.resources(figures)
     yield from _runs(layout, "Its last runs", report.runs)
-    yield from advice.others(layout, figures.suggestions)
+    yield from advice.others(layout, figures)
 
 
 def set_lines(layout: Layout, report: ReportSet) -> Iterator[Text]:
@@ -43,7 +43,7 @@ def set_lines(layout: Layout, report: ReportSet) -> Iterator[Text]:
     yield Text()
     yield layout.title(clean(report.title), counted(figures.runs, "run"), "bold")
     yield from _sums(layout, figures, report.notes)
-    yield from advice.best(layout, figures.suggestions)
+    yield from advice.best(layout, figures)
     match report.by:
         case By.AGENT:
             yield from _table(layout, "agent", figures.agents, report.top)
@@ -56,7 +56,7 @@ def set_lines(layout: Layout, report: ReportSet) -> Iterator[Text]:
             yield from layout.resources(figures)
             yield from _runs(layout, "The dearest runs", [line_of(run) for run in report.dearest])
             yield from _runs(layout, "The slowest runs", [line_of(run) for run in report.slowest])
-    yield from advice.others(layout, figures.suggestions)
+    yield from advice.others(layout, figures)
 
 
 def _sums(layout: Layout, figures: Figures, notes: Iterable[str]) -> Iterator[Text]:
@@ -65,16 +65,14 @@ def _sums(layout: Layout, figures: Figures, notes: Iterable[str]) -> Iterator[Te
         [Text(f"{percent(figures.success_rate)} succeeded"), *phrases.judged(figures, figures.rating)]
     )
     costs, share = figures.costs, figures.cheaper_models.share
-    split = [
-        f"models {money(costs.models_usd)}",
-        *([f"of it cached input {money(costs.cached_usd)}"] if costs.cached_usd else []),
-        *([f"services {money(costs.services_usd)}"] if costs.services_usd else []),
+    yield from layout.facts(phrases.spent_on(figures))
+    others = [
         *([f"wasted {money(costs.wasted_usd)}"] if costs.wasted_usd else []),
         *([f"per action {money(costs.per_action_usd)}"] if costs.per_action_usd else []),
         *([f"cheaper models {percent(share)} of calls"] if share is not None else []),
     ]
     if costs.total_usd is not None:
-        yield from layout.facts(map(Text, split))
+        yield from layout.facts(map(Text, others))
     if figures.bottlenecks:
         held = ", ".join(f"{clean(each.agent)} {percent(each.share)}" for each in figures.bottlenecks[:3])
         yield from layout.wrapped(Text.assemble(("decided the time: ", "dim"), held))
@@ -91,7 +89,15 @@ def _table(layout: Layout, name: str, parts: Sequence[Part], top: int) -> Iterat
     if not parts:
         return
     is_billed = name != "tool"
-    titles = (name, "calls", "errors", "time", *(("in", "out", "cost") if is_billed else ()))
+    is_grounded = split.is_grounded(parts)
+    titles = (
+        name,
+        "calls",
+        "errors",
+        "time",
+        *(("in", "out", "cost") if is_billed else ()),
+        *(("grounding",) if is_grounded else ()),
+    )
     rows = [
         (
             clean(part.name),
@@ -101,6 +107,7 @@ def _table(layout: Layout, name: str, parts: Sequence[Part], top: int) -> Iterat
                 if is_billed
                 else ()
             ),
+            *((split.grounding(part),) if is_grounded else ()),
         )
         for part in parts[:top]
     ]

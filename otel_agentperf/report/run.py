@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import msgspec
 
 from otel_agentperf.analysis.columns import Columns, cost_of
-from otel_agentperf.analysis.figures import Figures, Saving
+from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD, Figures, Saving
 from otel_agentperf.analysis.itemize import breakdown_of
-from otel_agentperf.analysis.present import figures_of
+from otel_agentperf.analysis.present import figures_of, saving_of
 from otel_agentperf.analysis.resources import use_of
+from otel_agentperf.analysis.savings import measured_among, saved
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.model import BILLED_BY_TOKEN, Operation, Suggestion, Totals
+from otel_agentperf.model import BILLED_BY_TOKEN, Extent, Operation, Suggestion, Totals
+from otel_agentperf.report import split
 from otel_agentperf.report.notes import left_out as left_out_note
 from otel_agentperf.report.notes import reported as reported_note
 from otel_agentperf.report.spans import SpanLine, spans_of
-from otel_agentperf.report.text import counted
 from otel_agentperf.report.tree import Step, tree_of
-from otel_agentperf.rules.base import Row
+from otel_agentperf.rules.base import Row, int_of
 from otel_agentperf.rules.traits import traits_of
+
+_NO_LIMIT_USD = Decimal("Infinity")
+_LATEST_NS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ def report_on(
     *,
     root_seen: bool = True,
     notes: Sequence[str] = (),
+    threshold: float = DEFAULT_THRESHOLD,
 ) -> RunReport:
     """Make the report on a run.
 
@@ -81,6 +87,7 @@ def report_on(
         summary: what the engine says of it, now or when the run was live.
         root_seen: whether the root is the true one.
         notes: what else a reader must know.
+        threshold: the least impact, 0 to 1, that a suggestion is shown with in full.
 
     Returns:
         The report. Its totals are the summary's, which may know of more than the operations
@@ -91,21 +98,25 @@ def report_on(
     totals = summary.totals
     seen = sum(1 for op in operations if op.kind in BILLED_BY_TOKEN and op.usage is not None and op.counted)
     calls = totals.inference_calls + totals.embedding_calls
-    told = list(notes)
-    if totals.unpriced_calls:
-        told.append(_unpriced_note(totals, operations))
+    told: list[str] = []
     if totals.reported:
         told.append(reported_note(totals.reported))
     if seen < calls and any(op.span_id == root.span_id for op in operations):
         failed = sum(1 for op in operations if op.kind in BILLED_BY_TOKEN and op.usage is None and op.counted)
         if seen + failed < calls:
             told.append(f"{calls - seen - failed} of {calls} model calls have no span here: not sampled, or lost.")
-    saved = summary.savings
+    stated = summary.savings
+    rows = summary.rows or rows_of(root, operations)
     figures = figures_of(
-        breakdown_of(summary, rows=summary.rows or rows_of(root, operations)),
+        breakdown_of(summary, rows=rows, grounded_usd=None if summary.rows else _grounded_usd(operations)),
         efficiency_score=summary.efficiency_score,
-        savings=Saving(cost_usd=saved.cost_usd, time_s=saved.time_s) if saved.cost_usd or saved.time_s else None,
+        could_save=stated if stated.cost_usd or stated.time_s else None,
+        session_savings=_session_savings(summary, rows),
+        threshold=threshold,
     )
+    if totals.unpriced_calls:
+        told.insert(0, split.unpriced_note(figures, _reasons(operations)))
+    told += split.estimate_note(figures)
     spans, left_out = spans_of(root, operations, figures.suggestions)
     return RunReport(
         name=summary.name,
@@ -128,8 +139,23 @@ def report_on(
         spans=spans,
         spans_left_out=left_out,
         root_seen=root_seen,
-        notes=(*told, *([left_out_note(figures.left_out)] if figures.left_out and summary.rows else [])),
+        notes=(*notes, *told, *([left_out_note(figures.left_out)] if figures.left_out and summary.rows else [])),
     )
+
+
+def _session_savings(summary: RunSummary, rows: Sequence[Row]) -> Saving | None:
+    """What the suggestions about the session say could have been saved in all its runs, where that is more than in this one."""
+    about = [item for item in summary.suggestions if item.extent is Extent.SESSION and item.savings is not None]
+    if not about:
+        return None
+    whole, measured = (
+        saved(chosen, cost_usd=_NO_LIMIT_USD, start_ns=0, end_ns=_LATEST_NS)
+        for chosen in (about, measured_among(about))
+    )
+    spans = frozenset(row.span_id for row in rows)
+    here = saved(about, cost_usd=_NO_LIMIT_USD, start_ns=summary.start_ns, end_ns=summary.end_ns, spans=spans)
+    is_all_here = whole.cost_usd == here.cost_usd and round(whole.time_s - here.time_s, 3) == 0
+    return None if is_all_here else saving_of(whole, measured)
 
 
 def rows_of(root: Operation, operations: Sequence[Operation]) -> list[Row]:
@@ -146,15 +172,19 @@ def rows_of(root: Operation, operations: Sequence[Operation]) -> list[Row]:
     return columns.rows()
 
 
-def _unpriced_note(totals: Totals, operations: Sequence[Operation]) -> str:
-    billed = totals.billed_calls
-    reasons = {
-        op.cost.reason: None
+def _grounded_usd(operations: Sequence[Operation]) -> dict[int, Decimal]:
+    """What grounding cost, by the request's span."""
+    return {
+        int_of(op.span_id): op.cost.grounding_usd
+        for op in operations
+        if op.counted and op.cost is not None and op.cost.total_usd is not None and op.cost.grounding_usd
+    }
+
+
+def _reasons(operations: Sequence[Operation]) -> list[str]:
+    """Why prices are unknown."""
+    return [
+        op.cost.reason
         for op in operations
         if op.counted and op.cost is not None and op.cost.total_usd is None and op.cost.reason is not None
-    }
-    why = f" ({'; '.join(list(reasons)[:2])})" if reasons else ""
-    number = totals.unpriced_calls
-    if number >= billed:
-        return f"The price of its {counted(billed, 'billed call')} is unknown{why}."
-    return f"The price of {number} of {billed} billed calls is unknown{why}: the true cost is higher."
+    ]

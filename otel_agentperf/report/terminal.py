@@ -71,14 +71,13 @@ class _RunPage:
         self._signs = layout.signs
 
     def lines(self, report: RunReport) -> Iterator[Text]:
-        findings = report.figures.suggestions
         yield Text()
         yield from self._header(report)
-        yield from advice.best(self._layout, findings)
+        yield from advice.best(self._layout, report.figures)
         yield Text()
         yield from self._tree(report.tree)
         yield from self._layout.resources(report.figures)
-        yield from advice.others(self._layout, findings)
+        yield from advice.others(self._layout, report.figures)
 
     # -- header ----------------------------------------------------------------------------
 
@@ -91,6 +90,7 @@ class _RunPage:
         yield from layout.facts(Text(fact, "dim") for fact in ids)
         yield from layout.facts(phrases.sums(report.figures))
         yield from layout.facts(phrases.scores(report) if report.root_seen else ())
+        yield from layout.facts(phrases.spent_on(report.figures))
         if report.critical_path:
             arrow = f" {self._signs.arrow} "
             path = arrow.join(phrases.repeats_folded(clean(name) for name in report.critical_path))

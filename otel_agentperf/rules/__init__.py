@@ -16,11 +16,13 @@ from otel_agentperf.rules.cost.cost003_thinking_dominates import ThinkingDominat
 from otel_agentperf.rules.cost.cost004_long_context_surcharge import LongContextSurcharge
 from otel_agentperf.rules.cost.cost005_paid_for_nothing import PaidForNothing
 from otel_agentperf.rules.cost.cost006_unpriced_model import UnpricedModel
+from otel_agentperf.rules.cost.cost007_grounding_dominates import GroundingDominates
 from otel_agentperf.rules.cost.cost010_cost_regression import CostRegression
 from otel_agentperf.rules.cost.cost011_budget_forecast import BudgetForecast
 from otel_agentperf.rules.failures.err001_failing_agent import FailingAgent
 from otel_agentperf.rules.failures.err002_retry_storm import RetryStorm
 from otel_agentperf.rules.failures.err003_truncated_output import TruncatedOutput
+from otel_agentperf.rules.failures.err004_failing_tool import FailingTool
 from otel_agentperf.rules.latency.lat001_slow_agent import SlowAgent
 from otel_agentperf.rules.latency.lat002_slow_first_token import SlowFirstToken
 from otel_agentperf.rules.latency.lat003_bottleneck import Bottleneck
@@ -47,6 +49,7 @@ RULES: tuple[type[AnyRule], ...] = (
     LongContextSurcharge,
     PaidForNothing,
     UnpricedModel,
+    GroundingDominates,
     CostRegression,
     BudgetForecast,
     SlowAgent,
@@ -72,6 +75,7 @@ RULES: tuple[type[AnyRule], ...] = (
     FailingAgent,
     RetryStorm,
     TruncatedOutput,
+    FailingTool,
 )
 
 

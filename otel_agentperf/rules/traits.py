@@ -38,6 +38,8 @@ SAMPLED: Final = 8_192
 """It is known what was used while it ran."""
 BLOCKED: Final = 16_384
 """Its code kept an event loop."""
+GROUNDED: Final = 32_768
+"""Grounding with Google Search or Google Maps was charged for. The last of 16 bits, see `analysis.columns`."""
 
 LONG_TOKENS: Final = 1_000
 """No model caches less, and none charges less than this at another rate."""
@@ -60,6 +62,8 @@ def traits_of(operation: Operation) -> int:  # noqa: C901, PLR0912 - every opera
         traits |= BILLED
         if cost.status is _UNPRICED:
             traits |= UNPRICED
+        if cost.grounding_usd:
+            traits |= GROUNDED
     usage = operation.usage
     if usage is not None:
         if usage.reasoning_tokens >= LEAST_THOUGHTS:

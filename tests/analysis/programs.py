@@ -180,12 +180,12 @@ class Writer:
         size = rnd.choice((40, 3_000, 40_000))
         call = ToolCall(
             arguments_hash=f"{arguments:016x}",
-            arguments_simhash=f"{0xFFFF << arguments % 40:016x}" if arguments else None,
-            context_hash=f"{1:016x}",
+            context_hash=f"{arguments % 3 + 1:016x}" if arguments % 2 else None,
             result_hash=None if failed or rnd.random() < 0.1 else f"{result:016x}",
             error_hash=f"{result:016x}" if failed else None,
             no_arguments=not arguments,
             result_size=None if failed else size,
+            argument_is_sentence=rnd.choice((True, False, None)),
         )
         said: dict[str, Any] = {"tool": call, **({"error_type": "ToolError"} if failed else {})}
         return Step(OperationKind.TOOL, self._one(TOOLS), start_ns, self._after(start_ns), said=said)
@@ -233,7 +233,14 @@ class Writer:
             said["error_type"] = "429"
         else:
             cached = rnd.choice((0, 0, tokens // 2))
-            said["usage"] = Usage(tokens, output + thoughts, cache_read_tokens=cached, reasoning_tokens=thoughts)
+            searches = rnd.choice((0, 0, 0, 1, 3))
+            said["usage"] = Usage(
+                tokens,
+                output + thoughts,
+                cache_read_tokens=cached,
+                reasoning_tokens=thoughts,
+                grounding_queries=searches,
+            )
         return Step(OperationKind.INFERENCE, model, start_ns, end_ns, said=said)
 
 

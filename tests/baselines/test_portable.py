@@ -103,3 +103,13 @@ def test_what_is_no_baseline_is_refused_by_name(data: bytes, said: str, tmp_path
     with pytest.raises(UnreadableError, match=said) as raised:
         opened(str(path))
     assert "given.json.gz" in str(raised.value)
+
+
+def test_a_file_that_unpacks_to_far_more_than_a_baseline_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portable, "MOST_UNPACKED_BYTES", 1_000_000)
+    bomb = tmp_path / "bomb.json.gz"
+    bomb.write_bytes(gzip.compress(b" " * 2_000_000))
+    with pytest.raises(UnreadableError, match=r"bomb\.json\.gz is no baseline: it unpacks to more than 0 MB"):
+        opened(str(bomb))

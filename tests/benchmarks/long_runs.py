@@ -1,4 +1,4 @@
-"""The programs of `growth.py`: one very long run, and very many runs at once.
+"""The programs of `growth.py`: one very long run, one with large prompts, and very many runs at once.
 
 Like `scenario.py` they run in a process of their own, with one of `variants.py`, and print one line of JSON.
 """
@@ -69,6 +69,31 @@ def loop(url: str, at_steps: list[int], *, same_arguments: bool) -> dict[str, An
     return {"steps": last}
 
 
+def prompts(url: str, size: int, calls: int) -> dict[str, Any]:
+    """One run of requests whose prompts differ and have the same size; callgrind counts each request."""
+    graphs = importlib.import_module("langgraph.graph")
+    requests, client = callgrind.Requests(), scenario.make_client(url)
+    filler = "All work and no play makes a dull prompt. " * (size // 42)
+
+    def ask(state: State) -> State:
+        for number in range(calls):
+            prompt = f"{number:04} {filler}"
+            gc.collect()
+            requests.request(callgrind.START)
+            requests.request(callgrind.ZERO)
+            client.models.generate_content(model=scenario.MODEL, contents=prompt)
+            requests.request(callgrind.DUMP)
+            requests.request(callgrind.STOP)
+        return {"step": state["step"] + 1}
+
+    graph = graphs.StateGraph(State)
+    graph.add_node("ask", ask)
+    graph.add_edge(graphs.START, "ask")
+    graph.add_edge("ask", graphs.END)
+    graph.compile(name="prompts").invoke({"step": 0})
+    return {"calls": calls}
+
+
 def held(url: str, number: int) -> dict[str, Any]:
     """Many runs that have each begun, made one Gemini request, and wait."""
     graphs, client = importlib.import_module("langgraph.graph"), scenario.make_client(url)
@@ -109,16 +134,19 @@ def _live_runs() -> int | None:
 def main() -> None:
     """Set up, run, tell."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("program", choices=("loop", "held"))
+    parser.add_argument("program", choices=("loop", "held", "prompts"))
     parser.add_argument("variant", choices=sorted(variants.VARIANTS))
     parser.add_argument("--url", required=True)
     parser.add_argument("--at-steps", type=int, nargs="+", default=[])
     parser.add_argument("--same-arguments", action="store_true")
     parser.add_argument("--number", type=int, default=0)
+    parser.add_argument("--size", type=int, default=0)
     given = parser.parse_args()
     setup = variants.VARIANTS[given.variant](None)
     if given.program == "loop":
         told = loop(given.url, given.at_steps, same_arguments=given.same_arguments)
+    elif given.program == "prompts":
+        told = prompts(given.url, given.size, given.number)
     else:
         told = held(given.url, given.number)
     setup.flush()

@@ -29,9 +29,9 @@ _TOTALS = re.compile(r"^totals: (\d+)", re.MULTILINE)
 
 
 @contextmanager
-def server() -> Generator[str]:
+def server(responder: str = "fixed") -> Generator[str]:
     """A loopback Gemini server in a process of its own; yields its URL."""
-    command = [sys.executable, "-m", "otel_agentperf.demo.server", "--responder", "fixed"]
+    command = [sys.executable, "-m", "otel_agentperf.demo.server", "--responder", responder]
     pinned = ["taskset", "-c", str(SERVER_CORE), *command]
     with subprocess.Popen(pinned, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -201,8 +201,8 @@ def test_an_unknown_price_is_a_question_mark_and_is_explained(console: Console) 
     console.program.model("nobody-knows-it", 1, 2, root)
     root.end(at(3))
     text = console.flush()
-    assert "3 ms · ? · 1,000 tokens in" in text
-    assert "The price of its 1 billed call is unknown" in text
+    assert "3 ms · ? · 1 call without a price · 1,000 tokens in" in text
+    assert "The price of 1 billed call is unknown" in text
 
 
 def test_spans_marked_as_not_counted_are_in_no_sum(console: Console) -> None:

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from otel_agentperf.fingerprint import canonical_bytes
-from otel_agentperf.live.answers import KEPT_ANSWERS, MAX_PIECES, Answers, Pieces, pieces_of
+from otel_agentperf.live.answers import (
+    KEPT_ANSWERS,
+    KEPT_MESSAGES,
+    MAX_PIECES,
+    SEARCHED_BYTES,
+    Answers,
+    Pieces,
+    pieces_of,
+)
 
 LONG = (
     "The Dachstein massif rises to 2995 metres, as the survey of 2019 says.\n"
@@ -62,18 +70,18 @@ USED = {
 @pytest.mark.parametrize("case", USED)
 def test_a_request_that_quotes_an_answer_uses_it(case: str) -> None:
     text, quoted = USED[case]
-    assert answered(text).used_in(request("Go on.", quoted)) == ("a",)
+    assert answered(text).used_in([request("Go on.", quoted)]) == ("a",)
 
 
 def test_a_request_that_repeats_a_function_call_uses_its_answer() -> None:
     repeated = request(contents=[{"parts": [{"functionCall": {"name": "search", "args": CALL, "id": "x1"}}]}])
-    assert answered("", CALL).used_in(repeated) == ("a",)
-    assert answered("Let me look that up.", CALL).used_in(repeated) == ("a",)
+    assert answered("", CALL).used_in([repeated]) == ("a",)
+    assert answered("Let me look that up.", CALL).used_in([repeated]) == ("a",)
 
 
 @pytest.mark.parametrize("text", [LONG, '{"plan": "ask the survey for its heights"}', "The summit is called so."])
 def test_a_request_without_any_piece_of_an_answer_does_not_use_it(text: str) -> None:
-    assert answered(text).used_in(request("An unrelated question about rivers.")) == ()
+    assert answered(text).used_in([request("An unrelated question about rivers.")]) == ()
 
 
 UNTOLD: dict[str, tuple[str, tuple[object, ...]]] = {
@@ -89,14 +97,14 @@ UNTOLD: dict[str, tuple[str, tuple[object, ...]]] = {
 @pytest.mark.parametrize("case", UNTOLD)
 def test_an_answer_that_cannot_be_told_leaves_it_unknown(case: str) -> None:
     text, calls = UNTOLD[case]
-    assert answered(text, *calls).used_in(request("An unrelated question about rivers.")) is None
+    assert answered(text, *calls).used_in([request("An unrelated question about rivers.")]) is None
 
 
 def test_a_function_call_that_was_repeated_once_no_longer_leaves_later_requests_unknown() -> None:
     answers = answered("", CALL)
-    assert answers.used_in(request("An unrelated question about rivers.")) is None
-    assert answers.used_in(request(contents=[{"functionCall": {"args": CALL}}])) == ("a",)
-    assert answers.used_in(request("An unrelated question about rivers.")) == ()
+    assert answers.used_in([request("An unrelated question about rivers.")]) is None
+    assert answers.used_in([request(contents=[{"functionCall": {"args": CALL}}])]) == ("a",)
+    assert answers.used_in([request("An unrelated question about rivers.")]) == ()
 
 
 @pytest.mark.parametrize("texts", [[b'bad \\x escape"'], [b"\xff\xfe in no encoding"], [b'an "unescaped" quote']])
@@ -108,9 +116,9 @@ def test_text_that_cannot_be_read_leaves_it_unknown(texts: list[bytes]) -> None:
 def test_an_answer_on_its_way_is_unknown_until_it_is_there() -> None:
     answers = Answers()
     answers.keep("a", Pieces())
-    assert answers.used_in(request(LONG)) is None
+    assert answers.used_in([request(LONG)]) is None
     answers.keep("a", pieces_of(wire(LONG), []))
-    assert answers.used_in(request(LONG)) == ("a",)
+    assert answers.used_in([request(LONG)]) == ("a",)
 
 
 def test_the_last_answers_of_a_run_are_kept_and_no_more() -> None:
@@ -118,7 +126,7 @@ def test_the_last_answers_of_a_run_are_kept_and_no_more() -> None:
     texts = [f"Answer number {number} of a long run." for number in range(KEPT_ANSWERS + 2)]
     for number, text in enumerate(texts):
         answers.keep(str(number), pieces_of(wire(text), []))
-    assert answers.used_in(request(*texts)) == tuple(str(number) for number in range(2, KEPT_ANSWERS + 2))
+    assert answers.used_in([request(*texts)]) == tuple(str(number) for number in range(2, KEPT_ANSWERS + 2))
 
 
 def test_what_is_kept_of_one_answer_is_small_whatever_its_size() -> None:
@@ -127,3 +135,43 @@ def test_what_is_kept_of_one_answer_is_small_whatever_its_size() -> None:
         pieces = pieces_of(wire(text), [json.dumps(CALL).encode()] * 100).found_by
         assert len(pieces) <= MAX_PIECES
         assert sum(map(len, pieces)) <= 640
+
+
+def test_a_message_is_searched_once_when_it_first_appears() -> None:
+    answers = answered("The first answer, of some length.")
+    early = request("A question that quotes nothing so far.")
+    assert answers.used_in([early]) == ()
+    answers.keep("b", pieces_of(wire("A question that quotes nothing so far."), []))
+    assert answers.used_in([early]) == ()  # it was there before the answer
+    assert answers.used_in([early, request("Again: A question that quotes nothing so far.")]) == ("b",)
+
+
+def test_what_was_found_in_a_message_counts_in_every_later_request_that_holds_it() -> None:
+    answers = answered(LONG)
+    quoting = request("Notes:", LONG)
+    for extra in ("one", "two", "three"):
+        assert answers.used_in([quoting, request(extra)]) == ("a",)
+    assert answers.used_in([request("without the notes")]) == ()
+
+
+def test_of_a_message_too_long_to_be_searched_it_is_known_only_what_was_found() -> None:
+    filler = "x" * SEARCHED_BYTES
+    assert answered(LONG).used_in([request(filler)]) is None
+    assert answered(LONG).used_in([request(filler, LONG)]) == ("a",)
+    assert answered(LONG).used_in([request(LONG, filler)]) == ("a",)
+    assert answered(LONG).used_in([request(filler, LONG, filler)]) is None
+
+
+def test_messages_beyond_the_bound_are_searched_in_a_later_request() -> None:
+    filler = "x" * (SEARCHED_BYTES // 2)
+    messages = [request(LONG), *(request(filler, str(number)) for number in range(2))]
+    answers = answered(LONG)
+    assert answers.used_in(messages) is None
+    assert answers.used_in(messages) == ("a",)
+
+
+def test_the_messages_remembered_of_a_run_are_bounded() -> None:
+    answers = answered(LONG)
+    for number in range(KEPT_MESSAGES + 10):
+        answers.used_in([request(str(number))])
+    assert len(answers._searched) == KEPT_MESSAGES  # pyright: ignore[reportPrivateUsage]

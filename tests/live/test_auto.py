@@ -85,6 +85,46 @@ def test_a_wrong_setting_is_said_on_one_line_and_the_program_runs(server: Gemini
         assert word in line
 
 
+def test_a_wrong_setting_is_logged_once_beside_the_console_exporter_too(server: GeminiServer) -> None:
+    done = run(server, AGENTPERF_EMIT="smoke", OTEL_TRACES_EXPORTER="agentperf,console")
+    (line,) = done.stderr.strip().splitlines()
+    assert "its console exporter uses the defaults" in line
+
+
+def test_a_variable_that_is_no_setting_is_logged_once_and_the_program_is_traced(server: GeminiServer) -> None:
+    done = run(server, AGENTPERF_REPRT_PATH="x", OTEL_TRACES_EXPORTER="console,agentperf")
+    assert "invoke_workflow two_steps" in spans(done.stdout)
+    (line,) = done.stderr.strip().splitlines()
+    assert line.endswith(
+        "there is no setting AGENTPERF_REPRT_PATH, so it is ignored; did you mean AGENTPERF_REPORT_PATH?"
+    )
+
+
+def test_a_report_path_with_an_unknown_ending_is_logged_once(server: GeminiServer, tmp_path: Path) -> None:
+    done = run(server, AGENTPERF_REPORT_PATH=str(tmp_path / "run.pdf"))
+    (line,) = done.stderr.strip().splitlines()
+    assert "ends in .pdf" in line
+    assert (tmp_path / "run.pdf").exists()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_switching_on_in_code_without_an_sdk_is_logged_once(times: int) -> None:
+    program = "import otel_agentperf\n" + "otel_agentperf.instrument()\n" * times
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    (line,) = done.stderr.strip().splitlines()
+    assert "nothing is traced" in line
+    assert "ProxyTracerProvider" in line
+
+
+def test_switching_on_in_code_after_an_sdk_was_set_up_is_quiet() -> None:
+    program = (
+        "from opentelemetry import trace\nfrom opentelemetry.sdk.trace import TracerProvider\nimport otel_agentperf\n"
+        "trace.set_tracer_provider(TracerProvider())\notel_agentperf.instrument()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(
     "env",
     [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"}],
@@ -130,26 +170,49 @@ def test_switching_on_in_code_with_a_wrong_setting_says_so_at_once(monkeypatch: 
         otel_agentperf.instrument()
 
 
-def test_a_child_forked_while_prices_load_can_price(tmp_path: Path) -> None:
-    program = tmp_path / "forking.py"
-    program.write_text(
-        "import os\nfrom decimal import Decimal\n"
-        "from opentelemetry.sdk.trace import TracerProvider\n"
-        "from otel_agentperf.live import auto, in_process\n"
-        "from otel_agentperf.model import Usage\n"
-        "provider = TracerProvider(shutdown_on_exit=False)\n"
-        "auto.attach(provider)\n"
-        "child = os.fork()\n"
-        "prices = in_process.ensure().prices\n"
-        "cost = prices.price('gcp.gemini', 'gemini-2.5-flash', Usage(1_000_000), when_ns=1_780_000_000_000_000_000)\n"
-        "assert cost.total_usd == Decimal('0.3'), cost\n"
-        "if child:\n"
-        "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
-    )
-    # Newer Pythons warn of any fork beside a thread.
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+IMPORTS = """
+import runpy, sys, threading
+
+imported, is_running = [], False
+
+def on_event(event, arguments):
+    if event == "import":
+        thread = threading.current_thread().name
+        ours = arguments[0].startswith(("otel_agentperf", "genai_prices"))
+        if thread != "MainThread" or (is_running and ours):
+            imported.append((thread, arguments[0]))
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+import otel_agentperf
+
+trace.set_tracer_provider(TracerProvider())
+sys.addaudithook(on_event)
+otel_agentperf.instrument()
+is_running = True
+runpy.run_path(sys.argv[1])
+trace.get_tracer_provider().shutdown()
+assert imported == [], imported
+"""
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json"])
+def test_nothing_is_imported_in_a_thread_of_ours_or_while_the_program_runs(
+    server: GeminiServer, tmp_path: Path, form: str
+) -> None:
+    """A child that is forked while a thread imports would wait for the import lock for ever."""
+    environment = {
+        **os.environ,
+        "GOOGLE_GEMINI_BASE_URL": server.base_url,
+        "AGENTPERF_BASELINE_STORE": str(tmp_path / "baseline.db"),
+        "AGENTPERF_BASELINE_FROM": "http://127.0.0.1:9/baseline.json.gz",
+        "AGENTPERF_REPORT_PATH": str(tmp_path / f"report.{form}"),
+        "AGENTPERF_BUDGET_RUN_USD": "1",
+    }
+    command = [sys.executable, "-c", IMPORTS, str(PROGRAM)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / f"report.{form}").exists()
 
 
 def test_one_call_switches_on_a_program_that_sets_its_sdk_up_in_code(server: GeminiServer, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agentperf.model import ModalityTokens, ServiceTier, Usage
-from otel_agentperf.pricing import gemini_usage, interaction_usage
+from otel_agentperf.pricing import counting, gemini_usage, interaction_usage, metering
 
 
 def response(**fields: Any) -> gemini_usage.Response:
@@ -20,7 +20,7 @@ def answer(*parts: dict[str, Any], **candidate: Any) -> gemini_usage.Response:
 
 
 def test_input_counts_tool_use_and_output_counts_thoughts() -> None:
-    usage = gemini_usage.usage_of(
+    usage = metering.usage_of(
         response(
             usageMetadata={
                 "promptTokenCount": 100,
@@ -38,7 +38,7 @@ def test_input_counts_tool_use_and_output_counts_thoughts() -> None:
 
 
 def test_modalities_of_prompt_and_tool_use_are_added_up() -> None:
-    usage = gemini_usage.usage_of(
+    usage = metering.usage_of(
         response(
             usageMetadata={
                 "promptTokenCount": 30,
@@ -56,12 +56,12 @@ def test_modalities_of_prompt_and_tool_use_are_added_up() -> None:
 
 
 def test_an_answer_without_usage_has_unknown_usage() -> None:
-    assert gemini_usage.usage_of(response(candidates=[])) is None
+    assert metering.usage_of(response(candidates=[])) is None
 
 
 def test_embeddings_through_predict_count_their_statistics() -> None:
     found = response(predictions=[{"embeddings": {"statistics": {"token_count": 4.0}, "values": [0.1]}}] * 2)
-    assert gemini_usage.usage_of(found) == Usage(input_tokens=8)
+    assert metering.usage_of(found) == Usage(input_tokens=8)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,8 @@ def test_searches_are_counted_once_over_all_chunks_and_empty_ones_not_at_all() -
         answer(groundingMetadata={"webSearchQueries": ["weather"], "imageSearchQueries": ["a cat"]}),
         answer(groundingMetadata={"groundingChunks": [{"retrievedContext": {}}]}),
     ]
-    assert gemini_usage.grounding_queries(chunks) == 3
+    chunks.append(response(usageMetadata={"promptTokenCount": 1}))
+    assert metering.usage_of(chunks) == Usage(input_tokens=1, grounding_queries=3)
 
 
 def test_a_body_that_is_an_array_of_chunks_gives_them_merged() -> None:
@@ -143,7 +144,7 @@ def test_a_body_that_is_an_array_of_chunks_gives_them_merged() -> None:
     )
     found = gemini_usage.decode_response(body)
     assert (found.response_id, found.model_version, len(found.candidates)) == ("r", "m", 1)
-    assert gemini_usage.usage_of(found) == Usage(input_tokens=3, output_tokens=1)
+    assert metering.usage_of(found) == Usage(input_tokens=3, output_tokens=1)
 
 
 def test_a_field_of_the_wrong_type_counts_as_absent_and_spoils_nothing_else() -> None:
@@ -163,7 +164,7 @@ def test_a_field_of_the_wrong_type_counts_as_absent_and_spoils_nothing_else() ->
             "trafficType": ["ON_DEMAND"],
         },
     )
-    usage = gemini_usage.usage_of(found)
+    usage = metering.usage_of(found)
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens) == (12, 0, 0)
     assert usage.input_modalities == ModalityTokens(audio=3)
@@ -221,7 +222,7 @@ def test_no_json_raises(value: object) -> None:
     found = gemini_usage.decode_response(
         json.dumps({"usageMetadata": value, "candidates": [value], "predictions": [value]})
     )
-    gemini_usage.usage_of(found)
+    metering.usage_of(found)
     gemini_usage.service_tier(found.usage_metadata)
     gemini_usage.finish_reasons(found)
     assert gemini_usage.response_kind([found]) in {"text", "function_call", "mixed", "media", "blocked", "empty"}
@@ -266,6 +267,7 @@ def test_an_interaction_s_usage_has_its_own_spelling() -> None:
         tool_use_tokens=5,
         input_modalities=ModalityTokens(text=60, audio=40),
         grounding_queries=2,
+        assumption=counting.RETRIEVED_IS_BILLED,
     )
 
 

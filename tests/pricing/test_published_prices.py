@@ -203,3 +203,16 @@ def test_a_cache_of_a_model_without_storage_price_is_unpriced(model: str) -> Non
 @pytest.mark.parametrize(("tokens", "ttl_s"), [(-1, 60.0), (1, -60.0), (1, float("nan")), (1, float("inf"))])
 def test_a_cache_that_cannot_be_is_unpriced(tokens: int, ttl_s: float) -> None:
     assert BOOK.cache_storage("gemini-2.5-pro", tokens, ttl_s, when_ns=NOW_NS).status is CostStatus.UNPRICED
+
+
+def test_what_goes_into_a_cache_is_input_beside_its_storage() -> None:
+    # 2.5 Flash: $0.30 per million in, $1.00 per million and hour kept.
+    cost = BOOK.cache_creation("models/gemini-2.5-flash", 100_000, 3_600, when_ns=NOW_NS)
+    assert (cost.input_usd, cost.storage_usd, cost.total_usd) == (Decimal("0.03"), Decimal("0.1"), Decimal("0.13"))
+    assert cost.estimated
+    assert cost.assumption
+
+
+def test_a_cache_without_a_storage_price_is_unpriced_as_a_whole() -> None:
+    cost = BOOK.cache_creation("gemini-4-argon", 100_000, 3_600, when_ns=NOW_NS)
+    assert (cost.status, cost.total_usd) == (CostStatus.UNPRICED, None)

@@ -5,11 +5,14 @@ from decimal import Decimal
 
 import genai_prices
 import pytest
+from msgspec.structs import replace
 
 from otel_agentperf.model import Cost, CostStatus, ServiceTier, Usage
-from otel_agentperf.pricing import PriceBook, catalog, gemini_usage, interaction_usage
+from otel_agentperf.pricing import PriceBook, catalog, gemini_usage, interaction_usage, metering
 from tests.pricing.moments import NOW_NS, moment_ns
 from tests.pricing.recordings import Recorded, recorded
+
+pytestmark = pytest.mark.recorded
 
 BOOK = PriceBook()
 EXACTLY = Decimal("1e-12")
@@ -26,12 +29,12 @@ def parsed(one: Recorded) -> tuple[Usage, ServiceTier]:
         assert last.interaction is not None
         return interaction_usage.to_usage(last.usage), interaction_usage.interaction_tier(last.interaction)
     whole = gemini_usage.merge(gemini_usage.decode_response(json.dumps(body)) for body in one.bodies)
-    usage = gemini_usage.usage_of(whole)
+    usage = metering.usage_of(whole)
     assert usage is not None
     return usage, gemini_usage.service_tier(whole.usage_metadata)
 
 
-def priced_by_genai(one: Recorded, when_ns: int) -> Decimal:
+def priced_by_genai(one: Recorded, when_ns: int, free_tokens: int = 0) -> Decimal:
     """What genai-prices itself makes of the response's usage, with its own extractor where it has one."""
     usage = one.usage
     if one.interaction:
@@ -43,6 +46,7 @@ def priced_by_genai(one: Recorded, when_ns: int) -> Decimal:
     else:
         body = {"modelVersion": one.model, "usageMetadata": usage}
         theirs = genai_prices.extract_usage(body, provider_id="google").usage
+    theirs.input_tokens -= free_tokens
     found = genai_prices.calc_price(
         theirs, one.model, provider_id="google", genai_request_timestamp=catalog.moment(when_ns)
     )
@@ -87,7 +91,7 @@ def test_the_token_part_equals_genai_prices_at_the_standard_tier(when_ns: int) -
     compared = 0
     for one in recorded():
         usage, _ = parsed(one)
-        theirs = priced_by_genai(one, when_ns)
+        theirs = priced_by_genai(one, when_ns, usage.search_context_tokens)
         cost = BOOK.price(one.provider, one.model, usage, when_ns=when_ns)
         if cost.status is CostStatus.UNPRICED:
             assert usage.grounding_queries, (one.name, cost.reason)
@@ -95,6 +99,24 @@ def test_the_token_part_equals_genai_prices_at_the_standard_tier(when_ns: int) -
         assert not cost.estimated, one.name
         compared += 1
     assert compared == len(recorded())
+
+
+def test_only_what_google_search_retrieved_is_left_out_of_the_cost() -> None:
+    left_out: dict[str, int] = {}
+    for one in recorded():
+        usage, _ = parsed(one)
+        if usage.search_context_tokens:
+            left_out[one.name] = usage.search_context_tokens
+            assert usage.grounding_queries, one.name
+            assert usage.search_context_tokens == one.usage["toolUsePromptTokenCount"], one.name
+            difference = priced_by_genai(one, NOW_NS) - priced_by_genai(one, NOW_NS, usage.search_context_tokens)
+            charged = BOOK.price(one.provider, one.model, usage, when_ns=NOW_NS)
+            without = BOOK.price(one.provider, one.model, replace(usage, search_context_tokens=0), when_ns=NOW_NS)
+            assert abs(token_part(without) - token_part(charged) - difference) < EXACTLY, one.name
+    assert sorted(left_out.values()) == [86, 90, 119, 286], left_out
+    billed = [one for one in recorded() if one.usage.get("toolUsePromptTokenCount") and one.name not in left_out]
+    assert len(billed) == 10  # what file search, URL context and code execution retrieved
+    assert not any(parsed(one)[0].grounding_queries for one in billed)
 
 
 def test_the_tier_is_read_from_every_response() -> None:

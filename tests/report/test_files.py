@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from otel_agentperf.report import files
 from otel_agentperf.report.files import FileWriter, form_of
 from otel_agentperf.report.render import Format
 from tests.report.runs import Story, recording
@@ -72,15 +73,33 @@ def test_a_name_from_a_trace_stays_within_its_place(tmp_path: Path, name: str, e
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders that nobody may write to are POSIX's")
-def test_what_cannot_be_written_is_logged_once_and_not_raised(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_report_that_cannot_be_written_is_logged_with_its_path_and_the_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").write_text("")
-    writer = FileWriter(str(tmp_path / "file" / "deep" / "beneath.json"), Format.JSON)
+    path = tmp_path / "file" / "deep" / "beneath.json"
+    writer = FileWriter(str(path), Format.JSON)
     with caplog.at_level(logging.ERROR):
-        assert [writer.report(recording().report()) for _ in range(3)] == [None] * 3
-    (record,) = caplog.records
-    assert record.getMessage() == (
-        "otel-agentperf: a report cannot be written under AGENTPERF_REPORT_PATH (Not a directory); said once"
-    )
+        assert [writer.report(recording().report()) for _ in range(2)] == [None] * 2
+    assert [record.getMessage() for record in caplog.records] == [
+        f"otel-agentperf: no report was written to {path}: Not a directory"
+    ] * 2
+
+
+def test_each_report_that_cannot_be_made_is_logged_with_its_path_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> str:
+        raise AttributeError("a secret")
+
+    monkeypatch.setattr(files, "render", broken)
+    writer = FileWriter(str(tmp_path / "a.json"), Format.JSON)
+    for _ in range(2):
+        with pytest.raises(AttributeError):
+            writer.report(recording().report())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"otel-agentperf: no report was written to {tmp_path / 'a.json'}: AttributeError"
+    ] * 2
 
 
 def test_half_a_file_is_taken_away_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,3 +238,18 @@ def test_drawing_leaves_nothing_behind_that_later_imports_stumble_over() -> None
     command = [sys.executable, "-W", "error::ImportWarning", "-c", LEAVES_NOTHING]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.endswith("ModuleNotFoundError: No module named 'antigravity_that_is_not_there'\n")
+
+
+def test_a_page_is_the_same_whichever_xml_library_pygal_draws_with() -> None:
+    """It takes lxml where that is installed, as in one of the test environments."""
+    program = "from tests.report.runs import recording\nfrom otel_agentperf.report.html.page import to_html\n"
+    program += "print(to_html(recording().report()))"
+    pages: list[str] = []
+    for setting in ({}, {"NO_LXML": "1"}):
+        command = [sys.executable, "-c", program]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **setting}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        pages.append(done.stdout)
+    assert pages[0] == pages[1]
+    assert "<svg" in pages[0]

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import pytest
+
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.model import Suggestion
 from otel_agentperf.rules import make_rules
 from tests.rules.operations import PRICES, root
 from tests.rules.recorded import conversations
+
+pytestmark = pytest.mark.recorded
 
 RULES = make_rules({}, select=("cost", "model_choice", "failures", "LAT002"))
 

@@ -312,7 +312,7 @@ class Servers:
         server = Server(
             name=place.name,
             command=[
-                str(program("alertmanager", "prometheus-alertmanager")),
+                str(program("alertmanager", "alertmanager")),
                 f"--config.file={place / 'alertmanager.yml'}",
                 f"--storage.path={place / 'data'}",
                 f"--web.listen-address={listen}",

@@ -6,7 +6,7 @@ then one link a message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -17,6 +17,8 @@ from otel_agentperf.live.answers import Answers
 
 _HEAD = ("systemInstruction", "system_instruction", "tools", "cachedContent", "previous_interaction_id")
 _SETTINGS = ("generationConfig", "generation_config", "toolConfig")
+_NO_SETTINGS = frozenset({*_HEAD, *_SETTINGS, "model", "agent", "input", "stream", "background", "store"})
+"""Of an interaction or a decision; what else its request has, such as the questions, makes it another request."""
 
 
 class RequestPrints(msgspec.Struct, frozen=True, gc=False):
@@ -47,7 +49,7 @@ def request_prints(
         encoded = canonical_bytes({key: value for key, value in body.items() if key[:1] != "_"})
         if encoded is None:
             return RequestPrints()
-        return RequestPrints(fingerprinter.digest(encoded), size=_size(encoded), uses=_uses(body, encoded, answers))
+        return RequestPrints(fingerprinter.digest(encoded), size=_size(encoded), uses=_uses(body, [encoded], answers))
     messages: list[Any] = contents
     head: dict[str, Any] = {}
     for key in _HEAD:
@@ -55,11 +57,14 @@ def request_prints(
         if value:
             head[key] = value
     settings = [body.get(key) for key in _SETTINGS]
+    if "input" in body:
+        settings += [(key, body[key]) for key in sorted(body) if key not in _NO_SETTINGS]
     items: list[Any] = [head, *messages, settings] if head else [*messages, settings]
     links = canonical_each(items)
     if links is None:
         return RequestPrints()
     whole = b"\x1e".join(links)
+    uses = _uses(body, links, answers)
     separators = len(links) - 1
     del links[min(separators, MAX_PREFIX_HASHES) :]
     measure = len if whole.isascii() else _size
@@ -68,7 +73,7 @@ def request_prints(
         fingerprinter.chain(links),
         tuple(accumulate(map(measure, links))),
         measure(whole) - separators,
-        _uses(body, whole, answers),
+        uses,
     )
 
 
@@ -76,7 +81,7 @@ def _size(encoded: bytes) -> int:
     return len(encoded) if encoded.isascii() else len(encoded.decode())
 
 
-def _uses(body: Mapping[str, Any], encoded: bytes, answers: Answers | None) -> tuple[str, ...] | None:
+def _uses(body: Mapping[str, Any], messages: Sequence[bytes], answers: Answers | None) -> tuple[str, ...] | None:
     if body.get("previous_interaction_id"):
         return None  # what was said before is kept on the server
-    return () if answers is None else answers.used_in(encoded)
+    return () if answers is None else answers.used_in(messages)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from math import floor, log10
-from typing import Any, cast
-from xml.etree.ElementTree import Element, SubElement, tostring
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
 
 from markupsafe import Markup
 
@@ -51,6 +51,8 @@ def _imported_pygal() -> Any:
 
 
 _pygal = _imported_pygal()
+_SVG = "http://www.w3.org/2000/svg"
+register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def draw(chart: Chart) -> Markup:
     for place, name in enumerate(chart.series):
         is_last = place == len(chart.series) - 1
         plot.add(name, [_value(bar, place, is_last=is_last) for bar in bars])
-    return Markup(tostring(_dressed(plot.render_tree(), chart, bars), encoding="unicode"))  # noqa: S704 - the tree escapes
+    return Markup(tostring(_dressed(_copied(plot.render_tree()), chart, bars), encoding="unicode"))  # noqa: S704 - the tree escapes
 
 
 def room_for(bars: Sequence[Bar]) -> int:
@@ -164,6 +166,7 @@ def _value(bar: Bar, place: int, *, is_last: bool) -> dict[str, Any]:
 
 
 def _dressed(root: Element, chart: Chart, bars: Sequence[Bar]) -> Element:
+    root.set("xmlns", _SVG)
     root.set("id", chart.id)
     root.set("role", "group")
     root.set("aria-label", chart.said)
@@ -189,6 +192,17 @@ def _dressed(root: Element, chart: Chart, bars: Sequence[Bar]) -> Element:
     return root
 
 
+def _copied(element: Any) -> Element:
+    """The same tree as elements of the standard library, without comments.
+
+    pygal draws with lxml where that is installed, whose elements and comments behave otherwise.
+    """
+    copied = Element(element.tag, {name: value for name, value in element.attrib.items() if name != "xmlns"})
+    copied.text, copied.tail = element.text, element.tail
+    copied.extend(_copied(child) for child in element if isinstance(child.tag, str))
+    return copied
+
+
 def _edges(root: Element) -> Iterator[tuple[Element, Element]]:
     for parent in root.iter():
         for child in parent:
@@ -203,16 +217,11 @@ def _of_class(root: Element, name: str) -> list[Element]:
     return [element for element in root.iter() if name in _classes(element)]
 
 
-def _tag(element: Element) -> str:
-    # Comments are elements whose tag is a function.
-    return element.tag if isinstance(cast("object", element.tag), str) else ""
-
-
 def _is_surplus(element: Element) -> bool:
-    tag, classes = _tag(element), _classes(element)
+    tag, classes = element.tag, _classes(element)
     is_empty_group = tag == "g" and len(element) == 0
     return (
-        tag in {"", "defs", "desc", "title", "script", "style"}
+        tag in {"defs", "desc", "title", "script", "style"}
         or "tooltip-overlay" in classes
         or "background" in classes
         or is_empty_group
@@ -259,6 +268,6 @@ def _round_numbers(element: Element) -> None:
         value = element.get(name)
         if value is not None:
             element.set(name, f"{float(value):.1f}".removesuffix(".0"))
-    if _tag(element) == "path":
+    if element.tag == "path":
         parts = element.get("d", "").replace("M", "M ").replace("v", "v ").replace("h", "h ").split()
         element.set("d", " ".join(part if part.isalpha() else f"{float(part):.0f}" for part in parts))

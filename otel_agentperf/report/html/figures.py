@@ -11,6 +11,7 @@ from otel_agentperf.model import OperationKind
 from otel_agentperf.report.html.charts import Bar, Chart, draw, room_for
 from otel_agentperf.report.html.names import plain
 from otel_agentperf.report.spans import SpanLine
+from otel_agentperf.report.split import Share
 from otel_agentperf.report.text import money, seconds, tokens
 
 ROWS_A_CHART = 25
@@ -134,6 +135,38 @@ def money_by(chart_id: str, what: str, parts: Sequence[Part]) -> Markup | None:
             series=("cost",),
             format_tick=_tick_usd,
             longest=max(bar.values[0] for bar in bars),
+            label_cells=room_for(bars),
+        )
+    )
+
+
+def money_split(chart_id: str, shares: Sequence[Share]) -> Markup | None:
+    """What the money went to, a bar a part; none where nothing is known to have been spent.
+
+    Args:
+        chart_id: the chart's id.
+        shares: the parts, the largest first.
+    """
+    if not shares:
+        return None
+    bars = [
+        Bar(
+            label=each.name,
+            values=(float(each.usd),),
+            said=f"{each.name}: {money(each.usd)}, {each.percent}",
+            written=f"{money(each.usd)} ({each.percent})",
+        )
+        for each in shares
+    ]
+    return draw(
+        Chart(
+            id=chart_id,
+            said="What the money went to. The table beneath it has the same.",
+            classes="money",
+            bars=bars,
+            series=("cost",),
+            format_tick=_tick_usd,
+            longest=bars[0].values[0],
             label_cells=room_for(bars),
         )
     )

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from math import inf
 from typing import Any, cast
 
@@ -19,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from otel_agentperf.analysis.figures import Figures, Finding
-from otel_agentperf.report import resources
+from otel_agentperf.report import resources, split
 from otel_agentperf.report.collection import By
 from otel_agentperf.report.document import GENERATOR, SCHEMA, AnyReport
 from otel_agentperf.report.heads import RunLine, line_of, moment
@@ -29,7 +28,18 @@ from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.spans import SpanLine
-from otel_agentperf.report.text import BASES, UNKNOWN, counted, described, money, percent, seconds, tokens
+from otel_agentperf.report.text import (
+    UNKNOWN,
+    counted,
+    described,
+    money,
+    once,
+    percent,
+    saves,
+    savings_in,
+    seconds,
+    tokens,
+)
 from otel_agentperf.report.trends import in_words
 
 _MAX_ELSEWHERE = 4
@@ -59,6 +69,7 @@ class Advice:
 class Picture:
     """What is drawn of one scope, and the tables beneath it."""
 
+    split: Markup | None
     agents_money: Markup | None
     models_money: Markup | None
     mix: Markup | None
@@ -139,10 +150,9 @@ def _page(
     session_count: int = 0,
     sections: Sequence[RunSection] = (),
 ) -> str:
-    environment = _environment()
-    style = environment.get_template("report.css").render()
+    style = _STYLE.render()
     alone = sections[0] if len(sections) == 1 else None
-    text = environment.get_template("report.html").render(
+    text = _PAGE.render(
         title=title,
         what=what,
         facts=facts,
@@ -152,6 +162,7 @@ def _page(
         advice=alone.advice if alone is not None else _advice("all", figures, ()),
         best=_best(figures, alone.id if alone is not None else "all"),
         picture=_picture(figures),
+        shares=split.shares(figures.costs),
         used=list(resources.facts(figures)),
         used_titles=resources.TITLES,
         used_rows=resources.rows(figures),
@@ -168,7 +179,6 @@ def _page(
     return text + "\n"
 
 
-@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("otel_agentperf.report.html"),
@@ -188,6 +198,12 @@ def _environment() -> Environment:
         "moment": _moment,
         "counted": counted,
         "described": described,
+        "savings_in": savings_in,
+        "once": once,
+        "remarks": split.remarks,
+        "grounding": split.grounding,
+        "is_grounded": split.is_grounded,
+        "spent_on": split.phrases,
     }
     cast("Any", environment).filters.update(filters)
     return environment
@@ -203,15 +219,6 @@ def _finalized(value: Any) -> Any:
 
 def _moment(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time is not None else UNKNOWN
-
-
-def _saves(finding: Finding) -> str:
-    what = [seconds(finding.time_s)] if finding.time_s is not None else []
-    if finding.cost_usd is not None:
-        what.append(money(finding.cost_usd))
-    if finding.basis is None or not what:
-        return ""
-    return f"saves {' and '.join(what)} ({BASES[finding.basis]})"
 
 
 def _run_facts(report: RunReport) -> list[tuple[str, str]]:
@@ -252,7 +259,7 @@ def _advised(run_id: str, finding: Finding, by_id: Mapping[str, SpanLine]) -> Ad
     return Advice(
         anchor=f"{run_id}-{finding.id}",
         finding=finding,
-        saves=_saves(finding),
+        saves=saves(finding),
         links=(*here, *elsewhere[:_MAX_ELSEWHERE]),
         more=max(0, len(elsewhere) - _MAX_ELSEWHERE),
     )
@@ -278,7 +285,12 @@ def _best(figures: Figures, run_id: str) -> list[tuple[str, list[tuple[str, Find
 
 def _picture(figures: Figures) -> Picture:
     return Picture(
+        split=draws.money_split("money-split", split.shares(figures.costs)),
         agents_money=draws.money_by("money-by-agent", "agent", figures.agents),
         models_money=draws.money_by("money-by-model", "model", figures.models),
         mix=draws.token_mix("tokens-by-model", "model", figures.models),
     )
+
+
+# Compiled here: an exporter's thread must not import what compiling needs, see `PriceBook.load`.
+_STYLE, _PAGE = map(_environment().get_template, ("report.css", "report.html"))

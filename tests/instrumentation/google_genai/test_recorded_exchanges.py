@@ -1,8 +1,8 @@
-"""Every recorded exchange, served again on loopback and asked for through the real SDK."""
+"""Every exchange, recorded or handmade, served again on loopback and asked for through the real SDK."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from time import time_ns
@@ -18,8 +18,9 @@ from otel_agentperf.demo.server import GeminiServer
 from otel_agentperf.model import Cost, Operation, ServiceTier
 from otel_agentperf.pricing import catalog
 from otel_agentperf.reading.sdk import read_span
-from tests.replay_calls import replay, replay_client
-from tests.replay_server import EXCHANGES, Exchange, ReplayResponder, exchanges
+from tests.handmade import EITHER, handmade
+from tests.replay_calls import gemini_client, replay
+from tests.replay_server import Exchange, ReplayResponder, exchanges
 from tests.telemetry import Telemetry, counted, observed
 
 EXACTLY = Decimal("1e-12")
@@ -27,17 +28,23 @@ INFERENCES = frozenset({"generateContent", "streamGenerateContent", "interaction
 HAS_INTERACTIONS = hasattr(genai.Client, "interactions")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def recordings() -> None:
-    if not EXCHANGES.exists():
-        pytest.fail(f"the recorded exchanges are absent: {EXCHANGES} (AGENTPERF_TEST_DATA may name their folder)")
+Given = Callable[[], tuple[Exchange, ...]]
 
 
 @contextmanager
-def replayed(monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[GeminiServer, Telemetry, list[Operation]]]:
-    """Everything on, and each operation as the pipeline counts it."""
-    with GeminiServer(ReplayResponder(), record=False) as server, observed() as telemetry:
-        yield server, telemetry, counted(telemetry, monkeypatch)
+def replayed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Generator[tuple[Callable[[Exchange], None], Telemetry, list[Operation]]]:
+    """Everything on: a function that repeats an exchange, and each operation as the pipeline counts it."""
+    with GeminiServer(record=False) as server, observed() as telemetry:
+        clients = {vertex: gemini_client(server, vertex=vertex) for vertex in (False, True)}
+
+        def call(exchange: Exchange) -> None:
+            server.responder = ReplayResponder([exchange])
+            with suppress(errors.APIError):
+                replay(clients[exchange.vertex], exchange)
+
+        yield call, telemetry, counted(telemetry, monkeypatch)
 
 
 def _expected(exchange: Exchange) -> dict[str, int]:
@@ -94,7 +101,8 @@ USAGE_KEYS = frozenset(
 )
 
 
-def _by_genai_prices(exchange: Exchange, model: str) -> Decimal:
+def _by_genai_prices(exchange: Exchange, model: str, free_tokens: int) -> Decimal:
+    """The cost by genai-prices, without the input tokens that are not billed."""
     theirs = exchange.usage
     if exchange.method == "interactions":
         usage = genai_prices.Usage(
@@ -105,6 +113,7 @@ def _by_genai_prices(exchange: Exchange, model: str) -> Decimal:
     else:
         named = {"modelVersion": model, "usageMetadata": _named(theirs)}
         usage = genai_prices.extract_usage(named, provider_id="google").usage
+    usage.input_tokens -= free_tokens
     when = catalog.moment(time_ns())
     return genai_prices.calc_price(usage, model, provider_id="google", genai_request_timestamp=when).total_price
 
@@ -126,24 +135,32 @@ def _at_the_standard_tier(telemetry: Telemetry, operation: Operation) -> Cost:
     return telemetry.pipeline.prices.price(provider, model, operation.usage, when_ns=operation.start_ns)
 
 
-def _call(server: GeminiServer, exchange: Exchange) -> None:
-    client = replay_client(server, exchange)
-    with suppress(errors.APIError):
-        replay(client, exchange)
-
-
+@pytest.mark.recorded
 def test_every_recorded_exchange_has_the_response_s_own_tokens_and_genai_prices_own_cost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    compared, priced = check_each(exchanges(), monkeypatch)
+    assert compared >= (311 if HAS_INTERACTIONS else 307)
+    assert priced >= 290
+
+
+def test_every_handmade_exchange_has_the_response_s_own_tokens_and_genai_prices_own_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert check_each(handmade(), monkeypatch) == ((15, 13) if HAS_INTERACTIONS else (13, 11))
+
+
+def check_each(given: tuple[Exchange, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Repeat each exchange that is billed; how many there were, and how many had usage."""
     priced = compared = 0
-    with replayed(monkeypatch) as (server, telemetry, operations):
-        for exchange in exchanges():
+    with replayed(monkeypatch) as (call, telemetry, operations):
+        for exchange in given:
             if exchange.method not in INFERENCES | {"batchEmbedContents"} or exchange.status != 200:
                 continue
             if exchange.method == "interactions" and not HAS_INTERACTIONS:
                 continue
             before = len(telemetry.exporter.get_finished_spans())
-            _call(server, exchange)
+            call(exchange)
             spans = telemetry.exporter.get_finished_spans()[before:]
             assert len(spans) == 1, (exchange.key, [span.name for span in spans])
             attributes = dict(spans[0].attributes or {})
@@ -169,29 +186,32 @@ def test_every_recorded_exchange_has_the_response_s_own_tokens_and_genai_prices_
             assert operation.inference is not None
             model = operation.inference.response_model or operation.inference.request_model
             token_part = cost.input_usd + cost.cache_read_usd + cost.output_usd
-            theirs = _by_genai_prices(exchange, model.removeprefix("models/"))
+            assert operation.usage is not None
+            free_tokens = operation.usage.search_context_tokens
+            theirs = _by_genai_prices(exchange, model.removeprefix("models/"), free_tokens)
             assert abs(token_part - theirs) < EXACTLY, (exchange.key, cost)
             priced += 1
         telemetry.assert_sound()
-    assert compared >= (311 if HAS_INTERACTIONS else 307)
-    assert priced >= 290
+    return compared, priced
 
 
-def test_a_recorded_error_has_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = [one for one in exchanges() if one.status != 200]
+@EITHER
+def test_a_recorded_error_has_its_status(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = [one for one in given() if one.status != 200]
     assert failed
-    with replayed(monkeypatch) as (server, telemetry, _):
+    with replayed(monkeypatch) as (call, telemetry, _):
         for exchange in failed:
-            _call(server, exchange)
+            call(exchange)
         found = [(span.attributes or {})[semconv.ERROR_TYPE] for span in telemetry.spans]
     assert found == [str(one.status) for one in failed]
 
 
-def test_counting_tokens_and_keeping_caches_are_no_inferences(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = [one for one in exchanges() if one.method in {"countTokens", "cachedContents"} and one.request]
-    with replayed(monkeypatch) as (server, telemetry, _):
+@EITHER
+def test_counting_tokens_and_keeping_caches_are_no_inferences(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [one for one in given() if one.method in {"countTokens", "cachedContents"} and one.request]
+    with replayed(monkeypatch) as (call, telemetry, _):
         for exchange in kept:
-            _call(server, exchange)
+            call(exchange)
         names = [span.name for span in telemetry.spans]
         assert telemetry.points(semconv.METRIC_TOKEN_USAGE) == []
         costs = [dict(span.attributes or {}) for span in telemetry.spans]
