@@ -305,6 +305,16 @@ class SavingBasis(StrEnum):
     """A stated formula."""
 
 
+class Extent(StrEnum):
+    """What the numbers of a suggestion are about."""
+
+    RUN = "run"
+    SESSION = "session"
+    """The runs of the session so far."""
+    PROCESS = "process"
+    """The runs of the service so far."""
+
+
 class Savings(msgspec.Struct, frozen=True, gc=False):
     """What following a suggestion would have saved. Seconds and US dollars."""
 
@@ -345,6 +355,13 @@ class Suggestion(msgspec.Struct, frozen=True):
     evidence: dict[str, float | int] = {}
     savings: Savings | None = None
     claims: tuple[Claim, ...] = ()
+    extent: Extent = Extent.RUN
+    """Set by the engine: rules leave it alone."""
+
+    @property
+    def rank(self) -> tuple[bool, float, tuple[str, str]]:
+        """Its place among others: alarms first, then those with the most impact."""
+        return (self.level is not Level.ALARM, -self.impact_score, self.key)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -384,7 +401,7 @@ class Totals(msgspec.Struct, gc=False):
     services_usd: Decimal = ZERO_USD
     """Billed services whose cost has no parts."""
     unsplit_usd: Decimal = ZERO_USD
-    """Model requests whose cost is known as one total only."""
+    """Other work whose cost is known as one total only."""
     estimated_usd: Decimal = ZERO_USD
     """The part of `cost_usd`, of whatever kind, that rests on an assumption."""
     assumptions: tuple[str, ...] = ()
@@ -422,10 +439,10 @@ class Totals(msgspec.Struct, gc=False):
             self.unsplit_usd += other.unsplit_usd
         if other.estimated_usd:
             self.estimated_usd += other.estimated_usd
-            self.assume(*other.assumptions)
+            self.add_assumptions(*other.assumptions)
 
-    def assume(self, *assumptions: str) -> None:
-        """Remember what an estimated cost rests on."""
+    def add_assumptions(self, *assumptions: str) -> None:
+        """Add what an estimated cost rests on; what is added again, or beyond the bound, changes nothing."""
         if not set(assumptions) <= set(self.assumptions):
             self.assumptions = tuple(sorted({*self.assumptions, *assumptions})[:MAX_ASSUMPTIONS])
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from otel_agentperf.analysis.columns import cost_of
+from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
 from otel_agentperf.analysis.overlaps import without_overlaps
 from otel_agentperf.analysis.runs import Run, ScopeState, Session, add_use, count
@@ -25,7 +26,7 @@ from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.baselines.normals import Normals
-from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, Suggestion, Totals
+from otel_agentperf.model import BILLED_BY_TOKEN, Extent, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Group, Rule, Scope, View
 from otel_agentperf.rules.traits import traits_of
@@ -90,6 +91,7 @@ class Engine:
         on_error: told of a rule that raised, with a site name and the error.
         prices: what rules ask for the price of the same tokens elsewhere.
         normals: what was learned of days before.
+        threshold: the least impact, 0 to 1, that a suggestion of a session is shown with in full.
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class Engine:
         on_error: Callable[[str, Exception], None] | None = None,
         prices: PriceBook | None = None,
         normals: Normals | None = None,
+        threshold: float = DEFAULT_THRESHOLD,
     ) -> None:
         self.prices = prices
+        self.threshold = threshold
         self._normals = normals
         self.rules = tuple(rules)
         self.limits = limits if limits is not None else Limits()
@@ -240,10 +244,12 @@ class Engine:
                 state = session.rule_states[place]
                 if state is not None:
                     try:
-                        said.extend(rule.judge(state, session.view))
+                        said.extend(replace(each, extent=Extent.SESSION) for each in rule.judge(state, session.view))
                     except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                         self._report(rule, error)
-            return session_summary(session_id, ledger.breakdown, ledger.heads, said, open_runs=open_runs)
+            return session_summary(
+                session_id, ledger.breakdown, ledger.heads, said, open_runs=open_runs, threshold=self.threshold
+            )
 
     def observe(self, run: Run, operation: Operation) -> list[Suggestion]:
         """Take in one finished operation of a run that goes on.
@@ -288,9 +294,17 @@ class Engine:
         return found
 
     def _keep(self, run: Run, scope: ScopeState, suggestion: Suggestion, news: list[Suggestion]) -> None:
+        if scope is not run:
+            suggestion = replace(suggestion, extent=self._extent(run, scope))
         run.suggestions[suggestion.key] = suggestion
         if scope.is_news(suggestion):
             news.append(suggestion)
+
+    def _extent(self, run: Run, scope: ScopeState) -> Extent:
+        """What a suggestion over a session or the process is about: the run alone, where there is no other one."""
+        if run.process is not self._process or (scope is run.session and not run.session.id):
+            return Extent.RUN
+        return Extent.SESSION if scope is run.session else Extent.PROCESS
 
     def _report(self, rule: AnyRule, error: Exception) -> None:
         if self._on_error is not None:
@@ -415,7 +429,7 @@ class Engine:
         could = wasted = NOTHING_SAVED
         suggestions: tuple[Suggestion, ...] = ()
         if run.suggestions:
-            suggestions = tuple(sorted(run.suggestions.values(), key=_weightiest_first))
+            suggestions = tuple(sorted(run.suggestions.values(), key=_rank))
             spans = frozenset(row.span_id for row in columns.ended())
 
             def of_this_run(chosen: Iterable[Suggestion]) -> Saved:
@@ -445,8 +459,8 @@ def _bare(operation: Operation) -> Operation:
     return replace(operation, usage=None, cost=None, inference=None, tool=None, node=None, is_agent=False)
 
 
-def _weightiest_first(suggestion: Suggestion) -> tuple[float, tuple[str, str]]:
-    return -suggestion.impact_score, suggestion.key
+def _rank(suggestion: Suggestion) -> tuple[bool, float, tuple[str, str]]:
+    return suggestion.rank
 
 
 def _withdraw(run: Run, code: str, said: Iterable[Suggestion]) -> None:

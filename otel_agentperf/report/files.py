@@ -7,6 +7,7 @@ A file that is there already is left as it is: the next name that is free is tak
 from __future__ import annotations
 
 import logging
+import os.path
 import re
 from collections import OrderedDict
 from pathlib import Path
@@ -40,7 +41,8 @@ def form_of(name: str, template: str) -> Format:
 def is_folder(template: str) -> bool:
     """Whether a template names a folder: one that is there, or a path without an ending."""
     path = Path(template).expanduser()
-    return path.is_dir() or template.endswith(("/", "\\")) or not path.suffix
+    # `Path.is_dir` raises where a name is too long, up to Python 3.13.
+    return os.path.isdir(path) or template.endswith(("/", "\\")) or not path.suffix  # noqa: PTH112 - as said
 
 
 def unknown_ending(template: str) -> str:

@@ -255,6 +255,8 @@ class Rule(ABC, Generic[S]):
 
     def __init__(self, options: Mapping[str, float | int] | None = None) -> None:
         given = options or {}
+        self.chosen = frozenset(given)
+        """Names of the options that the settings give; the others have their defaults."""
         for name, option in self.options.items():
             setattr(self, name, given.get(name, option.default))
 
