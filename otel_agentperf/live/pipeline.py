@@ -95,7 +95,13 @@ class Pipeline:
         self.prices.load()
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)
-        self.engine = Engine(chosen_rules(self.settings), limits, guard.report, self.prices)
+        self.engine = Engine(
+            chosen_rules(self.settings),
+            limits,
+            guard.report,
+            self.prices,
+            threshold=self.settings.optimization_threshold,
+        )
         to_logs = self.settings.emit != "span_event"
         logger = get_logger(semconv.SCOPE_API, VERSION, logger_provider) if to_logs else None
         self._metrics: Metrics | None = None
@@ -243,6 +249,7 @@ class Pipeline:
         node: NodeStep | None = None,
         semconv_metrics: bool = True,
         end_ns: int | None = None,
+        counted: bool = True,
     ) -> Operation:
         """End an operation: count it, judge it, write what is known onto its span, end the span.
 
@@ -258,6 +265,7 @@ class Pipeline:
             node: where in its graph a node ran.
             semconv_metrics: False where another instrumentation records the same request.
             end_ns: when it ended, Unix nanoseconds; now when absent.
+            counted: False where another span reports the same work: it is in no total, rule or metric.
 
         Returns:
             The finished operation.
@@ -278,7 +286,11 @@ class Pipeline:
             recording = span.is_recording()
             if recording and frame.run is not None:
                 evaluation.take_from_span(frame.run, span)
-            news = self.account(frame, operation, attributes)
+            news: list[Suggestion] = []
+            if counted:
+                news = self.account(frame, operation, attributes)
+            else:
+                attributes[semconv.COUNTED] = False
             if recording:
                 add_operation(attributes, operation)
                 if frame.kind is _NODE:
@@ -291,7 +303,7 @@ class Pipeline:
             if news:
                 self.teller.suggestions(news, frame, operation.end_ns)
             metrics = self._metrics
-            if metrics is not None:
+            if metrics is not None and counted:
                 if frame.kind is _NODE:
                     metrics.node(frame.run, operation, span)
                 elif frame.kind in _BILLED:
@@ -337,8 +349,7 @@ class Pipeline:
             return self._end_run(run, frame, operation, attributes)
         news = self.engine.observe(run, operation)
         if frame.budgets:
-            said = (*news, *look(self.engine, frame, run, operation))
-            budgets.note_alarms(frame.budgets, run, said)
+            budgets.note_alarms(frame.budgets, run, look(self.engine, frame, run, operation, news))
         return news
 
     def _charge(self, frame: Frame, operation: Operation) -> None:
@@ -370,8 +381,6 @@ class Pipeline:
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)
-        for suggestion in summary.restated:
-            self.teller.suggestion(suggestion, frame, operation.end_ns)
         if self._metrics is not None:
             outcome = operation.outcome or ("success" if summary.success else "failure")
             self._metrics.run(run, summary, outcome, frame.span)

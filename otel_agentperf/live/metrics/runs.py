@@ -47,7 +47,7 @@ def ended(summary: RunSummary, outcome: str) -> Ended:
 
 
 def wasted_by_rule(summary: RunSummary) -> dict[str, Decimal]:
-    """What a run measurably spent to no avail, by rule; each dollar counts for the rule with the most impact."""
+    """What a run wasted, as measured, by rule; each dollar counts once: for an alarm, else for the most impact."""
     measured = [
         suggestion
         for suggestion in summary.suggestions
@@ -110,7 +110,7 @@ class Runs:
         name, seen = run.name, Seen(run.end_ns, span)
         self.runs.add((name, run.outcome), 1)
         self._duration.record((name, run.outcome), run.duration_ns / 1e9, seen)
-        if run.cost_usd is not None:
+        if run.cost_usd is not None and run.cost_usd >= 0:  # negative where it gave storage back
             self._cost.record((name,), float(run.cost_usd), seen)
         self._score.record((name,), run.efficiency_score, seen)
         for rule, cost_usd in run.wasted.items():
