@@ -111,7 +111,7 @@ def test_a_wrong_content_mode_warns_once_and_records_none_since_the_variable_is_
 
 @pytest.fixture
 def nothing_logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "_logged", set())
+    monkeypatch.setattr(config, "_logged", set[str]())
 
 
 @pytest.mark.usefixtures("nothing_logged")

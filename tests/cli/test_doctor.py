@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError
 from pathlib import Path
 
@@ -74,7 +74,8 @@ def test_an_exporter_that_nothing_provides_is_wrong() -> None:
 
 def pretend(monkeypatch: pytest.MonkeyPatch, versions: Mapping[str, str | None]) -> None:
     """Make distributions look as if they were installed in another version, or not at all."""
-    real_version, real_entry_points = installation.version, installation.entry_points
+    real_version = installation.version
+    real_entry_points: Callable[..., Iterable[EntryPoint]] = installation.entry_points
 
     def version(name: str) -> str:
         if name not in versions:
@@ -192,7 +193,17 @@ def test_a_baseline_that_cannot_be_had_is_wrong(tmp_path: Path) -> None:
     assert (finding.level, "cannot be made" in finding.sentence) == (Level.WRONG, True)
 
 
-CLIENTS = {
+def require(monkeypatch: pytest.MonkeyPatch, *requirements: str) -> None:
+    """Make every distribution look as if it had these requirements."""
+
+    def requires(name: str) -> list[str]:
+        del name
+        return list(requirements)
+
+    monkeypatch.setattr(installed, "requires", requires)
+
+
+CLIENTS: dict[str, tuple[str, list[str]]] = {
     "langchain-google-vertexai": ("3.2.0", []),
     "langchain-google-genai": ("2.1.12", ["google-ai-generativelanguage>=0.6"]),
     "google-generativeai": ("0.8.6", []),
@@ -207,7 +218,7 @@ def test_a_client_of_gemini_that_is_not_seen_is_named(monkeypatch: pytest.Monkey
     version, requirements = CLIENTS[client]
     absent = dict.fromkeys((*installed.GEMINI_CLIENTS, *installed.OTHER_CLIENTS))
     pretend(monkeypatch, {**absent, client: version})
-    monkeypatch.setattr(installed, "requires", lambda _: requirements)
+    require(monkeypatch, *requirements)
     (finding,) = installed.unseen_clients({})
     assert finding.level is Level.NOTE
     assert finding.sentence.startswith(f"{client} {version}")
@@ -217,7 +228,7 @@ def test_a_client_of_gemini_that_is_not_seen_is_named(monkeypatch: pytest.Monkey
 def test_a_client_that_calls_gemini_through_google_genai_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = dict.fromkeys((*installed.GEMINI_CLIENTS, *installed.OTHER_CLIENTS))
     pretend(monkeypatch, {**absent, "langchain-google-genai": "4.4.0"})
-    monkeypatch.setattr(installed, "requires", lambda _: ["google-genai<3,>=1.56"])
+    require(monkeypatch, "google-genai<3,>=1.56")
     assert list(installed.unseen_clients({})) == []
 
 
@@ -226,7 +237,7 @@ def test_where_only_unseen_clients_are_there_no_request_can_be_seen_which_is_wro
 ) -> None:
     absent = dict.fromkeys((*installed.GEMINI_CLIENTS, *installed.OTHER_CLIENTS))
     pretend(monkeypatch, {**absent, "google-generativeai": "0.8.6", "google-genai": None})
-    monkeypatch.setattr(installed, "requires", lambda _: [])
+    require(monkeypatch)
     (sentence,) = wrong(installed.unseen_clients({}))
     assert "use google-genai" in sentence
 

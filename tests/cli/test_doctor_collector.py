@@ -6,7 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +22,7 @@ HTTP = {**GRPC, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
 
 
 @contextmanager
-def listening() -> Iterator[int]:
+def listening() -> Generator[int]:
     """A server that takes connections, and its port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
@@ -34,7 +34,7 @@ def closed_port() -> int:
 
 
 @contextmanager
-def answering(status: int) -> Iterator[int]:
+def answering(status: int) -> Generator[int]:
     """An HTTP server that answers every request with one status, and its port."""
 
     class Answer(BaseHTTPRequestHandler):
@@ -44,8 +44,8 @@ def answering(status: int) -> Iterator[int]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_args: object) -> None:
-            pass
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

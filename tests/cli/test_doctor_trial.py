@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from otel_agentperf.cli import checks
 from otel_agentperf.cli.checks import all_findings
 from otel_agentperf.cli.checks.trial import trial
 from otel_agentperf.cli.doctor import doctor
@@ -85,11 +85,11 @@ def test_where_opentelemetry_cannot_be_imported_it_says_so(environ: dict[str, st
 
 
 def test_a_program_that_is_traced_is_found_to_be_and_notes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def found(environ: object) -> Iterable[Finding]:
+    def found(environ: object) -> list[Finding]:
         del environ
-        yield Finding(Level.NOTE, "one")
+        return [Finding(Level.NOTE, "one")]
 
-    monkeypatch.setattr("otel_agentperf.cli.checks.all_findings", lambda environ: list(found(environ)))
+    monkeypatch.setattr(checks, "all_findings", found)
     result = CliRunner().invoke(doctor, env=SILENT)
     assert result.exit_code == 0, result.output
     assert "its spans are recorded" in " ".join(result.output.split())
