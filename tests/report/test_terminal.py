@@ -125,7 +125,9 @@ def test_an_unknown_cost_is_a_question_mark_and_never_zero() -> None:
     assert "$0" not in text
     assert re.search(r"model mystery .* \?$", text, re.MULTILINE)
     assert "cost rating ?" in text
-    assert "The price of 1 billed call is unknown (no price is known for my-tuned-model; mystery)" in " ".join(text.split())
+    assert "The price of 1 billed call is unknown (no price is known for my-tuned-model; mystery)" in " ".join(
+        text.split()
+    )
 
 
 def test_a_run_without_billed_work_speaks_of_no_cost() -> None:
