@@ -146,15 +146,15 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Fingerprints of one tool execution: 16 hex digits each, comparable under one key only."""
 
     arguments_hash: str | None = None
-    arguments_simhash: str | None = None
-    """SimHash of the longest argument, present when it has at least 4 words."""
     context_hash: str | None = None
-    """Hash of the other arguments and of every token that holds a digit."""
+    """Hash of the arguments with each text in words taken for what it asks; present where there is one."""
     result_hash: str | None = None
     error_hash: str | None = None
     no_arguments: bool = False
     result_size: int | None = None
     """Characters of the result."""
+    argument_is_sentence: bool | None = None
+    """Whether an argument is a sentence; `None` where that is not known, as on spans of version 0.1."""
 
 
 class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -188,6 +188,8 @@ class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The region of the endpoint, such as `us-central1` or `global`; empty where it is unknown or there is none."""
     tier: ServiceTier = ServiceTier.STANDARD
     """The tier that another instrumentation reports; it decides the price where the span has no cost yet."""
+    instructions_unknown: bool = False
+    """The fingerprints were made from messages that another instrumentation recorded without the instructions."""
 
 
 class NodeStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -268,8 +270,10 @@ class Operation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     counted: bool = True
     """False where another span reports the same work."""
     scope: str = ""
-    """The instrumentation that reported it, where it is not ours."""
+    """The instrumentation that reported it, where it is not ours; begins with `?` where its name is not known."""
     resources: Resources | None = None
+    error_beneath: bool = False
+    """Whether its error is that of an operation beneath it, where it is counted."""
 
     @property
     def duration_ns(self) -> int:
@@ -386,6 +390,7 @@ class Totals(msgspec.Struct, gc=False):
     service_calls: int = 0
     unpriced_calls: int = 0
     errors: int = 0
+    """An exception that ended several operations is one: it counts at the deepest of them."""
     operations: int = 0
     output_usd: Decimal = ZERO_USD
     """Output, with reasoning."""
@@ -399,11 +404,25 @@ class Totals(msgspec.Struct, gc=False):
     services_usd: Decimal = ZERO_USD
     """Billed services whose cost has no parts."""
     unsplit_usd: Decimal = ZERO_USD
-    """Model requests whose cost is known as one total only."""
+    """Other work whose cost is known as one total only."""
     estimated_usd: Decimal = ZERO_USD
     """The part of `cost_usd`, of whatever kind, that rests on an assumption."""
     assumptions: tuple[str, ...] = ()
     """What it rests on: the first `MAX_ASSUMPTIONS` phrases of the alphabet, so that the order of runs does not matter."""
+    priced_calls: int = 0
+    """Billed operations whose price is known."""
+    reported: int = 0
+    """Agents and graphs of which only their own span reports usage, for requests that have no span."""
+
+    @property
+    def billed_calls(self) -> int:
+        """Requests, services and reports of usage: all that may have a price."""
+        return self.inference_calls + self.embedding_calls + self.service_calls + self.reported
+
+    @property
+    def known_cost_usd(self) -> Decimal | None:
+        """The cost in US dollars as far as prices are known, or `None` where none is."""
+        return self.cost_usd if self.priced_calls else None
 
     def merge(self, other: Totals) -> None:
         """Add other sums to these. Written out: replay does it for every run, several times."""
@@ -419,6 +438,8 @@ class Totals(msgspec.Struct, gc=False):
         self.unpriced_calls += other.unpriced_calls
         self.errors += other.errors
         self.operations += other.operations
+        self.priced_calls += other.priced_calls
+        self.reported += other.reported
         self.output_usd += other.output_usd
         self.reasoning_unknown += other.reasoning_unknown
         if other.cache_read_usd:
@@ -437,10 +458,10 @@ class Totals(msgspec.Struct, gc=False):
             self.unsplit_usd += other.unsplit_usd
         if other.estimated_usd:
             self.estimated_usd += other.estimated_usd
-            self.assume(*other.assumptions)
+            self.add_assumptions(*other.assumptions)
 
-    def assume(self, *assumptions: str) -> None:
-        """Remember what an estimated cost rests on."""
+    def add_assumptions(self, *assumptions: str) -> None:
+        """Add what an estimated cost rests on; what is added again, or beyond the bound, changes nothing."""
         if not set(assumptions) <= set(self.assumptions):
             self.assumptions = tuple(sorted({*self.assumptions, *assumptions})[:MAX_ASSUMPTIONS])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count as counter
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from otel_agentperf.analysis.columns import cost_of
 from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
+from otel_agentperf.analysis.overlaps import without_overlaps
 from otel_agentperf.analysis.runs import Run, ScopeState, Session, add_use, count
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
@@ -32,6 +33,7 @@ from otel_agentperf.rules.traits import traits_of
 
 AnyRule = Rule[Any]
 _RUN, _SESSION = Scope.RUN, Scope.SESSION
+_WORKFLOW = OperationKind.WORKFLOW
 _WORK = BILLED_BY_TOKEN | {OperationKind.TOOL, OperationKind.SERVICE}
 
 
@@ -116,6 +118,9 @@ class Engine:
         self._slots = _slots(self.rules)
         self._choose()
         self._shared = frozenset(rule.code for rule in self.rules if rule.scope is not Scope.RUN)
+        self.repetition_rules = frozenset(
+            rule.code for rule in self.rules if rule.group is Group.REPETITION and rule.scope is Scope.RUN
+        )
         self._process = self._new_process()
 
     @property
@@ -200,6 +205,17 @@ class Engine:
                 oldest.columns.clear()
                 self.evictions["live_runs"] += 1
             return run
+
+    def set_aside(self, run: Run) -> None:
+        """Count what a run holds without taking it for a run: an agent or graph has begun beneath its plain root.
+
+        Rules that judge the shape of a whole run are not asked of it, since what ran in the agents is not in it.
+        """
+        with self._lock:
+            if not run.aside:
+                run.aside = True
+                run.session.runs -= 1
+                self._runs.pop(run.id, None)
 
     def _single(self, session_id: str | None, run: View) -> Session:
         """A session that has no other run: its sums are those of the run."""
@@ -306,27 +322,29 @@ class Engine:
         if self._on_error is not None:
             self._on_error(f"rule.{rule.code}", error)
 
-    def so_far(self, run: Run, root: Operation, group: Group) -> list[Suggestion]:
-        """What the rules that look at the shape of a whole run would say of one that goes on, if it ended now.
+    def repetition_so_far(
+        self, run: Run, root: Operation, reported: Collection[tuple[str, str]] = ()
+    ) -> list[Suggestion]:
+        """What the rules of repetition would say of a run that goes on, if it ended now: one suggestion of each loop.
 
         Nothing of it is remembered. It takes as long as judging the end of the run.
 
         Args:
             run: it.
             root: its root, as if it had ended.
-            group: the rules to ask.
+            reported: the keys of what was reported of it already, and is to stay.
         """
-        said: list[Suggestion] = []
         with self._lock:
-            if run.finished or run.evicted:
-                return said
+            if run.finished or run.evicted or run.aside:
+                return []
+            said = {key: each for key, each in run.suggestions.items() if each.rule in self.repetition_rules}
             for rule, _, scope, concludes, _ in self._concluding:
-                if scope is _RUN and concludes and rule.group is group and not rule.watches:
+                if scope is _RUN and concludes and rule.code in self.repetition_rules and not rule.watches:
                     try:
-                        said.extend(rule.conclude(rule.start(), root, run.view))
+                        said.update((each.key, each) for each in rule.conclude(rule.start(), root, run.view))
                     except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                         self._report(rule, error)
-        return said
+            return without_overlaps(said.values(), run.columns.ended(), reported)
 
     def finish(self, run: Run, root: Operation) -> tuple[RunSummary, list[Suggestion]]:
         """End a run with its root.
@@ -340,10 +358,13 @@ class Engine:
             news: list[Suggestion] = []
             if root.counted:
                 traits = traits_of(root)
-                if root.is_agent or root.kind in _WORK:
+                if root.is_agent or root.kind in _WORK or root.usage is not None or root.cost is not None:
                     count(run, root, traits, is_root=True)
                 else:
                     run.columns.add(root, traits, cost_of(root), is_root=True)
+                    if root.kind is _WORKFLOW and root.error_type is not None and not root.error_beneath:
+                        for totals in run.sums:  # a graph is no operation among others, but its own failure is one
+                            totals.errors += 1
                 if root.resources is not None:
                     add_use(run, root, is_root=True)
                 news = self._judge(run, root, traits)
@@ -351,15 +372,10 @@ class Engine:
                 run.columns.add(_bare(root), 0, is_root=True)
             if not run.evicted:
                 self._conclude(run, root, news)
-            summary = self._summary(run, root, self._restated(run))
+            summary = self._summary(run, root)
             if run.session.id and run.process is self._process:
                 run.session.ledger.add(summary, root.trace_id, self._shared)
             return summary, news
-
-    def _restated(self, run: Run) -> tuple[Suggestion, ...]:
-        # A session that goes on will have more to say; its last word is asked for, not sent each time.
-        scopes = (run,) if run.session.id else (run, run.session)
-        return tuple(s for s in run.suggestions.values() if any(scope.restates(s) for scope in scopes))
 
     def states(self, run: Run) -> Mapping[str, Any]:
         """The states of the rules over the session and the process of a run that was begun alone, by code."""
@@ -384,10 +400,13 @@ class Engine:
 
     def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
         session, process = run.session, run.process
+        reported = set(run.announced)
         # A run that the garbage collector closes may end in the middle of this.
         before = session.view.columns, process.view.columns
         session.view.columns = process.view.columns = run.columns
-        for rule, place, kind, concludes, judges in self._concluding:
+        # What was set aside has no shape that could be judged: the agents that ran meanwhile are not in it.
+        concluding = [slot for slot in self._concluding if slot.rule.watches] if run.aside else self._concluding
+        for rule, place, kind, concludes, judges in concluding:
             scope = run if kind is _RUN else session if kind is _SESSION else process
             try:
                 state = scope.rule_states[place]
@@ -408,8 +427,21 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                 self._report(rule, error)
         session.view.columns, process.view.columns = before
+        if len(run.suggestions) > 1:
+            self._join_loops(run, reported, news)
 
-    def _summary(self, run: Run, root: Operation, restated: tuple[Suggestion, ...]) -> RunSummary:
+    def _join_loops(self, run: Run, reported: Collection[tuple[str, str]], news: list[Suggestion]) -> None:
+        """Keep one suggestion of each loop of a finished run."""
+        said = [each for each in run.suggestions.values() if each.rule in self.repetition_rules]
+        if len(said) < 2:  # noqa: PLR2004 - one is about nothing that another is about
+            return
+        kept = {each.key for each in without_overlaps(said, run.columns.ended(), reported)}
+        left_out = {each.key for each in said} - kept
+        for key in left_out:
+            del run.suggestions[key]
+        news[:] = [each for each in news if each.key not in left_out]
+
+    def _summary(self, run: Run, root: Operation) -> RunSummary:
         totals, columns = run.view.totals, run.columns
         could = wasted = NOTHING_SAVED
         suggestions: tuple[Suggestion, ...] = ()
@@ -433,7 +465,7 @@ class Engine:
             success=run.success if run.success is not None else root.error_type is None,
             score=run.score,
             suggestions=suggestions,
-            restated=restated,
+            is_run=not run.aside,
             savings=could,
             columns=columns,
             used=run.used,

@@ -13,6 +13,7 @@ from typing import Any
 from otel_agentperf.analysis.columns import Columns
 from otel_agentperf.analysis.ledger import Ledger
 from otel_agentperf.analysis.resources import RunUse
+from otel_agentperf.analysis.split import DUST_USD
 from otel_agentperf.model import ZERO_USD, Cost, Level, Operation, OperationKind, Suggestion, Totals, Usage
 from otel_agentperf.rules.base import Spending, View
 from otel_agentperf.rules.bounded import target_of
@@ -70,14 +71,6 @@ class ScopeState:
         """Whether just this was announced here, with the same level and evidence."""
         return self.announced.get(suggestion.key) == (suggestion.level, suggestion.evidence)
 
-    def restates(self, suggestion: Suggestion) -> bool:
-        """Whether a suggestion that was announced here has other evidence now."""
-        before = self.announced.get(suggestion.key)
-        if before is None or before == (suggestion.level, suggestion.evidence):
-            return False
-        self.announced[suggestion.key] = (suggestion.level, suggestion.evidence)
-        return True
-
 
 class Session(ScopeState):
     """The runs that share a conversation id; without an id, a single run.
@@ -121,6 +114,7 @@ class Run(ScopeState):
     """
 
     __slots__ = (
+        "aside",
         "columns",
         "contributors",
         "evicted",
@@ -162,6 +156,8 @@ class Run(ScopeState):
         self.success: bool | None = None
         self.score: float | None = None
         self.used: RunUse | None = None
+        self.aside = False
+        """Whether it is no run: what ran beneath a plain root that holds agents or graphs, whose runs these are."""
         self.finished = False
         self.evicted = False
 
@@ -221,7 +217,7 @@ def _charge(contributors: dict[str, Spending], contributor: str, usage: Usage | 
 def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # noqa: C901, PLR0912, PLR0915 - every operation passes here: no calls that can be spared
     """Add one counted operation to each of these sums."""
     kind, usage, cost = operation.kind, operation.usage, operation.cost
-    failed = operation.error_type is not None
+    failed = operation.error_type is not None and not operation.error_beneath
     for totals in sums:
         totals.operations += 1
         if failed:
@@ -236,6 +232,8 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
             totals.embedding_calls += 1
         elif kind is _SERVICE:
             totals.service_calls += 1
+        elif usage is not None or cost is not None:
+            totals.reported += 1
         if usage is not None:
             totals.input_tokens += usage.input_tokens
             totals.output_tokens += usage.output_tokens
@@ -248,6 +246,7 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
             if total_usd is None:
                 totals.unpriced_calls += 1
                 continue
+            totals.priced_calls += 1
             totals.cost_usd += total_usd
             output_usd = cost.output_usd
             if output_usd is None or cost.input_usd is None:
@@ -267,10 +266,10 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
                 totals.cache_write_usd += cost.cache_write_usd
             if cost.storage_usd:
                 totals.storage_usd += cost.storage_usd
-            if cost.estimated:
+            if cost.estimated and total_usd:
                 totals.estimated_usd += total_usd
                 if cost.assumption is not None:
-                    totals.assume(cost.assumption)
+                    totals.add_assumptions(*cost.assumption.split("; "))
 
 
 def _add_other_cost(totals: Totals, kind: OperationKind, cost: Cost, total_usd: Decimal) -> None:
@@ -279,7 +278,7 @@ def _add_other_cost(totals: Totals, kind: OperationKind, cost: Cost, total_usd: 
     rest_usd = total_usd - sum((part for part in parts if part is not None), ZERO_USD)
     if kind is _SERVICE and rest_usd == total_usd:
         totals.services_usd += total_usd
-    elif rest_usd > 0:
+    elif rest_usd > DUST_USD:
         totals.unsplit_usd += rest_usd
 
 

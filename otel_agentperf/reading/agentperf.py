@@ -40,6 +40,10 @@ def cost(attributes: Attributes) -> Cost | None:
             total = values.money(attributes, _DRAFT_COST)
         # OpenLIT writes 0 where it knows no price.
         return Cost(CostStatus.PRICED, total) if total else None
+    storage = _line(attributes, semconv.COST_STORAGE, zero=False)
+    if semconv.SERVICE_NAME in attributes:  # a cache that was deleted early gives storage back
+        total = values.balance(attributes, semconv.USAGE_COST)
+        storage = values.balance(attributes, semconv.COST_STORAGE)
     fresh = values.money(attributes, semconv.COST_INPUT)
     output = values.money(attributes, semconv.COST_OUTPUT)
     has_lines = fresh is not None and output is not None
@@ -56,7 +60,7 @@ def cost(attributes: Attributes) -> Cost | None:
         estimated=values.flag(attributes, semconv.COST_ESTIMATED) is True,
         reasoning_usd=_line(attributes, semconv.COST_REASONING, zero=has_lines),
         cache_write_usd=_line(attributes, semconv.COST_CACHE_WRITE, zero=has_lines),
-        storage_usd=_line(attributes, semconv.COST_STORAGE, zero=has_lines),
+        storage_usd=ZERO_USD if storage is None and has_lines else storage,
         assumption=values.text(attributes, semconv.COST_ASSUMPTION),
     )
 
@@ -92,24 +96,13 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
         return None
     return ToolCall(
         arguments_hash=values.text(attributes, semconv.TOOL_ARGUMENTS_HASH),
-        arguments_simhash=hex_digits(values.text(attributes, semconv.TOOL_ARGUMENTS_SIMHASH)),
         context_hash=values.text(attributes, semconv.TOOL_CONTEXT_HASH),
         result_hash=values.text(attributes, semconv.TOOL_RESULT_HASH),
         error_hash=values.text(attributes, semconv.TOOL_ERROR_HASH),
         no_arguments=values.flag(attributes, semconv.TOOL_NO_ARGUMENTS) is True,
         result_size=values.whole(attributes, semconv.TOOL_RESULT_SIZE),
+        argument_is_sentence=values.flag(attributes, semconv.TOOL_ARGUMENT_IS_SENTENCE),
     )
-
-
-def hex_digits(said: str | None) -> str | None:
-    """A SimHash, which rules read as a number: text that is none is dropped."""
-    if not said:
-        return None
-    try:
-        int(said, 16)
-    except ValueError:
-        return None
-    return said
 
 
 def function_calls(attributes: Attributes) -> int | None:

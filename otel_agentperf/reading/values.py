@@ -85,6 +85,14 @@ def money(attributes: Attributes, key: str) -> Decimal | None:
     return Decimal(value if isinstance(value, (int, str)) else repr(value))
 
 
+def balance(attributes: Attributes, key: str) -> Decimal | None:
+    """An amount of US dollars as `money` reads it, or a negative one: what was given back."""
+    value = attributes.get(key)
+    if isinstance(value, (int, float)) and -MOST_USD <= value < 0:
+        return Decimal(repr(value))
+    return money(attributes, key)
+
+
 def number(attributes: Attributes, key: str) -> float | None:
     """A number, 0 or more."""
     value = attributes.get(key)

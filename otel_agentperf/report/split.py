@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from otel_agentperf.analysis.figures import Costs, Figures, Part
-from otel_agentperf.report.text import counted, money, usd
+from otel_agentperf.report.text import UNKNOWN, counted, money, usd
 
 _NAMES = {
     "input_usd": "input",
@@ -51,8 +51,8 @@ def shares(costs: Costs) -> list[Share]:
     for field, name in _NAMES.items():
         part = getattr(split, field)
         if part:
-            called = _WITH_THOUGHTS if field == "output_usd" and split.thoughts_usd is None else name
-            found.append(Share(called, part, float(part / costs.total_usd)))
+            label = _WITH_THOUGHTS if field == "output_usd" and split.thoughts_usd is None else name
+            found.append(Share(label, part, float(part / costs.total_usd)))
     return sorted(found, key=lambda each: -each.usd)  # those of one size stay in their order
 
 
@@ -72,15 +72,17 @@ def grounding(part: Part) -> str:
 
 
 def total(figures: Figures) -> str:
-    """What was spent; where calls have no price, it says that this is what is known of it."""
+    """The cost as text: `known cost $0.0123` where calls have no price, since the true cost is higher then."""
     known_usd, unpriced = figures.costs.total_usd, figures.calls.unpriced
-    if known_usd is None or not unpriced:
+    if known_usd is None:
+        return UNKNOWN
+    if not unpriced:
         return money(known_usd)
     return f"known cost {usd(known_usd)}"
 
 
 def remarks(figures: Figures) -> list[str]:
-    """What belongs right beside the total: calls without a price, and how much of it is estimated."""
+    """Phrases that follow the total: the number of calls without a price, and how much of it is estimated."""
     costs, unpriced = figures.costs, figures.calls.unpriced
     return [
         *([f"{counted(unpriced, 'call')} without a price"] if unpriced else []),
@@ -104,7 +106,7 @@ def unpriced_note(figures: Figures, reasons: Iterable[str] = ()) -> str:
         reasons: why the prices are unknown, where that was recorded.
     """
     calls = figures.calls
-    billed, number = calls.model + calls.embedding + calls.service, calls.unpriced
+    billed, number = calls.billed, calls.unpriced
     why = list(dict.fromkeys(reasons))[:2]
     names = [part.name for part in (*figures.models, *figures.services) if part.unpriced_calls]
     unnamed = [name for name in names if not any(name in reason for reason in why)]

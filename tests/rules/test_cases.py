@@ -116,6 +116,11 @@ def test_every_rule_has_cases_of_each_kind(rule: Any) -> None:
     assert len(cases["silent"]) >= HEALTHY
 
 
+@pytest.mark.parametrize("code", ["REP001", "REP002", "REP003", "REP004", "CACHE001", "CACHE002", "PAR001"])
+def test_a_rule_is_silent_on_three_healthy_runs_that_look_alike(code: str) -> None:
+    assert len(load(code)["silent"]) >= 3
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_every_rule_is_documented_under_its_code_and_heads(rule: Any) -> None:
     import sys

@@ -6,7 +6,8 @@ depend on how a stream was cut into chunks; thoughts are no part of it.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Iterable
+from typing import Any, cast
 
 import msgspec
 import xxhash
@@ -14,21 +15,30 @@ import xxhash
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.live.answers import Pieces, pieces_of
 from otel_agentperf.model import ServiceTier, Usage
-from otel_agentperf.pricing import gemini_usage, interaction_usage
+from otel_agentperf.pricing import counting, gemini_usage, interaction_usage, lenient
 from otel_agentperf.pricing.gemini_usage import Response
-from otel_agentperf.pricing.interaction_usage import Interaction
+from otel_agentperf.pricing.interaction_usage import Interaction, InteractionUsage, Step
 from otel_agentperf.pricing.metering import Meter
 
-_STANDARD = ServiceTier.STANDARD
 _GONE = ("failed", "cancelled")
+_FUNCTIONS = ["functionDeclarations"]
+_NO_ANSWERS = (b"", b"{}", b"null")
+
+
+class _Decision(msgspec.Struct):
+    answers: msgspec.Raw = msgspec.Raw(b"")
+    prompt_feedback: dict[str, Any] | None = None
+    usage: InteractionUsage | None = None
+
+
+_decision = msgspec.json.Decoder(_Decision)
 
 
 class Answer:
     """The facts of one answer so far.
 
     Attributes:
-        usage: the tokens, `None` while nothing was said of them.
-        tier: what served it.
+        tier: what served it; `None` while the body does not name it.
         model: the model that answered.
         response_id: the response's id.
         finish_reasons: one a candidate.
@@ -41,8 +51,11 @@ class Answer:
         "_hasher",
         "_kinds",
         "_last_kind",
+        "_media",
         "_meter",
         "_parts",
+        "_spent",
+        "_steps",
         "_texts",
         "error_type",
         "finish_reasons",
@@ -50,24 +63,57 @@ class Answer:
         "no_usage",
         "response_id",
         "tier",
-        "usage",
     )
 
     def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.tier = _STANDARD
+        self.tier: ServiceTier | None = None
         self.model: str | None = None
         self.response_id: str | None = None
         self.finish_reasons: tuple[str, ...] = ()
         self.error_type: str | None = None
         self.no_usage = "the response reports no usage"
         self._meter = Meter()
+        self._spent: InteractionUsage | None = None
+        self._steps: set[str] = set()
+        self._media: dict[str, int] = {}
         self._kinds: set[str] = set()
         self._hasher = xxhash.xxh3_128()
         self._parts = 0
         self._last_kind = b""
         self._texts: list[bytes] = []
         self._calls: list[bytes] = []
+
+    def declare(self, tools: object) -> None:
+        """Note the tools of the request, which decide whose the queries and the retrieved context are.
+
+        Args:
+            tools: as the request's JSON has them.
+        """
+        if tools and _retrieve(tools):
+            self._meter.tools = counting.tool_names(tools)
+
+    @property
+    def tools(self) -> Collection[str]:
+        """The tools of the request by name; empty where it has none, or functions alone."""
+        return self._meter.tools
+
+    @tools.setter
+    def tools(self, names: Collection[str]) -> None:
+        self._meter.tools = names
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens so far, `None` while nothing is known of them."""
+        spent = self._spent
+        if spent is None:
+            return self._meter.usage()
+        return interaction_usage.to_usage(
+            spent,
+            tools=self._meter.tools,
+            used=interaction_usage.tools_used(self._steps),
+            media=self._media or None,
+            has_text="text" in self._kinds,
+        )
 
     # -- generateContent and embeddings ----------------------------------------------------
 
@@ -77,9 +123,8 @@ class Answer:
         metadata = response.usage_metadata
         candidates = response.candidates
         self._meter.add(response)
-        self.usage = self._meter.usage()
         if metadata is not None:
-            self.tier = self._meter.tier or _STANDARD
+            self.tier = self._meter.tier
         if response.error is not None:
             self.error_type = str(response.error.code or response.error.status)
         self.model = response.model_version or self.model
@@ -104,10 +149,22 @@ class Answer:
 
     # -- Interactions ----------------------------------------------------------------------
 
+    def take_usage(self, usage: InteractionUsage) -> None:
+        """Take in the usage of an interaction, so far."""
+        self._spent = interaction_usage.merged(self._spent, usage)
+
+    def forget_usage(self) -> None:
+        """Leave the usage so far to the answer that has all of it."""
+        self._spent = None
+
+    def take_step(self, kind: str) -> None:
+        """Take in the type of a step, which names the tool that made it."""
+        self._steps.add(kind)
+
     def take_interaction(self, interaction: Interaction) -> None:
         """Take in an interaction, whole or as an event of its stream carries it."""
         if interaction.usage is not None:
-            self.usage = interaction_usage.to_usage(interaction.usage)
+            self.take_usage(interaction.usage)
         if interaction.service_tier:
             self.tier = interaction_usage.interaction_tier(interaction)
         self.model = interaction.model or self.model
@@ -115,14 +172,34 @@ class Answer:
         if interaction.status:
             self.finish_reasons = (interaction.status,)
             self.error_type = interaction.status if interaction.status in _GONE else None
-        for step in interaction.steps:
-            if step.type == "function_call":
+        if interaction.steps:
+            self._take_steps(interaction.steps)
+
+    def _take_steps(self, steps: Iterable[Step]) -> None:
+        """Take in all steps at once; their content counts where no event brought it before."""
+        had_content = self.has_content
+        self._media = {}
+        for step in steps:
+            self.take_step(step.type)
+            if step.type == "function_call" and not had_content:
                 self.take_call(step.name, bytes(step.arguments))
             for piece in step.content if step.type == "model_output" else ():
-                if piece.type == "text":
+                if piece.type == "text" and not had_content:
                     self.take_text(bytes(piece.text)[1:-1])
-                elif piece.type:
-                    self.take_media(piece.type.encode())
+                elif piece.type and piece.type != "text":
+                    self._media[piece.type] = self._media.get(piece.type, 0) + 1
+                    if not had_content:
+                        self.take_media(piece.type.encode())
+
+    def take_decision(self, content: bytes) -> None:
+        """Take in the answers to questions that were put to a model for a decision."""
+        decided = lenient.decode(_decision, _Decision, content)
+        if decided.usage is not None:
+            self.take_usage(decided.usage)
+        if bytes(decided.answers) not in _NO_ANSWERS:
+            self.take_text(bytes(decided.answers))
+        else:
+            self._kinds.add("blocked" if decided.prompt_feedback is not None else "empty")
 
     def take_text(self, text: bytes) -> None:
         """Take in text of the model."""
@@ -188,6 +265,13 @@ class Answer:
     def print(self, fingerprinter: Fingerprinter) -> str | None:
         """The fingerprint, or `None` of an answer without content."""
         return fingerprinter.digest(self._hasher.digest()) if self._parts else None
+
+
+def _retrieve(tools: object) -> bool:
+    """Whether some tool of a request is none of the program's functions."""
+    if not isinstance(tools, list):
+        return True
+    return any(tool.__class__ is not dict or list(tool) != _FUNCTIONS for tool in cast("list[Any]", tools))
 
 
 def dumped(model: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from time import perf_counter_ns, time_ns
 from typing import Any
@@ -24,9 +25,12 @@ from otel_agentperf.live.attributes import Attributes
 from otel_agentperf.live.frames import Frame
 from otel_agentperf.live.operations import operation_of
 from otel_agentperf.live.pipeline import Pipeline
-from otel_agentperf.model import Cost, CostStatus, Inference, OperationKind, Usage
+from otel_agentperf.model import Cost, CostStatus, Inference, OperationKind, ServiceTier, Usage
+from otel_agentperf.pricing.tiers import tier_named
 
+_FIRST_ERROR = 400
 _TOO_MANY_REQUESTS = 429
+_TIER_HEADER = "x-gemini-service-tier"
 _INFERENCE, _PRICED = OperationKind.INFERENCE, CostStatus.PRICED
 CURRENT: ContextVar[Call | None] = ContextVar("otel_agentperf_gemini_call", default=None)
 """The request that the SDK is working on: its attempts belong to it, and it is not begun twice."""
@@ -46,6 +50,7 @@ class Call:
         prints: the request's fingerprints.
         exchange: collects its content, where that is asked for.
         attributes: what its span will say of the request as it ends.
+        location: the region of the endpoint, empty where it is unknown or there is none.
         streamed: whether the answer comes as a stream.
     """
 
@@ -54,10 +59,12 @@ class Call:
         "_call_token",
         "_context",
         "_context_token",
+        "_counted",
         "_done",
         "_exchange",
         "_first_chunk_ns",
         "_last_attempt_end_ns",
+        "_location",
         "_on_peer",
         "_peer",
         "_pipeline",
@@ -69,8 +76,12 @@ class Call:
         "answer",
         "applied",
         "attempts",
+        "before_end",
         "endpoint",
+        "ends_above",
         "frame",
+        "headers",
+        "ordered",
     )
 
     def __init__(
@@ -84,6 +95,7 @@ class Call:
         prints: RequestPrints,
         exchange: Exchange | None,
         attributes: Attributes,
+        location: str,
         *,
         on_peer: bool,
         streamed: bool,
@@ -98,16 +110,26 @@ class Call:
         self._prints = prints
         self._exchange = exchange
         self._attributes = attributes
+        self._location = location
         self._streamed = streamed
         self.answer = Answer()
         self.applied: Applied | None = None
         """What is done with it, at a node that the user has named."""
+        self.ends_above = False
+        """Whether the method of the SDK that makes objects of the answer ends it; see `conversion`."""
         self.attempts = 0
         self._last_attempt_end_ns = 0
         self._rate_limited = 0
         self._retry_wait_ns = 0
         self._first_chunk_ns: int | None = None
         self._done = False
+        self._counted = True
+        self.headers: Mapping[str, str] | None = None
+        """The response's, which name the tier that served it where the body does not."""
+        self.ordered: Usage | None = None
+        """What was ordered, where the answer comes before that is made."""
+        self.before_end: Callable[[Call], None] | None = None
+        """Looks at the answer once all of it has come."""
 
     # -- the context while the SDK works ---------------------------------------------------
 
@@ -127,6 +149,16 @@ class Call:
     # -- what comes back -------------------------------------------------------------------
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether the answer comes as a stream."""
+        return self._streamed
+
+    @property
+    def on_peer(self) -> bool:
+        """Whether another instrumentation's span is its span."""
+        return self._on_peer
+
+    @property
     def has_begun(self) -> bool:
         """Whether a chunk of a stream has come."""
         return self._first_chunk_ns is not None
@@ -143,6 +175,7 @@ class Call:
         try:
             if self._streamed:
                 self.first_chunk()
+            self.headers = response.headers
             body = response.body
             if body:
                 self.answer.take(body)
@@ -169,7 +202,26 @@ class Call:
         if self._exchange is not None:
             self._exchange.streamed(text)
 
+    def counted_later(self, reason: str) -> None:
+        """Leave it to another span to count the request; a peer's span, which is counted, says that it is unpriced.
+
+        Args:
+            reason: where the usage and the cost will stand, for people.
+        """
+        self.answer.no_usage = reason
+        self._counted = self._on_peer
+
     # -- the end ---------------------------------------------------------------------------
+
+    def answered(self) -> None:
+        """The whole answer has come, as text."""
+        if not self.ends_above:
+            self._end(None, abandoned=False)
+
+    def left(self) -> None:
+        """The stream of texts was closed: by the program, or since one of them could not be read."""
+        if not self.ends_above:
+            self._end(None, abandoned=True)
 
     def finish(self) -> None:
         """The answer is complete."""
@@ -199,6 +251,8 @@ class Call:
 
     def _report(self, error: BaseException | None, *, abandoned: bool) -> None:
         answer = self.answer
+        if self.before_end is not None:
+            self.before_end(self)
         attributes = self._attributes
         failed, outcome = self._ending(error, abandoned=abandoned)
         if answer.response_id is not None:
@@ -206,6 +260,8 @@ class Call:
         if self._exchange is not None:
             self._exchange.finish(attributes, self._pipeline, self.frame.span)
         usage = answer.usage
+        if usage is None and failed is None:
+            usage = self.ordered
         cost = self._cost(usage) if failed is None or usage is not None else None
         inference = self._inference(answer)
         peer = self._peer
@@ -220,8 +276,9 @@ class Call:
                 cost=cost,
                 inference=inference,
                 semconv_metrics=peer is None or not peer.mark.measured,
+                counted=self._counted,
             )
-            if peer is not None:
+            if peer is not None and self._counted:
                 peer.finished(self._pipeline, operation)
         elif peer is not None:
             operation = operation_of(
@@ -265,6 +322,7 @@ class Call:
             prints.uses,
             self._rate_limited,
             self._retry_wait_ns,
+            self._location,
         )
 
     def _cost(self, usage: Usage | None) -> Cost:
@@ -272,14 +330,16 @@ class Call:
         if usage is None:
             return Cost(CostStatus.UNPRICED, reason=self.answer.no_usage)
         answer, endpoint, prices = self.answer, self.endpoint, self._pipeline.prices
-        when_ns, tier, provider = self.frame.start_ns, answer.tier, self._provider
+        when_ns, tier, provider, location = self.frame.start_ns, answer.tier, self._provider, self._location
+        if tier is None:
+            tier = _tier_in(self.headers)
         own = endpoint.model in prices.own_models
         if answer.model is not None and not own and not endpoint.tuned:
-            cost = prices.price(provider, answer.model, usage, tier, when_ns=when_ns)
+            cost = prices.price(provider, answer.model, usage, tier, when_ns=when_ns, location=location)
             if cost.status is _PRICED:
                 return cost
         asked = endpoint.model if own else endpoint.tuned or endpoint.model
-        return prices.price(provider, asked, usage, tier, when_ns=when_ns)
+        return prices.price(provider, asked, usage, tier, when_ns=when_ns, location=location)
 
     # -- HTTP attempts ---------------------------------------------------------------------
 
@@ -312,6 +372,16 @@ class Call:
         span.add_event(semconv.EVENT_ATTEMPT, attributes, ended_ns)
 
 
+def _tier_in(headers: Mapping[str, str] | None) -> ServiceTier:
+    """The tier that a response's headers name; standard where they name none."""
+    if headers is None:
+        return ServiceTier.STANDARD
+    named = headers.get(_TIER_HEADER)
+    if named is None:  # some HTTP clients keep names as the server spells them
+        named = next((headers[name] for name in headers if name.lower() == _TIER_HEADER), "")
+    return tier_named(named)
+
+
 def _status(error: BaseException) -> int | None:
     """The HTTP status behind an error of the SDK: `code`, or `status_code` in Interactions."""
     for name in ("code", "status_code"):
@@ -323,7 +393,7 @@ def _status(error: BaseException) -> int | None:
 
 def _failure(error: BaseException, attributes: Attributes) -> str:
     code = _status(error)
-    if code is None:
+    if code is None or code < _FIRST_ERROR:  # an answer that could not be read may name its status, which was 200
         return error_type(error)
     attributes[semconv.HTTP_STATUS_CODE] = code
     return str(code)

@@ -6,6 +6,7 @@ and the submission of batch jobs are no inferences.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +33,7 @@ class Endpoint:
 CACHED_CONTENTS = "cachedContents"
 _MEDIA = {"predict": "image", "predictLongRunning": "video"}
 _TUNED = ("tunedModels/", "endpoints/")
+_LOCATION = re.compile(r"(?:^|/)locations/([^/?:]+)")
 
 
 @lru_cache(maxsize=1024)
@@ -68,6 +70,13 @@ def interaction(model: str) -> Endpoint:
         model: the model, or the agent that is asked in its stead.
     """
     return _endpoint(OperationKind.INFERENCE, model)
+
+
+@lru_cache(maxsize=256)
+def location_in(path: str) -> str:
+    """The region that a path or an address of Vertex AI names, such as `us-central1`; empty for none."""
+    found = _LOCATION.search(path)
+    return found[1] if found is not None else ""
 
 
 def classify(http_method: str, path: str, body: Mapping[str, Any]) -> Endpoint | None:

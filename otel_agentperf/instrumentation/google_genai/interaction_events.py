@@ -14,6 +14,7 @@ import msgspec
 
 from otel_agentperf import guard
 from otel_agentperf.instrumentation.google_genai.answer import dumped
+from otel_agentperf.instrumentation.google_genai.background import Replay
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.instrumentation.patching import AnyFunction
 from otel_agentperf.pricing import interaction_usage
@@ -90,6 +91,57 @@ class AsyncEvents:
         self.call.abandon()
 
 
+class ReplayedEvents:
+    """The events of a streamed look at an interaction, as the SDK gives them."""
+
+    def __init__(self, replay: Replay, inner: Iterator[Any]) -> None:
+        self._replay = replay
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        event = next(self._inner)
+        _look(self._replay, event)
+        return event
+
+    def close(self) -> None:
+        """Close the SDK's stream."""
+        close = getattr(self._inner, "close", None)
+        if close is not None:
+            close()
+
+
+class AsyncReplayedEvents:
+    """The same for an asynchronous stream."""
+
+    def __init__(self, replay: Replay, inner: AsyncIterator[Any]) -> None:
+        self._replay = replay
+        self._inner = inner
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        event = await self._inner.__anext__()
+        _look(self._replay, event)
+        return event
+
+    async def aclose(self) -> None:
+        """Close the SDK's stream."""
+        close: Any = getattr(self._inner, "aclose", None)
+        if close is not None:
+            await cast("Awaitable[Any]", close())
+
+
+@guard.guarded("google_genai.interaction.event", None)
+def _look(replay: Replay, event: Any) -> None:
+    found = getattr(event, "interaction", None)
+    if found is not None:
+        replay.take(dumped(found))
+
+
 def wrap_close(wrapped: AnyFunction) -> AnyFunction:
     """Wrap `Stream.close`, which closes the response and not its events."""
 
@@ -131,7 +183,6 @@ def _take(call: Call, event: Any) -> None:
         content = dumped(found)
         decoded = interaction_usage.decode_interaction(content)
         if answer.has_content:
-            decoded.steps = ()
             content = msgspec.json.encode({"status": decoded.status})
         answer.take_interaction(decoded)
         call.keep(content)
@@ -143,12 +194,15 @@ def _take(call: Call, event: Any) -> None:
         getattr(metadata, "usage", None),
     ):
         if usage is not None:
-            answer.usage = interaction_usage.to_usage(msgspec.json.decode(dumped(usage), type=InteractionUsage))
+            answer.take_usage(msgspec.json.decode(dumped(usage), type=InteractionUsage))
     text = getattr(getattr(event, "delta", None), "text", None)
     if isinstance(text, str):
         answer.take_text(msgspec.json.encode(text)[1:-1])
         call.keep_text(text)
         return
     step = getattr(event, "step", None)
-    if getattr(step, "type", None) == "function_call":
+    kind = getattr(step, "type", None)
+    if isinstance(kind, str):
+        answer.take_step(kind)
+    if kind == "function_call":
         answer.take_call(str(getattr(step, "name", "")), b"")

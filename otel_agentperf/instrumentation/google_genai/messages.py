@@ -65,8 +65,8 @@ class Exchange:
     def content(self) -> Json:
         """Messages and instructions by attribute name; what is absent has none."""
         body = self._body
-        if "input" in body:
-            instructions, asked = _texts(body.get("system_instruction")), _interaction_input(body["input"])
+        if "input" in body or not body:  # an interaction, or a look at one
+            instructions, asked = _texts(body.get("system_instruction")), _interaction_input(body.get("input"))
             answered = _interaction_output(self._answers)
         else:
             instructions = _parts(_table(body.get("systemInstruction")).get("parts"))

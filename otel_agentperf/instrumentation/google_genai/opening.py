@@ -13,11 +13,11 @@ from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind
 
 from otel_agentperf import semconv
-from otel_agentperf.instrumentation.google_genai import peers
+from otel_agentperf.instrumentation.google_genai import peers, videos
 from otel_agentperf.instrumentation.google_genai.call import CURRENT, Call
 from otel_agentperf.instrumentation.google_genai.endpoints import Endpoint
 from otel_agentperf.instrumentation.google_genai.messages import Exchange
-from otel_agentperf.instrumentation.google_genai.prints import request_prints
+from otel_agentperf.instrumentation.google_genai.prints import RequestPrints, request_prints
 from otel_agentperf.instrumentation.switch import Switch
 from otel_agentperf.live import frames
 from otel_agentperf.live.attributes import Attributes
@@ -38,6 +38,7 @@ _GENERATION = {
 _THINKING = ("thinkingLevel", "thinking_level", "thinkingBudget", "thinking_budget")
 """In the spellings of several versions of the SDK, and of Interactions."""
 _CLIENT, _EMBEDDINGS, _INFERENCE = SpanKind.CLIENT, OperationKind.EMBEDDINGS, OperationKind.INFERENCE
+_NO_PRINTS = RequestPrints()
 _WHOLE = frozenset({semconv.REQUEST_TOP_K, semconv.REQUEST_MAX_TOKENS, semconv.REQUEST_SEED})
 
 
@@ -50,6 +51,8 @@ def begin(
     base_url: str,
     body: Mapping[str, Any],
     streamed: bool,
+    location: str = "",
+    start_ns: int | None = None,
 ) -> Call | None:
     """Begin a billed request, on a span of our own or on a peer's.
 
@@ -59,18 +62,23 @@ def begin(
         endpoint: what is requested.
         vertex: whether it goes to Vertex AI.
         base_url: where it goes.
-        body: the request's JSON.
+        body: the request's JSON, empty for a look at what an earlier request began.
         streamed: whether the answer comes as a stream.
+        location: the region of the endpoint, empty where it is unknown or there is none.
+        start_ns: when it began, Unix nanoseconds; now when absent.
 
     Returns:
         The request, or `None` where no SDK is set up or it has been begun already.
     """
     if CURRENT.get() is not None:
         return None
-    start_ns = time_ns()
+    if start_ns is None:
+        start_ns = time_ns()
     context, parent = frames.place(context_api.get_current())
     provider = semconv.PROVIDER_VERTEX if vertex else semconv.PROVIDER_GEMINI
-    prints = request_prints(active.fingerprinter, body, parent.answers if parent is not None else None)
+    prints = _NO_PRINTS
+    if body:
+        prints = request_prints(active.fingerprinter, body, parent.answers if parent is not None else None)
     peer = peers.find(active, switch.tracer, context)
     on_peer = peer is not None and peer.takes()
     if peer is not None and on_peer:
@@ -106,9 +114,13 @@ def begin(
         prints,
         exchange,
         attributes,
+        location,
         on_peer=on_peer,
         streamed=streamed,
     )
+    call.answer.declare(body.get("tools"))
+    if endpoint.output_type == "video":
+        call.ordered = videos.ordered(body)
     if peer is not None and on_peer:
         peer.mark.in_flight = call.abandon
     return call

@@ -17,6 +17,8 @@ from otel_agentperf.live.answers import Answers
 
 _HEAD = ("systemInstruction", "system_instruction", "tools", "cachedContent", "previous_interaction_id")
 _SETTINGS = ("generationConfig", "generation_config", "toolConfig")
+_NO_SETTINGS = frozenset({*_HEAD, *_SETTINGS, "model", "agent", "input", "stream", "background", "store"})
+"""Of an interaction or a decision; what else its request has, such as the questions, makes it another request."""
 
 
 class RequestPrints(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +57,8 @@ def request_prints(
         if value:
             head[key] = value
     settings = [body.get(key) for key in _SETTINGS]
+    if "input" in body:
+        settings += [(key, body[key]) for key in sorted(body) if key not in _NO_SETTINGS]
     items: list[Any] = [head, *messages, settings] if head else [*messages, settings]
     links = canonical_each(items)
     if links is None:

@@ -15,11 +15,12 @@ from time import time_ns
 from typing import Any, cast
 
 from otel_agentperf import guard
-from otel_agentperf.instrumentation.google_genai import caches, opening
 from otel_agentperf.instrumentation.google_genai import call as calls
+from otel_agentperf.instrumentation.google_genai import conversion, opening
 from otel_agentperf.instrumentation.google_genai.applied import consider
+from otel_agentperf.instrumentation.google_genai.caches import Caches
 from otel_agentperf.instrumentation.google_genai.call import Call
-from otel_agentperf.instrumentation.google_genai.endpoints import classify
+from otel_agentperf.instrumentation.google_genai.endpoints import classify, location_in
 from otel_agentperf.instrumentation.google_genai.holding import hold
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper
 from otel_agentperf.instrumentation.switch import Switch
@@ -54,17 +55,24 @@ def _begin(
         base_url = options.get("base_url") if options.__class__ is dict else getattr(options, "base_url", None)
     if base_url is None:
         base_url = getattr(client._http_options, "base_url", None)
+    vertex = bool(client.vertexai)
     call = opening.begin(
         switch,
         active,
         endpoint,
-        vertex=bool(client.vertexai),
+        vertex=vertex,
         base_url=str(base_url or ""),
         body=body,
         streamed=streamed,
+        location=(location_in(path) or client.location or "") if vertex else "",
     )
-    if applied is not None and call is not None:
-        applied.opened(call)
+    if call is not None:
+        converting = conversion.CURRENT.get()
+        if converting is not None:
+            converting.call = call
+            call.ends_above = True
+        if applied is not None:
+            applied.opened(call)
     return call
 
 
@@ -72,7 +80,7 @@ def _body(request_dict: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", request_dict) if isinstance(request_dict, Mapping) else _NO_BODY
 
 
-def wrap_request(switch: Switch) -> MakeWrapper:
+def wrap_request(switch: Switch, caches: Caches) -> MakeWrapper:
     """Wrap `BaseApiClient.request`."""
 
     def make(wrapped: AnyFunction) -> AnyFunction:
@@ -94,7 +102,7 @@ def wrap_request(switch: Switch) -> MakeWrapper:
             call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
                 response = wrapped(self, http_method, path, request_dict, http_options, *more, **named)
-                caches.note(switch, active, self, path, request_dict, response)
+                caches.note(active, self, http_method, path, request_dict, response)
                 return response
             sent = (path, request_dict, http_options) if call.applied is None else call.applied.request
             call.enter()
@@ -108,7 +116,7 @@ def wrap_request(switch: Switch) -> MakeWrapper:
             else:
                 call.leave()
                 call.take(response)
-                call.finish()
+                call.answered()
                 return response
             return request(self, http_method, path, request_dict, http_options, *more, **named)
 
@@ -117,7 +125,7 @@ def wrap_request(switch: Switch) -> MakeWrapper:
     return make
 
 
-def wrap_async_request(switch: Switch) -> MakeWrapper:
+def wrap_async_request(switch: Switch, caches: Caches) -> MakeWrapper:
     """Wrap `BaseApiClient.async_request`."""
 
     def make(wrapped: AnyFunction) -> AnyFunction:
@@ -139,7 +147,7 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
             call = _begin(switch, active, self, http_method, path, request_dict, http_options)
             if call is None:
                 response = await wrapped(self, http_method, path, request_dict, http_options, *more, **named)
-                caches.note(switch, active, self, path, request_dict, response)
+                caches.note(active, self, http_method, path, request_dict, response)
                 return response
             sent = (path, request_dict, http_options) if call.applied is None else call.applied.request
             call.enter()
@@ -153,7 +161,7 @@ def wrap_async_request(switch: Switch) -> MakeWrapper:
             else:
                 call.leave()
                 call.take(response)
-                call.finish()
+                call.answered()
                 return response
             return await async_request(self, http_method, path, request_dict, http_options, *more, **named)
 
@@ -240,7 +248,7 @@ def _stream(
         try:
             inner.close()
         finally:
-            call.abandon()
+            call.left()
         raise
     except BaseException as error:
         call.fail(error)
@@ -312,7 +320,7 @@ class AsyncStream:
             call.finish()
             raise
         except GeneratorExit:  # destroyed while it waited
-            call.abandon()
+            call.left()
             raise
         except BaseException as error:
             call.fail(error)
@@ -327,10 +335,10 @@ class AsyncStream:
         try:
             await self._inner.aclose()
         finally:
-            self._call.abandon()
+            self._call.left()
 
     def __del__(self) -> None:
-        self._call.abandon()
+        self._call.left()
 
 
 def wrap_request_once(wrapped: AnyFunction) -> AnyFunction:

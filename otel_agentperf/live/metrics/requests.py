@@ -85,7 +85,8 @@ class Requests:
         service = operation.name if inference is None else ""
         if cost.status is _PRICED:
             series = (operation.agent, model, service, provider, _TIERS[cost.tier])
-            self.cost.add(series, cost.total_usd or ZERO_USD)
+            # A sum never falls: what a deleted cache gives back is not in it.
+            self.cost.add(series, max(cost.total_usd or ZERO_USD, ZERO_USD))
         else:
             self.unpriced.add((model or service, provider), 1)
 

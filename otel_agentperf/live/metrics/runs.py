@@ -26,8 +26,9 @@ class Ended(NamedTuple):
     duration_ns: int
     end_ns: int
     cost_usd: Decimal | None
-    """`None` where something was billed and nothing of it could be priced."""
-    efficiency_score: int
+    """`None` where nothing could be priced."""
+    efficiency_score: int | None
+    """`None` where no model call was seen or nothing of it could be priced."""
     wasted: dict[str, Decimal]
     """US dollars by the code of the rule."""
 
@@ -40,14 +41,14 @@ def ended(summary: RunSummary, outcome: str) -> Ended:
         outcome,
         summary.end_ns - summary.start_ns,
         summary.end_ns,
-        totals.cost_usd if totals.cost_usd or not totals.unpriced_calls else None,
+        totals.known_cost_usd,
         summary.efficiency_score,
         wasted_by_rule(summary) if summary.suggestions else {},
     )
 
 
 def wasted_by_rule(summary: RunSummary) -> dict[str, Decimal]:
-    """What was measured as wasted in a run, by rule; each dollar counts once: for an alarm, else by impact."""
+    """What a run wasted, as measured, by rule; each dollar counts once: for an alarm, else for the most impact."""
     measured = [
         suggestion
         for suggestion in summary.suggestions
@@ -110,9 +111,10 @@ class Runs:
         name, seen = run.name, Seen(run.end_ns, span)
         self.runs.add((name, run.outcome), 1)
         self._duration.record((name, run.outcome), run.duration_ns / 1e9, seen)
-        if run.cost_usd is not None:
+        if run.cost_usd is not None and run.cost_usd >= 0:  # negative where it gave storage back
             self._cost.record((name,), float(run.cost_usd), seen)
-        self._score.record((name,), run.efficiency_score, seen)
+        if run.efficiency_score is not None:
+            self._score.record((name,), run.efficiency_score, seen)
         for rule, cost_usd in run.wasted.items():
             self.wasted.add((name, rule), cost_usd)
 

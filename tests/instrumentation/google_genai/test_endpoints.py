@@ -189,38 +189,6 @@ def test_what_is_not_billed_leaves_no_span(what: str) -> None:
         assert telemetry.points(semconv.METRIC_OPERATION_DURATION) == []
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", f"async on {ways.TRANSPORT}"])
-def test_creating_a_context_cache_is_the_use_of_a_service_priced_by_its_time_to_live(is_async: bool) -> None:
-    with GeminiServer() as server, observed() as telemetry:
-        client = ways.client_of(server)
-        wanted = types.CreateCachedContentConfig(contents="long", ttl="7200s")
-        if is_async:
-
-            async def create() -> None:
-                await client.aio.caches.create(model="gemini-2.5-flash", config=wanted)
-                await ways.close(client)
-
-            asyncio.run(create())
-        else:
-            client.caches.create(model="gemini-2.5-flash", config=wanted)
-        telemetry.assert_sound()
-        span = telemetry.one("use_service context_cache")
-        assert len(telemetry.spans) == 1
-    attributes = dict(span.attributes or {})
-    assert attributes[semconv.USAGE_COST] == pytest.approx(4096 * 2 * 1.0 / 1e6)
-    assert attributes[semconv.COST_ESTIMATED] is True
-    assert attributes[semconv.RUN_INFERENCE_CALLS] == 0
-    assert attributes[semconv.RUN_COST] == attributes[semconv.USAGE_COST]
-
-
-def test_a_cache_without_a_time_to_live_of_its_own_is_priced_by_its_own_times() -> None:
-    with GeminiServer() as server, observed() as telemetry:
-        client = ways.client_of(server)
-        client.caches.create(model="gemini-2.5-flash", config=types.CreateCachedContentConfig(contents="long"))
-        span = telemetry.one("use_service context_cache")
-    assert (span.attributes or {})[semconv.USAGE_COST] == pytest.approx(4096 * 1 * 1.0 / 1e6)
-
-
 def test_generation_settings_stand_on_the_span() -> None:
     wanted = types.GenerateContentConfig(
         temperature=0.5,

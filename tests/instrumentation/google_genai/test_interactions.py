@@ -189,28 +189,7 @@ def test_a_stream_that_is_left_before_any_usage_is_unpriced_and_says_why() -> No
     assert attributes[semconv.COST_REASON] == "the response reports no usage"
 
 
-def test_a_background_interaction_is_unpriced_since_its_usage_comes_later() -> None:
-    def answer(request: GeminiRequest) -> Reply:
-        body = replies.interaction(request, "x").body
-        assert isinstance(body, dict)
-        if request.verb == "GET":
-            return Reply(body)
-        return Reply({**body, "status": "in_progress", "usage": None, "steps": []})
-
-    with GeminiServer(answer) as server, observed() as telemetry:
-        client = ways.client_of(server)
-        begun = _create(client, background=True)
-        client.interactions.get(begun.id)
-        assert len(server.requests) == 2
-        telemetry.assert_sound()
-        attributes = dict(telemetry.one(NAME).attributes or {})
-    assert attributes[semconv.COST_STATUS] == "unpriced"
-    assert "background" in str(attributes[semconv.COST_REASON])
-    assert semconv.USAGE_INPUT_TOKENS not in attributes
-    assert semconv.ERROR_TYPE not in attributes
-
-
-def test_reading_cancelling_and_deleting_are_not_billed() -> None:
+def test_reading_cancelling_and_deleting_what_was_not_begun_here_are_not_billed() -> None:
     def answer(request: GeminiRequest) -> Reply:
         return Reply({} if request.verb == "DELETE" else replies.interaction(request, "x").body)
 
