@@ -288,7 +288,13 @@ def test_an_interaction_counts_maps_and_searches_apart(way: str) -> None:
         "total_tokens": 1_100,
         "grounding_tool_count": [{"type": "google_search", "count": 3}, {"type": "google_maps", "count": 2}],
     }
-    goes_on: dict[str, Any] = {"id": "v1", "object": "interaction", "model": "gemini-3.8-flash", "status": "in_progress", "steps": []}
+    goes_on: dict[str, Any] = {
+        "id": "v1",
+        "object": "interaction",
+        "model": "gemini-3.8-flash",
+        "status": "in_progress",
+        "steps": [],
+    }
     done = {**goes_on, "status": "completed", "usage": usage}
     found = _run(_variant("gemini-3.8-flash", goes_on, done, call="background"), way)
     assert found[0] == pytest.approx(FLASH_38_USD + 5 * 0.014, abs=1e-9)
