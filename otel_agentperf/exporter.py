@@ -145,7 +145,15 @@ class AgentPerfSpanExporter(SpanExporter):
         try:
             for judged in self._judge.judge(records, root_seen=root_seen):
                 run, summary = judged.run, judged.summary
-                writer.report(report_on(run.root, run.operations, summary, root_seen=root_seen, notes=judged.notes))
+                report = report_on(
+                    run.root,
+                    run.operations,
+                    summary,
+                    root_seen=root_seen,
+                    notes=judged.notes,
+                    threshold=self._settings.optimization_threshold,
+                )
+                writer.report(report)
         except Exception as error:  # noqa: BLE001 - one run that cannot be shown must not hide the others
             guard.report("exporter.print", error)
 

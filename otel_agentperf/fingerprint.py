@@ -2,13 +2,12 @@
 
 A fingerprint is 16 hex digits: blake2b under a secret key over an xxh3 digest of the
 canonical content. xxh3 makes large prompts cheap (8 us against 540 us for 500 kB), the keyed
-blake2b keeps short texts from being guessed. A SimHash (64 bits over keyed word hashes)
-stands for "nearly the same words": a Hamming distance of at most 14 corresponds to a Jaccard
-similarity of about 0.6.
+blake2b keeps short texts from being guessed.
 
 Canonical arguments are the JSON leaves with their paths, keys sorted, empty leaves dropped,
-case and white space folded. Content that has no stable canonical form gets no fingerprint;
-it errs towards saying nothing.
+case and white space folded. Their context is the same with each text taken for what it asks, see
+`wording`: calls with another hash and the same context differ in wording alone. Content that has no
+stable canonical form gets no fingerprint; it errs towards saying nothing.
 """
 
 from __future__ import annotations
@@ -16,27 +15,25 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
 import xxhash
 
+from otel_agentperf.wording import wording
+
 HEX_DIGITS = 16
-NEAR_MIN_WORDS = 4
-MAX_WORDS = 255
 MAX_PREFIX_HASHES = 32
 _MAX_LEAVES = 256
 _MAX_DEPTH = 12
 _MAX_TEXT = 32_768
 _LIST_HEAD, _LIST_TAIL = 16, 32
-_MAX_KNOWN_WORDS = 4_096
 _MAX_KNOWN_LINKS = 1_024
 _SEPARATOR = b"\x1e"
 _LARGE_STATE, _AVERAGE_STATE = 1_000_000, 50_000
 """Bytes of JSON. Encoding does about 500 MB a second, more slowly for objects of classes."""
-_WORD = re.compile(r"\w+")
+_MAX_IDENTIFIERS, _MIN_IDENTIFIER, _MAX_IDENTIFIER = 16, 3, 256
 _QUOTED_OR_DIGITS = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\d+")
 _EMPTY: tuple[object, ...] = (None, "", [], {}, ())
 
@@ -92,7 +89,7 @@ def _fold(value: object) -> str:
     return " ".join(text[: 2 * _MAX_TEXT].casefold().split())
 
 
-def _leaves(value: object, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+def _leaves(value: object, path: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
     if isinstance(value, Mapping):
         items = cast("Mapping[object, object]", value)
         if depth < _MAX_DEPTH:
@@ -108,16 +105,18 @@ def _leaves(value: object, path: str = "", depth: int = 0) -> Iterator[tuple[str
             if encoded is None:
                 raise NotImplementedError
             value = encoded.decode()
-        yield path, _fold(value)
+        yield path, value
 
 
 class ArgumentPrints(msgspec.Struct, frozen=True, gc=False):
     """The fingerprints of one call's arguments; see `Fingerprinter.arguments`."""
 
     arguments_hash: str | None = None
-    arguments_simhash: str | None = None
     context_hash: str | None = None
     no_arguments: bool = False
+    argument_is_sentence: bool | None = None
+    identifiers: tuple[str, ...] = ()
+    """Paths, names and the like among them, for `Fingerprinter.error`; never recorded."""
 
 
 class Fingerprinter:
@@ -128,13 +127,11 @@ class Fingerprinter:
             Empty: random, so values are comparable within this process only.
     """
 
-    __slots__ = ("_chained", "_keyed", "_lanes", "_resting", "_word_seed", "key_id")
+    __slots__ = ("_chained", "_keyed", "_resting", "key_id")
 
     def __init__(self, key: str = "") -> None:
         secret = hashlib.blake2b(key.encode(), digest_size=32).digest() if key else os.urandom(32)
         self._keyed = hashlib.blake2b(key=secret, digest_size=HEX_DIGITS // 2)
-        self._word_seed = int.from_bytes(hashlib.blake2b(b"words", key=secret, digest_size=8).digest(), "big")
-        self._lanes: dict[str, int] = {}
         self._chained: dict[bytes, str] = {}
         self._resting = 0
         self.key_id = hashlib.blake2b(b"key id", key=secret, digest_size=4).hexdigest()
@@ -200,24 +197,6 @@ class Fingerprinter:
         found = self._chained[digest] = self._print(digest)
         return found
 
-    def _simhash(self, words: set[str]) -> str:
-        """SimHash of a set of words."""
-        chosen = sorted(words)[:MAX_WORDS] if len(words) > MAX_WORDS else words
-        try:
-            votes = sum(map(self._lanes.__getitem__, chosen))
-        except KeyError:
-            votes = sum([self._lanes.get(word) or self._lanes_of(word) for word in chosen])
-        return int(votes.to_bytes(64, "big").translate(_majority(len(chosen))), 2).to_bytes(8, "big").hex()
-
-    def _lanes_of(self, word: str) -> int:
-        """The hash of a word, each of its 64 bits in a byte of its own, so that sums count votes."""
-        bits = f"{xxhash.xxh3_64_intdigest(word.encode(), self._word_seed):064b}".encode()
-        lanes = int.from_bytes(bits, "big") - _ASCII_ZEROS
-        if len(self._lanes) >= _MAX_KNOWN_WORDS:
-            self._lanes.clear()
-        self._lanes[word] = lanes
-        return lanes
-
     def arguments(self, arguments: object) -> ArgumentPrints:
         """Fingerprints of a call's arguments (a mapping, a list, or one value)."""
         try:
@@ -226,20 +205,42 @@ class Fingerprinter:
             return ArgumentPrints()
         if not leaves:
             return ArgumentPrints(arguments_hash=self.digest(b""), no_arguments=True)
-        joined = "\x1e".join(f"{path}\x1f{text}" for path, text in leaves)
-        longest = max(range(len(leaves)), key=lambda index: len(leaves[index][1]))
-        words = set(_WORD.findall(leaves[longest][1]))
-        simhash = self._simhash(words) if len(words) >= NEAR_MIN_WORDS else None
-        context = None
-        if simhash is not None:
-            others = [f"{path}\x1f{text}" for index, (path, text) in enumerate(leaves) if index != longest]
-            digits = sorted(word for word in words if any(c.isdigit() for c in word))
-            context = self.digest(_bytes("\x1e".join([leaves[longest][0], *others, "\x1d", *digits])))
-        return ArgumentPrints(self.digest(_bytes(joined)), simhash, context)
+        exact: list[str] = []
+        meant: list[str] = []
+        identifiers: list[str] = []
+        has_words = is_sentence = False
+        for path, value in leaves:
+            text = _fold(value)
+            leaf = f"{path}\x1f{text}"
+            exact.append(leaf)
+            if isinstance(value, str):
+                said = wording(value)
+                if said is not None:
+                    has_words = True
+                    is_sentence = is_sentence or said.is_sentence
+                    leaf = f"{path}\x1e{said.content}"
+                elif _MIN_IDENTIFIER <= len(text) <= _MAX_IDENTIFIER and any(map(str.isalpha, text)):
+                    identifiers.append(text)
+            meant.append(leaf)
+        context = self.digest(_bytes("\x1e".join(meant))) if has_words else None
+        arguments_hash = self.digest(_bytes("\x1e".join(exact)))
+        return ArgumentPrints(arguments_hash, context, False, is_sentence, tuple(identifiers[:_MAX_IDENTIFIERS]))  # noqa: FBT003 - a field in its place
 
-    def error(self, error_type: str, message: str) -> str:
-        """Fingerprint of an error: its type and its message without quoted parts and digits."""
-        return self.digest(_bytes(f"{error_type}\x1f{_fold(_QUOTED_OR_DIGITS.sub('', message[:_MAX_TEXT]))}"))
+    def error(self, error_type: str, message: str, identifiers: Iterable[str] = ()) -> str:
+        """Fingerprint of an error: its type and its message without quoted parts and digits.
+
+        Args:
+            error_type: its class.
+            message: what it says.
+            identifiers: those of the call's arguments. One that the message names is what the error is about,
+                so the same error about another one is another error.
+        """
+        message = message[:_MAX_TEXT]
+        text = f"{error_type}\x1f{_fold(_QUOTED_OR_DIGITS.sub('', message))}"
+        if identifiers:
+            whole = _fold(message)
+            text = "\x1f".join([text, *sorted({each for each in identifiers if each in whole})])
+        return self.digest(_bytes(text))
 
 
 def _bytes(text: str) -> bytes:
@@ -247,15 +248,6 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-_ASCII_ZEROS = int.from_bytes(b"0" * 64, "big")
-
-
-@lru_cache(maxsize=MAX_WORDS + 1)
-def _majority(words: int) -> bytes:
-    """Turns a count of votes into the digit 1 where it is more than half of the words, else 0."""
-    return bytes(ord("1") if 2 * votes > words else ord("0") for votes in range(256))
-
-
-def _bounded(leaves: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _bounded(leaves: Iterator[tuple[str, object]]) -> Iterator[tuple[str, object]]:
     for _, leaf in zip(range(_MAX_LEAVES), leaves, strict=False):
         yield leaf

@@ -146,15 +146,15 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Fingerprints of one tool execution: 16 hex digits each, comparable under one key only."""
 
     arguments_hash: str | None = None
-    arguments_simhash: str | None = None
-    """SimHash of the longest argument, present when it has at least 4 words."""
     context_hash: str | None = None
-    """Hash of the other arguments and of every token that holds a digit."""
+    """Hash of the arguments with each text in words taken for what it asks; present where there is one."""
     result_hash: str | None = None
     error_hash: str | None = None
     no_arguments: bool = False
     result_size: int | None = None
     """Characters of the result."""
+    argument_is_sentence: bool | None = None
+    """Whether an argument is a sentence; `None` where that is not known, as on spans of version 0.1."""
 
 
 class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -188,6 +188,8 @@ class Inference(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The region of the endpoint, such as `us-central1` or `global`; empty where it is unknown or there is none."""
     tier: ServiceTier = ServiceTier.STANDARD
     """The tier that another instrumentation reports; it decides the price where the span has no cost yet."""
+    instructions_unknown: bool = False
+    """The fingerprints were made from messages that another instrumentation recorded without the instructions."""
 
 
 class NodeStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -303,6 +305,16 @@ class SavingBasis(StrEnum):
     """A stated formula."""
 
 
+class Extent(StrEnum):
+    """What the numbers of a suggestion are about."""
+
+    RUN = "run"
+    SESSION = "session"
+    """The runs of the session so far."""
+    PROCESS = "process"
+    """The runs of the service so far."""
+
+
 class Savings(msgspec.Struct, frozen=True, gc=False):
     """What following a suggestion would have saved. Seconds and US dollars."""
 
@@ -343,6 +355,13 @@ class Suggestion(msgspec.Struct, frozen=True):
     evidence: dict[str, float | int] = {}
     savings: Savings | None = None
     claims: tuple[Claim, ...] = ()
+    extent: Extent = Extent.RUN
+    """Set by the engine: rules leave it alone."""
+
+    @property
+    def rank(self) -> tuple[bool, float, tuple[str, str]]:
+        """Its place among others: alarms first, then those with the most impact."""
+        return (self.level is not Level.ALARM, -self.impact_score, self.key)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -382,7 +401,7 @@ class Totals(msgspec.Struct, gc=False):
     services_usd: Decimal = ZERO_USD
     """Billed services whose cost has no parts."""
     unsplit_usd: Decimal = ZERO_USD
-    """Model requests whose cost is known as one total only."""
+    """Other work whose cost is known as one total only."""
     estimated_usd: Decimal = ZERO_USD
     """The part of `cost_usd`, of whatever kind, that rests on an assumption."""
     assumptions: tuple[str, ...] = ()
@@ -420,10 +439,10 @@ class Totals(msgspec.Struct, gc=False):
             self.unsplit_usd += other.unsplit_usd
         if other.estimated_usd:
             self.estimated_usd += other.estimated_usd
-            self.assume(*other.assumptions)
+            self.add_assumptions(*other.assumptions)
 
-    def assume(self, *assumptions: str) -> None:
-        """Remember what an estimated cost rests on."""
+    def add_assumptions(self, *assumptions: str) -> None:
+        """Add what an estimated cost rests on; what is added again, or beyond the bound, changes nothing."""
         if not set(assumptions) <= set(self.assumptions):
             self.assumptions = tuple(sorted({*self.assumptions, *assumptions})[:MAX_ASSUMPTIONS])
 

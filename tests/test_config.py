@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from otel_agentperf import config
 
@@ -105,3 +107,74 @@ def test_a_wrong_content_mode_warns_once_and_records_none_since_the_variable_is_
     assert config.load({config.CONTENT_ENV: " SPAN_ONLY "}).capture_content == "span_only"
     with pytest.raises(config.SettingsError):
         config.load({}, capture_content="true")
+
+
+@pytest.fixture
+def nothing_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "_logged", set[str]())
+
+
+@pytest.mark.usefixtures("nothing_logged")
+def test_a_variable_that_is_no_setting_is_ignored_and_logged_once_with_the_nearest(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    env = {"AGENTPERF_REPORTPATH": "secret", "AGENTPERF_MAX_SESSIONS": "7"}
+    assert [config.load(env).max_sessions for _ in range(3)] == [7, 7, 7]
+    assert [record.getMessage() for record in caplog.records] == [
+        "otel-agentperf: there is no setting AGENTPERF_REPORTPATH, so it is ignored; did you mean AGENTPERF_REPORT_PATH?"
+    ]
+    assert caplog.records[0].levelname == "WARNING"
+
+
+@pytest.mark.usefixtures("nothing_logged")
+def test_a_variable_that_resembles_no_setting_is_logged_with_all_that_there_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config.load({"AGENTPERF_ZZZZ": "1"})
+    assert "allowed: AGENTPERF_BASELINE_FROM, AGENTPERF_BASELINE_STORE, " in caplog.text
+    assert "AGENTPERF_GUARD" not in caplog.text
+
+
+@pytest.mark.usefixtures("nothing_logged")
+def test_a_key_of_the_file_that_is_no_setting_is_ignored_and_the_others_are_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "agentperf.toml"
+    file.write_text("[settings]\nmax_session = 5\nmetrics = false\n")
+    assert config.load({"AGENTPERF_CONFIG": str(file)}).metrics is False
+    assert "there is no setting max_session" in caplog.text
+    assert "did you mean max_sessions?" in caplog.text
+
+
+@hypothesis.settings(max_examples=50)
+@hypothesis.given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=20))
+def test_no_unknown_variable_changes_a_setting_whatever_its_name_or_value(name: str) -> None:
+    variable = f"AGENTPERF_{name}"
+    if variable in config.variables():
+        return
+    settings, warnings = config.load_with_warnings({variable: "secret value", "AGENTPERF_EMIT": "both"})
+    assert settings == config.Settings(emit="both")
+    assert all("secret" not in warning for warning in warnings)
+    assert len(warnings) == (0 if name == "GUARD" else 1)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "near"),
+    [
+        ("AGENTPERF_EMIT", "log-event", "log_event"),
+        ("AGENTPERF_REPORT_FORMAT", "htm", "html"),
+        ("AGENTPERF_BUDGET_ACTION", "raised", "raise"),
+        ("AGENTPERF_REPORT_PATH", "{traceid}.html", "{trace_id}"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_nearest_that_is_allowed(variable: str, value: str, near: str) -> None:
+    with pytest.raises(config.SettingsError) as caught:
+        config.load({variable: value})
+    assert f"(did you mean {near}?)" in str(caught.value)
+
+
+def test_a_table_of_the_file_that_does_not_exist_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    file = tmp_path / "agentperf.toml"
+    file.write_text("[price]\n")
+    with pytest.raises(config.SettingsError, match=r"did you mean prices\?"):
+        config.load({"AGENTPERF_CONFIG": str(file)})

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +30,6 @@ def test_a_fingerprint_is_sixteen_hex_digits_and_repeatable(value: object) -> No
 def test_another_key_gives_other_fingerprints_and_another_key_id() -> None:
     other = Fingerprinter("other key")
     assert PRINTS.value("text") != other.value("text")
-    assert simhash("one two three four five") != simhash("one two three four five", other)
     assert PRINTS.key_id != other.key_id
 
 
@@ -72,43 +70,58 @@ def test_no_arguments_are_told_as_such(nothing: object) -> None:
     assert PRINTS.arguments(nothing).no_arguments
 
 
-def simhash(text: str, prints: Fingerprinter = PRINTS) -> str | None:
-    return prints.arguments({"text": text}).arguments_simhash
+def context(text: str, prints: Fingerprinter = PRINTS, **others: object) -> str | None:
+    return prints.arguments({"text": text, **others}).context_hash
 
 
-def hamming(left: str, right: str) -> int:
-    return (int(left, 16) ^ int(right, 16)).bit_count()
-
-
-def test_words_in_common_make_simhashes_near() -> None:
-    base = simhash("find the best quiet hotel in paris near the louvre museum with breakfast")
-    near = simhash("find the best quiet hotel in paris near louvre museum with breakfast please")
-    far = simhash("write a short poem about the sea at night for my sister")
+def test_the_context_of_a_sentence_is_the_same_in_other_words() -> None:
+    base = context("hotels in Paris near the Louvre, page 1", sort="price")
     assert base is not None
-    assert near is not None
-    assert far is not None
-    assert hamming(base, near) <= 14 < hamming(base, far)
+    assert base == context("find the hotels in Paris near the Louvre: page 1", sort="price")
 
 
-@given(st.sets(st.text(alphabet="abcdefgh", min_size=1, max_size=6), min_size=4, max_size=80))
-def test_a_simhash_is_the_majority_of_its_words_hashes_bit_by_bit(words: set[str]) -> None:
-    seed = PRINTS._word_seed  # pyright: ignore[reportPrivateUsage]
-    hashes = [xxhash.xxh3_64_intdigest(word.encode(), seed) for word in words]
-    majority = sum(1 << bit for bit in range(64) if 2 * sum(h >> bit & 1 for h in hashes) > len(hashes))
-    assert simhash(" ".join(words)) == f"{majority:016x}"
+def test_digits_and_other_arguments_are_part_of_the_context() -> None:
+    base = context("hotels in paris near louvre page 1", sort="price")
+    assert base == context("the hotels in paris near the louvre page 1", sort="price")
+    assert base not in (
+        context("hotels in paris near louvre page 2", sort="price"),
+        context("hotels in paris near louvre page 1", sort="stars"),
+        context("hotels in paris near louvre page 1", sort="price", city="x"),
+    )
 
 
-def test_three_words_have_no_simhash() -> None:
-    assert simhash("only three words") is None
+def test_every_argument_in_words_is_taken_for_what_it_asks() -> None:
+    one = PRINTS.arguments({"title": "the opening hours of museums", "text": "when do the museums of Bonn open"})
+    other = PRINTS.arguments({"title": "opening hours of the museum", "text": "when do museums of Bonn open"})
+    assert one.arguments_hash != other.arguments_hash
+    assert one.context_hash == other.context_hash
 
 
-def test_words_with_digits_and_other_arguments_are_the_context_of_a_near_match() -> None:
-    base = PRINTS.arguments({"q": "hotels in paris near louvre page 1", "sort": "price"})
-    page = PRINTS.arguments({"q": "hotels in paris near louvre page 2", "sort": "price"})
-    sort = PRINTS.arguments({"q": "hotels in paris near louvre page 1", "sort": "stars"})
-    words = PRINTS.arguments({"q": "good hotels in paris near louvre page 1", "sort": "price"})
-    assert base.context_hash == words.context_hash
-    assert base.context_hash not in (page.context_hash, sort.context_hash)
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"q": "when do the museums of Bonn open"}, True),
+        ({"path": "/srv/shop/src/cart/total.py", "note": "explain what this file is for"}, True),
+        ({"path": "/srv/shop/src/cart/total.py"}, False),
+        ({"n": 4, "deep": {"city": "Bonn"}}, False),
+        ("when do the museums of Bonn open", True),
+        ({}, None),
+        ({"callback": len}, None),
+    ],
+)
+def test_whether_an_argument_is_a_sentence_is_known_where_the_arguments_are(
+    arguments: object, expected: object
+) -> None:
+    assert PRINTS.arguments(arguments).argument_is_sentence is expected
+
+
+def test_arguments_without_words_have_no_context() -> None:
+    assert context("/srv/shop/src/cart/total.py") is None
+
+
+def test_another_key_gives_another_context() -> None:
+    text = "when do the museums of Bonn open"
+    assert context(text) != context(text, Fingerprinter("other key"))
 
 
 def test_errors_are_the_same_but_for_quotes_and_digits() -> None:
@@ -116,6 +129,17 @@ def test_errors_are_the_same_but_for_quotes_and_digits() -> None:
     assert first == PRINTS.error("ToolError", "card 4712 of 'Bob' was refused")
     assert first != PRINTS.error("ToolError", "card was stolen")
     assert first != PRINTS.error("OtherError", "card 4711 of 'Ann' was refused")
+
+
+def test_an_error_that_names_what_was_asked_for_is_another_one_for_something_else() -> None:
+    def error(path: str, message: str) -> str:
+        return PRINTS.error("OSError", message, PRINTS.arguments({"path": path, "line": 4}).identifiers)
+
+    assert error("a/b.py", "no such file: a/b.py") != error("a/c.py", "no such file: a/c.py")
+    assert error("a/b.py", "no such file: 'a/b.py'") != error("a/c.py", "no such file: 'a/c.py'")
+    assert error("a/b.py", "No such file: A/B.py") == error("A/B.py", "no such file: a/b.py")
+    assert error("a/b.py", "the disk is full") == error("a/c.py", "the disk is full")
+    assert error("4711", "card 4711 was refused") == error("4712", "card 4712 was refused")
 
 
 def test_each_link_of_a_chain_covers_all_before_it() -> None:

@@ -26,7 +26,7 @@ from __future__ import annotations
 from otel_agentperf.advice.facts import Prompting, Seen
 from otel_agentperf.advice.results import CacheUse, Improvement, Part, abstain, too_few
 from otel_agentperf.model import SavingBasis
-from otel_agentperf.rules.caching.cache002_cacheable_tool import CHANGING, READING, verb_of
+from otel_agentperf.rules.verbs import CHANGING, READING, verb_of
 
 MIN_RUNS = 3
 MIN_REQUESTS = 3

@@ -14,6 +14,7 @@ from decimal import Decimal
 import msgspec
 
 from otel_agentperf.analysis.resources import RunUse
+from otel_agentperf.analysis.savings import Saved
 from otel_agentperf.model import (
     Level,
     Suggestion,
@@ -49,7 +50,7 @@ class Line(msgspec.Struct, gc=False):
     cache_read_tokens: int = 0
     reasoning_tokens: int = 0
     wasted_pico: int = 0
-    """Money that was spent to no avail, as measured."""
+    """Money that was wasted, as measured."""
     wasted_ns: int = 0
 
     def merge(self, other: Line) -> None:
@@ -79,24 +80,37 @@ class Opportunity(msgspec.Struct):
     cost_pico: int | None = None
     """`None` where no saving of money is stated."""
     time_ns: int | None = None
+    run_cost_pico: int | None = None
+    """The part of it that is of one run, where it is about more; `None` for many runs."""
+    run_time_ns: int | None = None
 
     @classmethod
-    def of(cls, suggestion: Suggestion) -> Opportunity:
-        """The opportunity that a suggestion of one run is."""
+    def of(cls, suggestion: Suggestion, in_run: Saved | None = None) -> Opportunity:
+        """The opportunity that a suggestion is.
+
+        Args:
+            suggestion: the suggestion.
+            in_run: what of its saving is of the reported run, where it is about more than that.
+        """
         savings = suggestion.savings
         if savings is None:
             return cls(suggestion)
-        return cls(
+        made = cls(
             suggestion,
             cost_pico=pico(savings.cost_usd) if savings.cost_usd is not None else None,
             time_ns=round(savings.time_s * NS_PER_S) if savings.time_s is not None else None,
         )
+        if in_run is not None:
+            made.run_cost_pico = None if made.cost_pico is None else pico(in_run.cost_usd)
+            made.run_time_ns = None if made.time_ns is None else round(in_run.time_s * NS_PER_S)
+        return made
 
     def merge(self, other: Opportunity) -> None:
         """Add the same suggestion, made in other runs."""
         self.runs += other.runs
         self.cost_pico = _both(self.cost_pico, other.cost_pico)
         self.time_ns = _both(self.time_ns, other.time_ns)
+        self.run_cost_pico = self.run_time_ns = None
         if _weight(other.suggestion) > _weight(self.suggestion):
             self.suggestion = other.suggestion
 
@@ -189,8 +203,9 @@ class Breakdown:
             own.update(kept)
 
 
-def _worth(opportunity: Opportunity) -> tuple[float, int]:
-    return -opportunity.suggestion.impact_score, -(opportunity.cost_pico or 0)
+def _worth(opportunity: Opportunity) -> tuple[bool, float, int]:
+    suggestion = opportunity.suggestion
+    return suggestion.level is not Level.ALARM, -suggestion.impact_score, -(opportunity.cost_pico or 0)
 
 
 def _of_both(chosen: Callable[[int, int], int], one: int | None, other: int | None) -> int | None:

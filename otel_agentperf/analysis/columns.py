@@ -14,7 +14,7 @@ from struct import Struct, error
 from typing import Any, TypeAlias, cast
 
 from otel_agentperf.model import Operation, OperationKind
-from otel_agentperf.rules.base import Prompt, Row, int_of, span_hex
+from otel_agentperf.rules.base import Prompt, Row, int_of, of_agent, span_hex
 from otel_agentperf.rules.executions import Execution, executions
 from otel_agentperf.rules.shape import Tree
 from otel_agentperf.rules.traits import AGENT, BILLED, FAILED, GROUNDED, LONG, STREAMED
@@ -139,6 +139,8 @@ class Columns:
             if fresh > self.longest_prompt and operation.kind is _REQUEST:
                 self.longest_prompt = fresh
             given = inference.request_hash or _NONE
+            if inference.instructions_unknown and inference.request_hash:
+                given = of_agent(given, operation.agent)
             uses = inference.uses
             if inference.prefix_hashes:
                 head = inference.prefix_hashes[0]

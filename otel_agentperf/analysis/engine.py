@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count as counter
 from typing import Any, NamedTuple
@@ -18,13 +18,15 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from otel_agentperf.analysis.columns import cost_of
+from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
+from otel_agentperf.analysis.overlaps import without_overlaps
 from otel_agentperf.analysis.runs import Run, ScopeState, Session, add_use, count
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import critical_path, efficiency_score, rating
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.baselines.normals import Normals
-from otel_agentperf.model import BILLED_BY_TOKEN, Operation, OperationKind, Suggestion, Totals
+from otel_agentperf.model import BILLED_BY_TOKEN, Extent, Operation, OperationKind, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Group, Rule, Scope, View
 from otel_agentperf.rules.traits import traits_of
@@ -89,6 +91,7 @@ class Engine:
         on_error: told of a rule that raised, with a site name and the error.
         prices: what rules ask for the price of the same tokens elsewhere.
         normals: what was learned of days before.
+        threshold: the least impact, 0 to 1, that a suggestion of a session is shown with in full.
     """
 
     def __init__(
@@ -98,8 +101,10 @@ class Engine:
         on_error: Callable[[str, Exception], None] | None = None,
         prices: PriceBook | None = None,
         normals: Normals | None = None,
+        threshold: float = DEFAULT_THRESHOLD,
     ) -> None:
         self.prices = prices
+        self.threshold = threshold
         self._normals = normals
         self.rules = tuple(rules)
         self.limits = limits if limits is not None else Limits()
@@ -112,6 +117,9 @@ class Engine:
         self._slots = _slots(self.rules)
         self._choose()
         self._shared = frozenset(rule.code for rule in self.rules if rule.scope is not Scope.RUN)
+        self.repetition_rules = frozenset(
+            rule.code for rule in self.rules if rule.group is Group.REPETITION and rule.scope is Scope.RUN
+        )
         self._process = self._new_process()
 
     @property
@@ -236,10 +244,12 @@ class Engine:
                 state = session.rule_states[place]
                 if state is not None:
                     try:
-                        said.extend(rule.judge(state, session.view))
+                        said.extend(replace(each, extent=Extent.SESSION) for each in rule.judge(state, session.view))
                     except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                         self._report(rule, error)
-            return session_summary(session_id, ledger.breakdown, ledger.heads, said, open_runs=open_runs)
+            return session_summary(
+                session_id, ledger.breakdown, ledger.heads, said, open_runs=open_runs, threshold=self.threshold
+            )
 
     def observe(self, run: Run, operation: Operation) -> list[Suggestion]:
         """Take in one finished operation of a run that goes on.
@@ -284,35 +294,45 @@ class Engine:
         return found
 
     def _keep(self, run: Run, scope: ScopeState, suggestion: Suggestion, news: list[Suggestion]) -> None:
+        if scope is not run:
+            suggestion = replace(suggestion, extent=self._extent(run, scope))
         run.suggestions[suggestion.key] = suggestion
         if scope.is_news(suggestion):
             news.append(suggestion)
+
+    def _extent(self, run: Run, scope: ScopeState) -> Extent:
+        """What a suggestion over a session or the process is about: the run alone, where there is no other one."""
+        if run.process is not self._process or (scope is run.session and not run.session.id):
+            return Extent.RUN
+        return Extent.SESSION if scope is run.session else Extent.PROCESS
 
     def _report(self, rule: AnyRule, error: Exception) -> None:
         if self._on_error is not None:
             self._on_error(f"rule.{rule.code}", error)
 
-    def so_far(self, run: Run, root: Operation, group: Group) -> list[Suggestion]:
-        """What the rules that look at the shape of a whole run would say of one that goes on, if it ended now.
+    def repetition_so_far(
+        self, run: Run, root: Operation, reported: Collection[tuple[str, str]] = ()
+    ) -> list[Suggestion]:
+        """What the rules of repetition would say of a run that goes on, if it ended now: one suggestion of each loop.
 
         Nothing of it is remembered. It takes as long as judging the end of the run.
 
         Args:
             run: it.
             root: its root, as if it had ended.
-            group: the rules to ask.
+            reported: the keys of what was reported of it already, and is to stay.
         """
-        said: list[Suggestion] = []
         with self._lock:
             if run.finished or run.evicted:
-                return said
+                return []
+            said = {key: each for key, each in run.suggestions.items() if each.rule in self.repetition_rules}
             for rule, _, scope, concludes, _ in self._concluding:
-                if scope is _RUN and concludes and rule.group is group and not rule.watches:
+                if scope is _RUN and concludes and rule.code in self.repetition_rules and not rule.watches:
                     try:
-                        said.extend(rule.conclude(rule.start(), root, run.view))
+                        said.update((each.key, each) for each in rule.conclude(rule.start(), root, run.view))
                     except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                         self._report(rule, error)
-        return said
+            return without_overlaps(said.values(), run.columns.ended(), reported)
 
     def finish(self, run: Run, root: Operation) -> tuple[RunSummary, list[Suggestion]]:
         """End a run with its root.
@@ -337,15 +357,10 @@ class Engine:
                 run.columns.add(_bare(root), 0, is_root=True)
             if not run.evicted:
                 self._conclude(run, root, news)
-            summary = self._summary(run, root, self._restated(run))
+            summary = self._summary(run, root)
             if run.session.id and run.process is self._process:
                 run.session.ledger.add(summary, root.trace_id, self._shared)
             return summary, news
-
-    def _restated(self, run: Run) -> tuple[Suggestion, ...]:
-        # A session that goes on will have more to say; its last word is asked for, not sent each time.
-        scopes = (run,) if run.session.id else (run, run.session)
-        return tuple(s for s in run.suggestions.values() if any(scope.restates(s) for scope in scopes))
 
     def states(self, run: Run) -> Mapping[str, Any]:
         """The states of the rules over the session and the process of a run that was begun alone, by code."""
@@ -370,6 +385,7 @@ class Engine:
 
     def _conclude(self, run: Run, root: Operation, news: list[Suggestion]) -> None:
         session, process = run.session, run.process
+        reported = set(run.announced)
         # A run that the garbage collector closes may end in the middle of this.
         before = session.view.columns, process.view.columns
         session.view.columns = process.view.columns = run.columns
@@ -394,13 +410,26 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                 self._report(rule, error)
         session.view.columns, process.view.columns = before
+        if len(run.suggestions) > 1:
+            self._join_loops(run, reported, news)
 
-    def _summary(self, run: Run, root: Operation, restated: tuple[Suggestion, ...]) -> RunSummary:
+    def _join_loops(self, run: Run, reported: Collection[tuple[str, str]], news: list[Suggestion]) -> None:
+        """Keep one suggestion of each loop of a finished run."""
+        said = [each for each in run.suggestions.values() if each.rule in self.repetition_rules]
+        if len(said) < 2:  # noqa: PLR2004 - one is about nothing that another is about
+            return
+        kept = {each.key for each in without_overlaps(said, run.columns.ended(), reported)}
+        left_out = {each.key for each in said} - kept
+        for key in left_out:
+            del run.suggestions[key]
+        news[:] = [each for each in news if each.key not in left_out]
+
+    def _summary(self, run: Run, root: Operation) -> RunSummary:
         totals, columns = run.view.totals, run.columns
         could = wasted = NOTHING_SAVED
         suggestions: tuple[Suggestion, ...] = ()
         if run.suggestions:
-            suggestions = tuple(sorted(run.suggestions.values(), key=_weightiest_first))
+            suggestions = tuple(sorted(run.suggestions.values(), key=_rank))
             spans = frozenset(row.span_id for row in columns.ended())
 
             def of_this_run(chosen: Iterable[Suggestion]) -> Saved:
@@ -419,7 +448,6 @@ class Engine:
             success=run.success if run.success is not None else root.error_type is None,
             score=run.score,
             suggestions=suggestions,
-            restated=restated,
             savings=could,
             columns=columns,
             used=run.used,
@@ -431,8 +459,8 @@ def _bare(operation: Operation) -> Operation:
     return replace(operation, usage=None, cost=None, inference=None, tool=None, node=None, is_agent=False)
 
 
-def _weightiest_first(suggestion: Suggestion) -> tuple[float, tuple[str, str]]:
-    return -suggestion.impact_score, suggestion.key
+def _rank(suggestion: Suggestion) -> tuple[bool, float, tuple[str, str]]:
+    return suggestion.rank
 
 
 def _withdraw(run: Run, code: str, said: Iterable[Suggestion]) -> None:

@@ -13,7 +13,10 @@ from decimal import Decimal
 import msgspec
 
 from otel_agentperf.analysis.split import CostSplit, Estimated
-from otel_agentperf.model import Complexity, Level, SavingBasis
+from otel_agentperf.model import Complexity, Extent, Level, SavingBasis
+
+DEFAULT_THRESHOLD = 0.5
+"""The least impact of a suggestion that is shown in full, where no setting says otherwise."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +53,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     cached_usd: Decimal | None
     """The part of the models' cost that cached input took."""
     wasted_usd: Decimal | None
-    """The part of the total that was measured as spent to no avail."""
+    """The part of the total that was measured as wasted."""
     per_action_usd: Decimal | None
     """The total by the number of tool executions and actions; none without any."""
     split: CostSplit | None = None
@@ -60,10 +63,21 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Saving(msgspec.Struct, frozen=True, kw_only=True):
-    """Money in US dollars and time in seconds."""
+    """Money in US dollars and time in seconds that could have been saved, each counted once.
+
+    At most what was spent. The measured and the estimated parts add up to the whole.
+    """
 
     cost_usd: Decimal
     time_s: float
+    measured_cost_usd: Decimal
+    """Money that was spent for work done twice or lost."""
+    measured_time_s: float
+    """Time that was spent so."""
+    estimated_cost_usd: Decimal
+    """Money that was not measured as wasted, and that other suggestions expect to save."""
+    estimated_time_s: float
+    """Time that was not measured as wasted, and that other suggestions expect to save."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +126,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A suggestion, with what it amounts to in all runs in which it was made."""
 
     id: str
-    """Its place in the order of impact: `S1` has the most."""
+    """Its place in the list."""
     rule: str
     type: str
     level: Level
@@ -126,10 +140,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     basis: SavingBasis | None
     """What the savings rest on."""
     cost_usd: Decimal | None
-    """Money that following it would have saved."""
+    """Money that following it would have saved in its extent."""
     time_s: float | None
-    """Time that following it would have saved."""
+    """Time that following it would have saved in its extent."""
     runs: int
+    extent: Extent = Extent.RUN
+    """What its numbers are about: a run, all runs of the session so far, or all runs of the service so far."""
+    run_cost_usd: Decimal | None = None
+    """The part of the money that is of the reported run; none where all is, or where many runs are reported."""
+    run_time_s: float | None = None
+    """The part of the time that is of the reported run; none where all is, or where many runs are reported."""
+    below_threshold: bool = False
+    """Whether its impact is below the threshold; such ones come last, and are shown apart."""
 
 
 class ResourceUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +202,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens
     calls: Calls
     savings: Saving
-    """What following all suggestions would have saved: what two of them claim counts once."""
+    """What following all suggestions would have saved of the reported runs: what two of them claim counts once."""
     cheaper_models: CheaperModels
     agents: tuple[Part, ...]
     models: tuple[Part, ...]
@@ -188,28 +210,37 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[Part, ...]
     bottlenecks: tuple[Bottleneck, ...]
     suggestions: tuple[Finding, ...]
-    """Those with the most impact first."""
+    """Alarms first, then by impact; those below the threshold come last."""
     by_cost: tuple[str, ...]
-    """Ids of the suggestions that save money, the most first."""
+    """Ids of the suggestions from the threshold on that save money, the most first."""
     by_time: tuple[str, ...]
-    """Ids of the suggestions that save time, the most first."""
+    """Ids of the suggestions from the threshold on that save time, the most first."""
     left_out: int
     """Operations that are in the sums and in no part: beyond the limit, or without a span at hand."""
     resources: ResourceUse | None = None
     """CPU and memory of the runs as a whole; none where nothing was sampled."""
     resources_by_agent: tuple[ResourceUse, ...] = ()
     """Those of each agent while it ran, the busiest first."""
+    session_savings: Saving | None = None
+    """Of a run: what the suggestions about its whole session would have saved in all runs of the session so far.
+
+    None where there are none, or where all that they would save is of this run."""
+    threshold: float = DEFAULT_THRESHOLD
+    """The least impact that a suggestion is shown with in full (`AGENTPERF_OPTIMIZATION_THRESHOLD`)."""
 
 
 def best(findings: Sequence[Finding], number: int) -> list[Finding]:
-    """The findings to tell first: the weightiest of each rule, then whatever weighs most.
+    """The findings to show first: alarms before notices, and of a level the first one of each rule before others.
 
     Args:
-        findings: all of them, the weightiest first.
-        number: how many to tell.
+        findings: all of them in their order; those below the threshold are never chosen.
+        number: how many to show.
     """
-    rules: set[str] = set()
-    of_each = [each for each in findings if each.rule not in rules and not rules.add(each.rule)]
-    chosen = of_each[:number]
-    chosen += [each for each in findings if each not in chosen][: number - len(chosen)]
-    return [each for each in findings if each in chosen]
+    shown = [each for each in findings if not each.below_threshold]
+    chosen: list[Finding] = []
+    for level in (Level.ALARM, Level.NOTICE):
+        rules: set[str] = set()
+        listed = [each for each in shown if each.level is level]
+        of_each = [each for each in listed if each.rule not in rules and not rules.add(each.rule)]
+        chosen += [*of_each, *(each for each in listed if each not in of_each)]
+    return [each for each in shown if each in chosen[:number]]

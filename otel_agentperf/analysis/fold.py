@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from msgspec.structs import replace
+
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.runs import MAX_CONTRIBUTORS, OTHER_CONTRIBUTOR, Run
 from otel_agentperf.baselines.normals import Normals
-from otel_agentperf.model import Suggestion, Totals
+from otel_agentperf.model import Extent, Suggestion, Totals
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.rules.base import Rule, Scope, Spending, View
 
@@ -84,7 +86,7 @@ class Fold:
         return Digest(self.view.totals, self.view.contributors, self._states)
 
     def judge(self) -> list[Suggestion]:
-        """What the rules of the scope say of all of it, the weightiest first."""
+        """What the rules of the scope say of all of it: alarms first, then those with the most impact."""
         said: list[Suggestion] = []
         for rule in self._rules:
             if rule.code in self._states:
@@ -92,7 +94,8 @@ class Fold:
                     said.extend(rule.judge(self._states[rule.code], self.view))
                 except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                     self._report(rule, error)
-        return sorted(said, key=lambda suggestion: (-suggestion.impact_score, suggestion.key))
+        extent = Extent.SESSION if self.view.scope is Scope.SESSION else Extent.PROCESS
+        return sorted((replace(each, extent=extent) for each in said), key=lambda suggestion: suggestion.rank)
 
     def _report(self, rule: AnyRule, error: Exception) -> None:
         if self._on_error is None:

@@ -12,7 +12,7 @@ from otel_agentperf.analysis.breakdown import NS_PER_S, PICO_PER_USD, Breakdown,
 from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved, union_ns
 from otel_agentperf.analysis.scores import path_of
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.model import OperationKind, Suggestion
+from otel_agentperf.model import Extent, OperationKind, Suggestion
 from otel_agentperf.rules.base import Row, int_of
 
 
@@ -60,8 +60,15 @@ def breakdown_of(
     breakdown.wasted_pico, breakdown.wasted_ns = pico(wasted.cost_usd), round(wasted.time_s * NS_PER_S)
     breakdown.saved_pico, breakdown.saved_ns = pico(could.cost_usd), round(could.time_s * NS_PER_S)
     _charge_waste(breakdown.agents, rows, measured)
-    breakdown.add_opportunities(map(Opportunity.of, own))
+    breakdown.add_opportunities(Opportunity.of(item, _in_run(summary, spans, item)) for item in own)
     return breakdown
+
+
+def _in_run(summary: RunSummary, spans: frozenset[int] | None, suggestion: Suggestion) -> Saved | None:
+    """What of a suggestion about more than this run could have been saved in it; `None` where that is all, or unknown."""
+    if suggestion.extent is Extent.RUN or not suggestion.claims:
+        return None
+    return _saved(summary, spans, [suggestion])
 
 
 def _saved(summary: RunSummary, spans: frozenset[int] | None, suggestions: Sequence[Suggestion]) -> Saved:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, pico
-from otel_agentperf.analysis.figures import Figures
+from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD, Figures
 from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.present import figures_of
 from otel_agentperf.analysis.savings import measured_among, saved
@@ -88,6 +88,7 @@ def session_summary(
     suggestions: Iterable[Suggestion],
     *,
     open_runs: int = 0,
+    threshold: float = DEFAULT_THRESHOLD,
 ) -> SessionSummary:
     """Sum a session up.
 
@@ -101,6 +102,7 @@ def session_summary(
         heads: runs to tell one by one.
         suggestions: what the rules over the session say of it.
         open_runs: runs that go on.
+        threshold: the least impact, 0 to 1, that a suggestion is shown with in full.
     """
     whole = copy.deepcopy(breakdown)
     said = list(suggestions)
@@ -113,4 +115,6 @@ def session_summary(
     whole.wasted_pico = max(whole.wasted_pico, pico(wasted.cost_usd))
     whole.wasted_ns = max(whole.wasted_ns, round(min(longest_s, wasted.time_s) * NS_PER_S))
     whole.add_opportunities(Opportunity.of(item) for item in said)
-    return SessionSummary(session_id, figures_of(whole), whole.first_ns, whole.last_ns, open_runs, tuple(heads))
+    return SessionSummary(
+        session_id, figures_of(whole, threshold=threshold), whole.first_ns, whole.last_ns, open_runs, tuple(heads)
+    )

@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Line, Opportunity, usd_of
 from otel_agentperf.analysis.figures import (
+    DEFAULT_THRESHOLD,
     Bottleneck,
     Calls,
     CheaperModels,
@@ -19,9 +20,10 @@ from otel_agentperf.analysis.figures import (
     Tokens,
 )
 from otel_agentperf.analysis.resources import Used
+from otel_agentperf.analysis.savings import Saved
 from otel_agentperf.analysis.scores import efficiency, rating, rating_of
 from otel_agentperf.analysis.split import estimated_of, split_of
-from otel_agentperf.model import ZERO_USD, Totals
+from otel_agentperf.model import ZERO_USD, Level, Totals
 from otel_agentperf.pricing.families import Size, rank
 
 NO_AGENT = "(outside any agent)"
@@ -33,13 +35,22 @@ _EXACT = Context(prec=40)
 """More digits than any sum of money has."""
 
 
-def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, savings: Saving | None = None) -> Figures:
+def figures_of(
+    breakdown: Breakdown,
+    *,
+    efficiency_score: int | None = None,
+    could_save: Saved | None = None,
+    session_savings: Saving | None = None,
+    threshold: float = DEFAULT_THRESHOLD,
+) -> Figures:
     """The figures of a breakdown.
 
     Args:
         breakdown: what to show.
         efficiency_score: the score that was given already, if one was.
-        savings: the savings that were stated already, if any were.
+        could_save: what could have been saved in all, where that was stated already.
+        session_savings: of a run, what could have been saved in its whole session.
+        threshold: the least impact, 0 to 1, that a suggestion is shown with in full.
     """
     totals, runs = breakdown.totals, breakdown.runs
     duration_ns = breakdown.duration_ns
@@ -48,7 +59,9 @@ def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, sav
         _share(breakdown.wasted_ns, duration_ns),
         _share(totals.errors, totals.operations),
     )
-    findings = _findings(breakdown.opportunities.values())
+    findings = _findings(breakdown.opportunities.values(), threshold)
+    shown = [finding for finding in findings if not finding.below_threshold]
+    could = could_save or Saved(usd_of(breakdown.saved_pico), breakdown.saved_ns / NS_PER_S)
     return Figures(
         runs=runs,
         success_rate=breakdown.successes / runs if runs else None,
@@ -68,7 +81,7 @@ def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, sav
             errors=totals.errors,
             operations=totals.operations,
         ),
-        savings=savings or Saving(cost_usd=usd_of(breakdown.saved_pico), time_s=breakdown.saved_ns / NS_PER_S),
+        savings=saving_of(could, Saved(usd_of(breakdown.wasted_pico), breakdown.wasted_ns / NS_PER_S)),
         cheaper_models=_cheaper(breakdown.models),
         agents=_parts(breakdown.agents, duration_ns, are_agents=True),
         models=_parts(breakdown.models, duration_ns),
@@ -76,11 +89,31 @@ def figures_of(breakdown: Breakdown, *, efficiency_score: int | None = None, sav
         services=_parts(breakdown.services, duration_ns),
         bottlenecks=_bottlenecks(breakdown.agents, duration_ns),
         suggestions=findings,
-        by_cost=tuple(f.id for f in sorted(findings, key=lambda f: -(f.cost_usd or ZERO_USD)) if f.cost_usd),
-        by_time=tuple(f.id for f in sorted(findings, key=lambda f: -(f.time_s or 0)) if f.time_s),
+        by_cost=tuple(f.id for f in sorted(shown, key=lambda f: -(f.cost_usd or ZERO_USD)) if f.cost_usd),
+        by_time=tuple(f.id for f in sorted(shown, key=lambda f: -(f.time_s or 0)) if f.time_s),
         left_out=breakdown.left_out,
         resources=_whole_use(breakdown),
         resources_by_agent=_use_by_agent(breakdown),
+        session_savings=session_savings,
+        threshold=threshold,
+    )
+
+
+def saving_of(whole: Saved, measured: Saved) -> Saving:
+    """What could have been saved, divided by what that rests on.
+
+    Args:
+        whole: what all suggestions claim, each dollar and second once.
+        measured: the same of those whose savings were measured; what it has beyond the whole does not count.
+    """
+    measured_usd, measured_s = min(whole.cost_usd, measured.cost_usd), min(whole.time_s, measured.time_s)
+    return Saving(
+        cost_usd=whole.cost_usd,
+        time_s=whole.time_s,
+        measured_cost_usd=measured_usd,
+        measured_time_s=measured_s,
+        estimated_cost_usd=whole.cost_usd - measured_usd,
+        estimated_time_s=whole.time_s - measured_s,
     )
 
 
@@ -208,20 +241,22 @@ def _bottlenecks(agents: Mapping[str, Line], duration_ns: int) -> tuple[Bottlene
     return tuple(sorted(listed, key=lambda item: (-item.path_s, item.agent))[:MAX_BOTTLENECKS])
 
 
-def _findings(opportunities: Iterable[Opportunity]) -> tuple[Finding, ...]:
+def _findings(opportunities: Iterable[Opportunity], threshold: float) -> tuple[Finding, ...]:
     ordered = sorted(
         opportunities,
         key=lambda item: (
+            item.suggestion.impact_score < threshold,
+            item.suggestion.level is not Level.ALARM,
             -item.suggestion.impact_score,
             -(item.cost_pico or 0),
             -(item.time_ns or 0),
             item.suggestion.key,
         ),
     )
-    return tuple(_finding(f"S{place}", item) for place, item in enumerate(ordered, 1))
+    return tuple(_finding(f"S{place}", item, threshold) for place, item in enumerate(ordered, 1))
 
 
-def _finding(identity: str, opportunity: Opportunity) -> Finding:
+def _finding(identity: str, opportunity: Opportunity, threshold: float) -> Finding:
     said = opportunity.suggestion
     return Finding(
         id=identity,
@@ -239,4 +274,8 @@ def _finding(identity: str, opportunity: Opportunity) -> Finding:
         cost_usd=usd_of(opportunity.cost_pico) if opportunity.cost_pico is not None else None,
         time_s=opportunity.time_ns / NS_PER_S if opportunity.time_ns is not None else None,
         runs=opportunity.runs,
+        extent=said.extent,
+        run_cost_usd=usd_of(opportunity.run_cost_pico) if opportunity.run_cost_pico is not None else None,
+        run_time_s=opportunity.run_time_ns / NS_PER_S if opportunity.run_time_ns is not None else None,
+        below_threshold=said.impact_score < threshold,
     )

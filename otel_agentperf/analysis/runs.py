@@ -13,6 +13,7 @@ from typing import Any
 from otel_agentperf.analysis.columns import Columns
 from otel_agentperf.analysis.ledger import Ledger
 from otel_agentperf.analysis.resources import RunUse
+from otel_agentperf.analysis.split import DUST_USD
 from otel_agentperf.model import ZERO_USD, Cost, Level, Operation, OperationKind, Suggestion, Totals, Usage
 from otel_agentperf.rules.base import Spending, View
 from otel_agentperf.rules.bounded import target_of
@@ -69,14 +70,6 @@ class ScopeState:
     def has_said(self, suggestion: Suggestion) -> bool:
         """Whether just this was announced here, with the same level and evidence."""
         return self.announced.get(suggestion.key) == (suggestion.level, suggestion.evidence)
-
-    def restates(self, suggestion: Suggestion) -> bool:
-        """Whether a suggestion that was announced here has other evidence now."""
-        before = self.announced.get(suggestion.key)
-        if before is None or before == (suggestion.level, suggestion.evidence):
-            return False
-        self.announced[suggestion.key] = (suggestion.level, suggestion.evidence)
-        return True
 
 
 class Session(ScopeState):
@@ -267,10 +260,10 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
                 totals.cache_write_usd += cost.cache_write_usd
             if cost.storage_usd:
                 totals.storage_usd += cost.storage_usd
-            if cost.estimated:
+            if cost.estimated and total_usd:
                 totals.estimated_usd += total_usd
                 if cost.assumption is not None:
-                    totals.assume(cost.assumption)
+                    totals.add_assumptions(*cost.assumption.split("; "))
 
 
 def _add_other_cost(totals: Totals, kind: OperationKind, cost: Cost, total_usd: Decimal) -> None:
@@ -279,7 +272,7 @@ def _add_other_cost(totals: Totals, kind: OperationKind, cost: Cost, total_usd: 
     rest_usd = total_usd - sum((part for part in parts if part is not None), ZERO_USD)
     if kind is _SERVICE and rest_usd == total_usd:
         totals.services_usd += total_usd
-    elif rest_usd > 0:
+    elif rest_usd > DUST_USD:
         totals.unsplit_usd += rest_usd
 
 

@@ -77,7 +77,7 @@ def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int:
         totals: the run's sums.
         duration_ns: how long it took.
         wasted: the *measured* savings of the run's suggestions, each counted once: time and
-            money that were already spent to no avail.
+            money that were wasted.
     """
     if wasted is NOTHING_SAVED and not totals.errors:
         return 100

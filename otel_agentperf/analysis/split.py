@@ -1,7 +1,7 @@
 """What a cost went to: input, output, thoughts, grounding and so on, as parts that add up to the total.
 
-The total comes first: the parts are made to add up to it, never the other way round. Where they
-cannot, since sums that were read back say more than their total, nothing is told apart.
+Fresh input is what remains of the total, so the parts add up to it. Where the other parts, as
+read back from spans, are more than their total, all of it is "not split".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from otel_agentperf.model import ZERO_USD, Totals
 
 _EXACT = Context(prec=60)
 """More digits than any sum of money has, so that nothing is rounded."""
-_DUST_USD = Decimal("1e-9")
+DUST_USD = Decimal("1e-9")
 """What attributes, which are floats, may differ by from the decimal numbers that they were."""
 
 
@@ -40,15 +40,7 @@ class CostSplit(msgspec.Struct, frozen=True, kw_only=True):
     not_split_usd: Decimal = ZERO_USD
     """Known as one total only: another instrumentation gave it, or the spans are not all here."""
 
-    def total(self) -> Decimal:
-        """The sum of the parts."""
-        total = ZERO_USD
-        for name in PARTS:
-            total = _EXACT.add(total, getattr(self, name) or ZERO_USD)
-        return total
 
-
-PARTS = CostSplit.__struct_fields__
 _SUMMED = (
     "cache_read_usd",
     "cache_write_usd",
@@ -73,10 +65,13 @@ class Estimated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def split_of(totals: Totals) -> CostSplit:
-    """Say what a cost went to.
+    """Split the cost of a run, a session or many runs into parts.
 
     Args:
-        totals: the sums of a run, a session or many runs.
+        totals: its sums.
+
+    Returns:
+        Parts that add up to `totals.cost_usd` exactly.
     """
     whole = totals.cost_usd
     parts = {
@@ -93,10 +88,11 @@ def split_of(totals: Totals) -> CostSplit:
     rest = whole
     for part in parts.values():
         rest = _EXACT.subtract(rest, part)
-    if abs(rest) <= _DUST_USD:  # no input was billed, or less than any price
-        name = max(parts, key=lambda each: parts[each])
-        parts[name] = _EXACT.add(parts[name], rest)
-        rest = ZERO_USD
+    if abs(rest) <= DUST_USD:  # no input was billed, or less than any price
+        largest = max(parts, key=lambda name: parts[name])
+        if parts[largest]:
+            parts[largest] = _EXACT.add(parts[largest], rest)
+            rest = ZERO_USD
     if rest < 0 or min(parts.values()) < 0:
         return CostSplit(not_split_usd=whole)
     if totals.reasoning_unknown:
@@ -105,8 +101,8 @@ def split_of(totals: Totals) -> CostSplit:
     return CostSplit(input_usd=rest, **parts)
 
 
-def take_split(totals: Totals, seen: Totals) -> None:
-    """Take over what the spans at hand say of where a cost went that was recorded as one total.
+def copy_split(totals: Totals, seen: Totals) -> None:
+    """Split a cost that was recorded as one total by the spans at hand; what they do not account for is not split.
 
     Args:
         totals: has the total; it is changed.
@@ -114,12 +110,12 @@ def take_split(totals: Totals, seen: Totals) -> None:
     """
     totals.estimated_usd, totals.assumptions = seen.estimated_usd, seen.assumptions
     missing_usd = totals.cost_usd - seen.cost_usd
-    if missing_usd < -_DUST_USD:  # the spans are of other work too, or were changed on the way
+    if missing_usd < -DUST_USD:  # the spans are of other work too, or were changed on the way
         totals.unsplit_usd = totals.cost_usd
         return
     for name in _SUMMED:
         setattr(totals, name, getattr(seen, name))
-    if missing_usd > _DUST_USD:
+    if missing_usd > DUST_USD:
         totals.unsplit_usd += missing_usd
 
 

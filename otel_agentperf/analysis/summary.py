@@ -14,8 +14,8 @@ from otel_agentperf.rules.base import Row
 class RunSummary(msgspec.Struct, frozen=True):
     """A finished run.
 
-    `suggestions` holds the final one per rule and target, `restated` those among them whose
-    evidence has changed since they were announced.
+    `suggestions` holds the final one per rule and target. As events they were written when they were new, had
+    risen in level or doubled in evidence, so that the numbers here may be higher than those of the last event.
     """
 
     name: str
@@ -29,7 +29,6 @@ class RunSummary(msgspec.Struct, frozen=True):
     success: bool
     score: float | None
     suggestions: tuple[Suggestion, ...]
-    restated: tuple[Suggestion, ...] = ()
     savings: Saved = NOTHING_SAVED
     """What following all of them would have saved of this run; what two of them claim counts once."""
     columns: Columns | None = None

@@ -104,11 +104,11 @@ class action(Spanned):  # noqa: N801 - reads as a statement, `with action("click
             outcome=outcome,
             tool=ToolCall(
                 prints.arguments_hash,
-                prints.arguments_simhash,
                 prints.context_hash,
                 active.fingerprinter.digest(encoded) if encoded is not None else None,
-                active.fingerprinter.error(failed, str(error)) if failed is not None else None,
+                active.fingerprinter.error(failed, str(error), prints.identifiers) if failed is not None else None,
                 prints.no_arguments,
                 (len(value) if isinstance(value, str) else len(encoded)) if encoded is not None else None,
+                prints.argument_is_sentence,
             ),
         )

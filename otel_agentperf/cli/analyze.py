@@ -81,9 +81,9 @@ def analyze(
 ) -> None:
     """Judge traces on file or in a backend, and report what to change.
 
-    SOURCE is a file, a folder, a glob or a URL that fsspec reads, holding OTLP as JSON, JSON lines or
-    protobuf, or Jaeger's JSON, plain, .gz or .zst; or the address of Tempo or Jaeger, such as
-    http://localhost:3200.
+    SOURCE is a file, a folder, a glob or a URL that fsspec reads, holding OTLP as JSON or protobuf, Jaeger's
+    JSON or what the SDK's console exporter prints, plain, .gz or .zst; or the address of Tempo or Jaeger, such
+    as http://localhost:3200. A file that is not read is named, with what it looks like and what to do.
 
     \b
     Exits with

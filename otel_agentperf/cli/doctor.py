@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections import Counter
+from collections.abc import Iterator
 
 import click
 
-from otel_agentperf.cli.checks import all_findings
-from otel_agentperf.cli.checks.finding import Finding, Level
-from otel_agentperf.cli.checks.trial import trial
+from otel_agentperf.cli.finding import Finding, Level, wrong
 
 _COLORS = {Level.OK: "green", Level.NOTE: "yellow", Level.WRONG: "red"}
 _WIDTH, _INDENT = 80, 7
@@ -23,28 +23,35 @@ def doctor(ctx: click.Context) -> None:
     Connections to the Collector are tried. Where all that is right, a program that does nothing is started under
     opentelemetry-instrument; it sends an empty request over OTLP and no span.
     """
-    findings = all_findings(os.environ)
-    for finding in findings:
+    counts: Counter[Level] = Counter()
+    for finding in _findings():
         _print(finding)
-    if not _count(findings, Level.WRONG):
-        for finding in trial(os.environ):
-            _print(finding)
-            findings.append(finding)
-    wrong, notes = _count(findings, Level.WRONG), _count(findings, Level.NOTE)
-    if wrong:
-        click.echo(f"\n{wrong} {'thing is' if wrong == 1 else 'things are'} wrong.")
+        counts[finding.level] += 1
+    if errors := counts[Level.WRONG]:
+        click.echo(f"\n{errors} {'thing is' if errors == 1 else 'things are'} wrong.")
         ctx.exit(1)
-    if notes:
+    if notes := counts[Level.NOTE]:
         click.echo(f"\nNo error was found; {notes} {'note says' if notes == 1 else 'notes say'} what to know.")
     else:
         click.echo("\nNothing is wrong.")
+
+
+def _findings() -> Iterator[Finding]:
+    try:
+        from otel_agentperf.cli.checks import all_findings  # noqa: PLC0415 - fails where OpenTelemetry refuses a variable
+        from otel_agentperf.cli.checks.trial import trial  # noqa: PLC0415 - as above
+    except ImportError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever OpenTelemetry raises when it is imported is the finding
+        yield wrong(f"OpenTelemetry cannot even be imported, so programs fail or nothing is traced: {error}")
+        return
+    findings = all_findings(os.environ)
+    yield from findings
+    if not any(finding.level is Level.WRONG for finding in findings):
+        yield from trial(os.environ)
 
 
 def _print(finding: Finding) -> None:
     lines = textwrap.wrap(finding.sentence, _WIDTH - _INDENT, break_long_words=False, break_on_hyphens=False)
     click.secho(finding.level.value.upper().ljust(_INDENT), fg=_COLORS[finding.level], nl=False)
     click.echo(("\n" + " " * _INDENT).join(lines))
-
-
-def _count(findings: list[Finding], level: Level) -> int:
-    return sum(finding.level is level for finding in findings)

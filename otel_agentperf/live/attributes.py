@@ -146,11 +146,11 @@ def add_tool(attributes: Attributes, call: ToolCall) -> None:
     attributes[semconv.TOOL_NO_ARGUMENTS] = call.no_arguments
     for key, value in (
         (semconv.TOOL_ARGUMENTS_HASH, call.arguments_hash),
-        (semconv.TOOL_ARGUMENTS_SIMHASH, call.arguments_simhash),
         (semconv.TOOL_CONTEXT_HASH, call.context_hash),
         (semconv.TOOL_RESULT_HASH, call.result_hash),
         (semconv.TOOL_ERROR_HASH, call.error_hash),
         (semconv.TOOL_RESULT_SIZE, call.result_size),
+        (semconv.TOOL_ARGUMENT_IS_SENTENCE, call.argument_is_sentence),
     ):
         if value is not None:
             attributes[key] = value

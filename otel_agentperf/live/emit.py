@@ -34,6 +34,7 @@ def suggestion_attributes(suggestion: Suggestion) -> dict[str, AttributeValue]:
         semconv.SUGGESTION_APPLIES_TO: list(suggestion.applies_to),
         semconv.SUGGESTION_SPAN_IDS: list(suggestion.span_ids),
         semconv.SUGGESTION_EVIDENCE: json.dumps(suggestion.evidence),
+        semconv.SUGGESTION_EXTENT: suggestion.extent.value,
     }
     savings = suggestion.savings
     if savings is not None:

@@ -95,7 +95,13 @@ class Pipeline:
         self.prices.load()
         self.fingerprinter = Fingerprinter(self.settings.fingerprint_key)
         limits = Limits(self.settings.max_live_runs, self.settings.max_sessions, self.settings.max_run_operations)
-        self.engine = Engine(chosen_rules(self.settings), limits, guard.report, self.prices)
+        self.engine = Engine(
+            chosen_rules(self.settings),
+            limits,
+            guard.report,
+            self.prices,
+            threshold=self.settings.optimization_threshold,
+        )
         to_logs = self.settings.emit != "span_event"
         logger = get_logger(semconv.SCOPE_API, VERSION, logger_provider) if to_logs else None
         self._metrics: Metrics | None = None
@@ -343,8 +349,7 @@ class Pipeline:
             return self._end_run(run, frame, operation, attributes)
         news = self.engine.observe(run, operation)
         if frame.budgets:
-            said = (*news, *look(self.engine, frame, run, operation))
-            budgets.note_alarms(frame.budgets, run, said)
+            budgets.note_alarms(frame.budgets, run, look(self.engine, frame, run, operation, news))
         return news
 
     def _charge(self, frame: Frame, operation: Operation) -> None:
@@ -376,8 +381,6 @@ class Pipeline:
         add_run(attributes, summary)
         threshold = self.settings.optimization_threshold
         attributes[semconv.RUN_SUGGESTIONS] = sum(1 for s in summary.suggestions if s.impact_score >= threshold)
-        for suggestion in summary.restated:
-            self.teller.suggestion(suggestion, frame, operation.end_ns)
         if self._metrics is not None:
             outcome = operation.outcome or ("success" if summary.success else "failure")
             self._metrics.run(run, summary, outcome, frame.span)

@@ -48,22 +48,17 @@ class Teller:
             self._metrics.budget_exceeded(limit.value, account.scope.value)
 
     def suggestions(self, news: Iterable[Suggestion], frame: Frame, timestamp_ns: int) -> None:
-        """Emit suggestions on the span of a frame, or on the nearest one above that records."""
+        """Emit suggestions of enough impact on the span of a frame, or on the nearest one above that records."""
         metrics = self._metrics
         for suggestion in news:
-            emitted = self.suggestion(suggestion, frame, timestamp_ns)
+            is_event = suggestion.impact_score >= self._threshold
+            if is_event:
+                self._emitter.emit(suggestion, frame.recording_span(), timestamp_ns)
             if metrics is not None:
-                if emitted:
+                if is_event:
                     metrics.suggestion(suggestion)
                 if suggestion.rule == SessionOverBudget.code and frame.run is not None:
                     metrics.over_budget(frame.run)
-
-    def suggestion(self, suggestion: Suggestion, frame: Frame, timestamp_ns: int) -> bool:
-        """Emit one, where it has the impact that is asked for; whether it has. It is not counted."""
-        if suggestion.impact_score < self._threshold:
-            return False
-        self._emitter.emit(suggestion, frame.recording_span(), timestamp_ns)
-        return True
 
     def advice_used(self, graph: str, node: str, decision: str, reason: str) -> None:
         """Count what was done with a request at a node where advice may be applied."""

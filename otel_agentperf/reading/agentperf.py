@@ -96,24 +96,13 @@ def tool_call(attributes: Attributes) -> ToolCall | None:
         return None
     return ToolCall(
         arguments_hash=values.text(attributes, semconv.TOOL_ARGUMENTS_HASH),
-        arguments_simhash=hex_digits(values.text(attributes, semconv.TOOL_ARGUMENTS_SIMHASH)),
         context_hash=values.text(attributes, semconv.TOOL_CONTEXT_HASH),
         result_hash=values.text(attributes, semconv.TOOL_RESULT_HASH),
         error_hash=values.text(attributes, semconv.TOOL_ERROR_HASH),
         no_arguments=values.flag(attributes, semconv.TOOL_NO_ARGUMENTS) is True,
         result_size=values.whole(attributes, semconv.TOOL_RESULT_SIZE),
+        argument_is_sentence=values.flag(attributes, semconv.TOOL_ARGUMENT_IS_SENTENCE),
     )
-
-
-def hex_digits(said: str | None) -> str | None:
-    """A SimHash, which rules read as a number: text that is none is dropped."""
-    if not said:
-        return None
-    try:
-        int(said, 16)
-    except ValueError:
-        return None
-    return said
 
 
 def function_calls(attributes: Attributes) -> int | None:

@@ -86,7 +86,7 @@ def _tool_call(
         message = _message(attributes, events, status_message) or (result if isinstance(result, str) else "")
         if not message and given is None:
             return None
-        error_hash = fingerprinter.error(error_type, message) if message else None
+        error_hash = fingerprinter.error(error_type, message, prints.identifiers) if message else None
     elif gave is not None:
         encoded = canonical_bytes(result)
         if encoded is not None:
@@ -94,12 +94,12 @@ def _tool_call(
             result_hash = fingerprinter.digest(encoded)
     return ToolCall(
         prints.arguments_hash,
-        prints.arguments_simhash,
         prints.context_hash,
         result_hash,
         error_hash,
         prints.no_arguments,
         size,
+        prints.argument_is_sentence,
     )
 
 
@@ -146,6 +146,7 @@ def _asked(inference: Inference, content: Exchange, attributes: Attributes, fing
         prefix_hashes=fingerprinter.chain(links),
         prefix_sizes=tuple(accumulate(_size(link) for link in links[:MAX_PREFIX_HASHES])),
         request_size=_size(whole) - len(links),
+        instructions_unknown=not content.system,
     )
 
 

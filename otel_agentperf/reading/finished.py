@@ -38,7 +38,7 @@ class Finished:
         if not self._wanted:
             return
         with self._lock:
-            self._summaries[trace_id, root_id] = replace(summary, columns=None, restated=())
+            self._summaries[trace_id, root_id] = replace(summary, columns=None)
             if len(self._summaries) > MAX_RUNS:
                 self._summaries.popitem(last=False)
 

@@ -55,12 +55,12 @@ def _tool(said: Tool, attributes: Attributes) -> Facts:
     del attributes
     call = ToolCall(
         said.arguments_hash,
-        agentperf.hex_digits(said.arguments_simhash),
         said.context_hash,
         said.result_hash,
         said.error_hash,
         said.no_arguments,
         said.result_size,
+        said.argument_is_sentence,
     )
     # Its own name says nothing of the agent that it ran for.
     agent = "" if said.agent is None or said.agent == said.tool else said.agent

@@ -42,7 +42,7 @@ _NAMES = {
     "attempts": semconv.NODE_ATTEMPTS,
     "tool": semconv.TOOL_NAME,
     "arguments_hash": semconv.TOOL_ARGUMENTS_HASH,
-    "arguments_simhash": semconv.TOOL_ARGUMENTS_SIMHASH,
+    "argument_is_sentence": semconv.TOOL_ARGUMENT_IS_SENTENCE,
     "context_hash": semconv.TOOL_CONTEXT_HASH,
     "result_hash": semconv.TOOL_RESULT_HASH,
     "error_hash": semconv.TOOL_ERROR_HASH,
@@ -143,7 +143,7 @@ class Tool(Said, gc=False, kw_only=True, rename=_NAMES):
     tool: _Name
     agent: _Name | None = None
     arguments_hash: _Name | None = None
-    arguments_simhash: _Name | None = None
+    argument_is_sentence: bool | None = None
     context_hash: _Name | None = None
     result_hash: _Name | None = None
     error_hash: _Name | None = None

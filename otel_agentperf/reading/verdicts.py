@@ -13,10 +13,11 @@ import msgspec
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
-from otel_agentperf.analysis.split import take_split
+from otel_agentperf.analysis.split import copy_split
 from otel_agentperf.model import (
     ZERO_USD,
     Complexity,
+    Extent,
     Level,
     Operation,
     SavingBasis,
@@ -27,7 +28,7 @@ from otel_agentperf.model import (
 from otel_agentperf.reading import values
 from otel_agentperf.reading.values import Attributes
 
-E = TypeVar("E", Level, Complexity, SavingBasis)
+E = TypeVar("E", Level, Complexity, SavingBasis, Extent)
 
 
 def suggestion(attributes: Attributes) -> Suggestion | None:
@@ -48,6 +49,7 @@ def suggestion(attributes: Attributes) -> Suggestion | None:
         span_ids=values.texts(attributes, semconv.SUGGESTION_SPAN_IDS),
         evidence=_evidence(values.table(attributes, semconv.SUGGESTION_EVIDENCE)),
         savings=_savings(attributes),
+        extent=_member(Extent, attributes, semconv.SUGGESTION_EXTENT) or Extent.RUN,
     )
 
 
@@ -129,7 +131,7 @@ def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: t
         service_calls=seen.service_calls,
         operations=seen.operations,
     )
-    take_split(totals, seen)
+    copy_split(totals, seen)
     return RunSummary(
         name=root.name,
         session_id=root.session_id,

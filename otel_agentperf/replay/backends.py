@@ -18,7 +18,7 @@ import msgspec
 from otel_agentperf import fetching
 from otel_agentperf.fetching import FetchError, without_login
 from otel_agentperf.reading import KEYS
-from otel_agentperf.replay.pieces import MAX_LINE_BYTES, Layout, Piece
+from otel_agentperf.replay.pieces import MAX_MESSAGE_BYTES, Layout, Piece
 from otel_agentperf.replay.sources import Source
 
 TIMEOUT_S = 60.0
@@ -192,7 +192,7 @@ def fetch(url: str, headers: Mapping[str, str]) -> bytes:
 def _fetch(url: str, headers: Mapping[str, str]) -> bytes:
     try:
         return fetching.fetch(
-            url, {"Accept": "application/json", **headers}, most_bytes=MAX_LINE_BYTES, timeout_s=TIMEOUT_S
+            url, {"Accept": "application/json", **headers}, most_bytes=MAX_MESSAGE_BYTES, timeout_s=TIMEOUT_S
         )
     except FetchError as error:
         raise BackendError(str(error), error.status) from None

@@ -6,7 +6,7 @@ like a list is read as one where an attribute is known to hold a list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -84,26 +84,44 @@ class _Process(msgspec.Struct, rename={"service": "serviceName"}, gc=False):
 _traces: msgspec.json.Decoder[list[_Trace] | _Trace] = msgspec.json.Decoder(list[_Trace] | _Trace)
 _cuts = msgspec.json.Decoder(_Cut)
 _spans = msgspec.json.Decoder(_Span)
+_ids = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ID_KEYS = frozenset({"traceID", "spanID"})
 _processes = msgspec.json.Decoder(_Process)
 
 
-def take(data: msgspec.Raw, packer: Packer, reader: Reader) -> list[str]:
-    """Read the spans of what stands under `data`.
+def traces_in(fields: Mapping[str, msgspec.Raw], whole: msgspec.Raw) -> list[_Trace] | None:
+    """The traces of an object; `None` where it has none of Jaeger's.
 
     Args:
-        data: a list of traces, or one.
+        fields: its fields: `data` holds a list of traces, or one.
+        whole: the object, which may be a trace itself.
+    """
+    data = fields.get("data", whole if {"spans", "processes"} <= fields.keys() else None)
+    try:
+        found = _traces.decode(data) if data is not None else None
+        traces = found if isinstance(found, list) or found is None else [found]
+        spans = next((trace.spans for trace in traces or () if trace.spans), None)
+        if traces is None or spans is None:
+            # Nothing was found, or these are traces of somebody else.
+            return traces if traces is not None and all(trace.spans is not None for trace in traces) else None
+        return traces if _ids.decode(spans[0]).keys() & _ID_KEYS else None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def take(found: list[_Trace], packer: Packer, reader: Reader) -> list[str]:
+    """Read the spans of traces.
+
+    Args:
+        found: of `traces_in`.
         packer: takes the spans.
         reader: reads them.
 
     Returns:
         What could not be read, and why.
-
-    Raises:
-        msgspec.MsgspecError: it holds no traces.
     """
-    found = _traces.decode(data)
     bad, told = 0, list[str]()
-    for trace in found if isinstance(found, list) else [found]:
+    for trace in found:
         processes = trace.processes or {}
         for span in trace.spans or ():
             try:

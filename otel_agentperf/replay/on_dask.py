@@ -93,7 +93,7 @@ def _in_turn(futures: list[Any]) -> Iterator[Any]:
 def _without_packs(found: Mapped | Reduced) -> Mapped | Reduced:
     """What there is to tell, without what is carried."""
     if isinstance(found, Mapped):
-        return Mapped({}, found.spans, found.troubles, found.size)
+        return Mapped({}, found.spans, found.troubles, found.size, found.source, found.unread)
     told = Reduced()
     told.standouts.top = found.standouts.top
     told.merge(found)

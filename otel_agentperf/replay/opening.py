@@ -1,11 +1,12 @@
-"""Opens what is on disk or behind a URL as a stream of decompressed bytes, and reads parts of it."""
+"""Opens what is on disk or behind a URL as a stream of decompressed bytes; text in UTF-16 comes out as UTF-8."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
@@ -16,6 +17,7 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _BUFFER = 1 << 18
 _ZSTD_BLOCK = 1 << 12
 """Read at a time: what it holds is decompressed at once, and may be thousands of times as much."""
+_PEEK_BYTES = 64
 
 
 def is_url(name: str) -> bool:
@@ -68,20 +70,42 @@ def size(name: str) -> int:
     return found
 
 
-def compression(start: bytes) -> str | None:
-    """How a file that begins like this is compressed."""
+def packing(start: bytes) -> str | None:
+    """How a file that begins like this is packed: `gzip`, `zstd`, a name of UTF-16, or not at all."""
     if start.startswith(GZIP_MAGIC):
         return "gzip"
-    return "zstd" if start.startswith(ZSTD_MAGIC) else None
+    return "zstd" if start.startswith(ZSTD_MAGIC) else _utf_16(start)
+
+
+def _utf_16(start: bytes) -> str | None:
+    """The codec of text that has two bytes a character, as Windows PowerShell writes; `None` for any other."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(start) >= _PEEK_BYTES // 4:
+        if start[:1] in (b"{", b"[") and not any(start[1:_PEEK_BYTES:2]):
+            return "utf-16-le"
+        if start[1:2] in (b"{", b"[") and not any(start[0:_PEEK_BYTES:2]):
+            return "utf-16-be"
+    return None
+
+
+def peeked(file: BinaryIO) -> bytes:
+    """The first bytes of a stream, which are still read by the next read."""
+    peek: Callable[[int], bytes] | None = getattr(file, "peek", None)
+    if peek is not None:
+        return peek(_PEEK_BYTES)[:_PEEK_BYTES]
+    found = file.read(_PEEK_BYTES)
+    file.seek(0)
+    return found
 
 
 @contextmanager
 def text(name: str, how: str | None) -> Generator[BinaryIO]:
-    """Open a file decompressed.
+    """Open a file unpacked.
 
     Args:
         name: a path or URL.
-        how: what `compression` said of it.
+        how: what `packing` says of it.
 
     Raises:
         OSError: it cannot be opened. Reading raises `OSError` or `EOFError` where it is damaged.
@@ -90,12 +114,40 @@ def text(name: str, how: str | None) -> Generator[BinaryIO]:
     with raw(name) as file:
         if how == "gzip":
             with gzip.GzipFile(fileobj=file) as opened:
-                yield cast("BinaryIO", opened)
+                yield _as_utf_8(cast("BinaryIO", opened))
         elif how == "zstd":
             with unzstd(file) as opened:
-                yield opened
+                yield _as_utf_8(opened)
         else:
-            yield file
+            yield _as_utf_8(file)
+
+
+def _as_utf_8(file: BinaryIO) -> BinaryIO:
+    codec = _utf_16(peeked(file))
+    return file if codec is None else cast("BinaryIO", io.BufferedReader(_Recoded(file, codec), _BUFFER))
+
+
+class _Recoded(io.RawIOBase):
+    """Text of another encoding as UTF-8; what is no text in it is replaced."""
+
+    def __init__(self, file: BinaryIO, codec: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(codec)("replace")
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            block = self._file.read(_BUFFER)
+            self._ready = self._decoder.decode(block, final=not block).encode("utf-8", "replace")
+            if not block and not self._ready:
+                return 0
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from otel_agentperf import reading
-from otel_agentperf.replay import records
+from otel_agentperf.replay import foreign, records
 from otel_agentperf.replay.extras import needed
+from otel_agentperf.replay.foreign import Form
 from otel_agentperf.replay.packing import Packer, packed_of
 from otel_agentperf.replay.records import (
     TRACE_ID_BYTES,
@@ -21,6 +22,8 @@ from otel_agentperf.replay.records import (
 _SPAN_ID_BYTES = 8
 _ERROR = 2
 _MAX_DEPTH = 64
+_METRICS = ("resource_metrics", "scope_metrics", "metrics")
+_LOGS = ("resource_logs", "scope_logs", "log_records")
 
 
 class BadMessageError(ValueError):
@@ -61,6 +64,31 @@ def take(message: bytes, packer: Packer, reader: Reader) -> list[str]:
                 except BadSpanError as error:
                     told.append(str(error))
     return [without_trace_id(bad), *told] if bad else told
+
+
+def other_signal(message: bytes) -> Form | None:
+    """What a request holds whose spans have no ids: logs or metrics, whose requests are built alike.
+
+    Args:
+        message: the encoded request.
+
+    Returns:
+        The form; `None` where it is neither.
+    """
+    # What is the body of a log is the gauge of a metric, but a log has no text where a metric has its name.
+    if any(metric.name for metric in _items(message, "metrics.v1.metrics_pb2", "MetricsData", *_METRICS)):
+        return foreign.METRICS
+    logs = _items(message, "logs.v1.logs_pb2", "LogsData", *_LOGS)
+    return foreign.LOGS if any(log.body.WhichOneof("value") for log in logs) else None
+
+
+def _items(message: bytes, module: str, kind: str, resources: str, scopes: str, items: str) -> list[Any]:
+    """The logs or metrics of a request; none where it is no such request."""
+    try:
+        found = getattr(_parse(getattr(_messages(module), kind), message), resources)
+    except BadMessageError:
+        return []
+    return [item for resource in found for scope in getattr(resource, scopes) for item in getattr(scope, items)]
 
 
 def _parse(kind: Any, data: bytes) -> Any:

@@ -19,6 +19,7 @@ from otel_agentperf.replay.mapping import Mapped
 from otel_agentperf.replay.plan import MAX_SUGGESTED_IDS, Joined, Plan, Reduced, dearest_first
 from otel_agentperf.replay.standouts import Standouts
 from otel_agentperf.replay.troubles import Troubles
+from otel_agentperf.replay.unread import Tallies
 from otel_agentperf.report.collection import By, Collector, ReportSet
 from otel_agentperf.report.session import SessionReport, session_report
 from otel_agentperf.report.text import counted
@@ -54,6 +55,7 @@ class Outcome:
         self.sums = Reduced(standouts=Standouts(plan.top))
         self.whole = Breakdown()
         self.session_count = 0
+        self.tallies = Tallies()
         self._settings = settings
         self._on_troubles = on_troubles
         self._on_progress = on_progress
@@ -70,6 +72,10 @@ class Outcome:
         """A piece has been cut."""
         self._on_troubles(mapped.troubles)
         self.sums.troubles.merge(mapped.troubles)
+        tally = self.tallies.of(mapped.source)
+        tally.spans += mapped.spans
+        tally.troubles += mapped.troubles.count
+        tally.unread.merge(mapped.unread)
         self._mapped_bytes += mapped.size
         self._on_progress("reading", self._mapped_bytes, 0)
 
@@ -128,6 +134,7 @@ class Outcome:
             suggestions=self._of_services(),
             sessions=self._sessions,
             notes=self.notes(),
+            threshold=self._settings.optimization_threshold,
         )
         return replace(report, session_count=self.session_count)
 
@@ -153,7 +160,9 @@ class Outcome:
         sums = self.sums
         notes: list[str] = []
         if sums.troubles.count:
-            notes.append(f"{counted(sums.troubles.count, 'part')} of the input could not be read and is not in here.")
+            are = "is" if sums.troubles.count == 1 else "are"
+            parts = counted(sums.troubles.count, "part")
+            notes.append(f"{parts} of the input could not be read and {are} not in here.")
         if sums.left_out:
             notes.append(f"{counted(sums.left_out, 'span')} are left out: their traces have too many.")
         if sums.blind_runs:

@@ -1,9 +1,8 @@
 """Parts a source into pieces that can be mapped apart from each other.
 
-A file of lines that is not compressed is parted into byte ranges, which the workers read
-themselves: a line belongs to the range in which it begins. What cannot be read from its middle
-(compressed files, length-prefixed messages) is read here, once, and its pieces carry their
-bytes. A document that goes over many lines is one piece.
+A file of JSON that is not compressed is parted into byte ranges, which the workers read
+themselves: a document belongs to the range in which it begins. What cannot be read from its middle
+(compressed files, UTF-16, length-prefixed messages) is read here, once, and its pieces carry their bytes.
 """
 
 from __future__ import annotations
@@ -16,33 +15,32 @@ from typing import BinaryIO
 
 import msgspec
 
-from otel_agentperf.replay import opening
+from otel_agentperf.replay import documents, foreign, opening
+from otel_agentperf.replay.documents import PIECE_BYTES, TooLongError
 
-PIECE_BYTES = 8 << 20
-MAX_LINE_BYTES = 256 << 20
-"""A longer line or message is told and skipped."""
-MAX_DOCUMENT_BYTES = 512 << 20
-"""A longer document over many lines is refused: lines can be read a piece at a time."""
+MAX_MESSAGE_BYTES = 256 << 20
+"""A longer message, or answer of a backend, is refused."""
 _SNIFF_BYTES = 1 << 16
 _LENGTH_BYTES = 4
 _PROTO_NAMES = re.compile(r"\.(pb|proto|protobuf|binpb|bin|otlp)(\.(gz|zst|zstd))?\Z", re.IGNORECASE)
 _FIRST_FIELD = 0x0A
 """How a request with a first field begins."""
+_MESSAGE_STARTS = (b"\n", b"{", opening.ZSTD_MAGIC)
+"""How a message after its length begins: with its first field, as JSON, or compressed."""
+_OPENING = (b"{", b"[")
 
 
 class Layout(StrEnum):
     """How documents stand in a file."""
 
-    LINES = "lines"
-    """One JSON document a line."""
-    DOCUMENT = "document"
-    """One JSON document over many lines."""
+    TEXT = "text"
+    """JSON documents one after another, each on one line or on many."""
     MESSAGES = "messages"
     """Messages, each after its length in four bytes."""
     MESSAGE = "message"
     """One protobuf message."""
     FETCH = "fetch"
-    """One JSON document, fetched from a backend."""
+    """JSON documents, fetched from a backend."""
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -51,9 +49,9 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     source: str
     layout: Layout
     start: int = 0
-    """Where it begins, in bytes of the decompressed source."""
+    """Where it begins, in bytes of the unpacked source."""
     end: int | None = None
-    """Where a range ends; the last line may go beyond."""
+    """Where a range ends; the last document may go beyond."""
     data: bytes | None = None
     """Its bytes, where no range can be read."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -63,7 +61,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class UnknownFormError(ValueError):
-    """A file that is none of those that are understood."""
+    """A file that is of no form that is read. The message says what it looks like, and what to do."""
 
 
 def pieces_of(name: str, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
@@ -71,78 +69,63 @@ def pieces_of(name: str, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
 
     Args:
         name: a path, or a URL that fsspec understands.
-        piece_bytes: about how large a piece shall be.
+        piece_bytes: about how large a piece is.
 
     Raises:
         OSError: it cannot be read, or is damaged; the pieces before that are good.
         EOFError: a compressed file ends too early; likewise.
-        UnknownFormError: it is of no known form.
+        UnknownFormError: it is of no form that is read.
+        TooLongError: a document or message in it is too long.
         MissingExtraError: a library is absent.
     """
     size = opening.size(name)
     with opening.raw(name) as file:
-        how = opening.compression(file.read(_LENGTH_BYTES))
+        how = opening.packing(opening.peeked(file))
     with opening.text(name, how) as file:
         start = file.read(_SNIFF_BYTES)
-        if not start.strip():
+        if not start.strip(documents.WHITE):
             return
         layout = layout_of(name, start)
-        if layout in (Layout.DOCUMENT, Layout.MESSAGE):
-            rest = file.read(MAX_DOCUMENT_BYTES)
-            if len(rest) == MAX_DOCUMENT_BYTES:
-                raise UnknownFormError(f"one document of more than {MAX_DOCUMENT_BYTES >> 20} MB: write it as lines")
-            yield Piece(source=name, layout=layout, data=start + rest, size=size)
-        elif layout is Layout.LINES and how is None:
+        if layout is Layout.TEXT and how is None:
             for begin in range(0, size, piece_bytes):
                 end = min(size, begin + piece_bytes)
                 yield Piece(source=name, layout=layout, start=begin, end=end, size=end - begin)
-        elif layout is Layout.LINES:
+        elif layout is Layout.TEXT:
             yield from _sized(_blocks(name, start, file, piece_bytes), size)
-        else:
+        elif layout is Layout.MESSAGES:
             yield from _sized(_messages(name, start, file, piece_bytes), size)
+        else:
+            rest = file.read(documents.MAX_DOCUMENT_BYTES)
+            if len(rest) == documents.MAX_DOCUMENT_BYTES:
+                limit = documents.MAX_DOCUMENT_BYTES >> 20
+                raise TooLongError(f"one message of more than {limit} MB: write its spans as several messages")
+            yield Piece(source=name, layout=layout, data=start + rest, size=size)
 
 
 def layout_of(name: str, start: bytes) -> Layout:
     """How documents stand in a file that begins like this.
 
     Raises:
-        UnknownFormError: it is of no known form.
+        UnknownFormError: it is of no form that is read.
     """
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    first = start.lstrip(documents.WHITE)[:1]
     is_proto = _PROTO_NAMES.search(name) is not None
-    if text[:1] in (b"{", b"[") and not is_proto:
-        return _json_layout(text)
-    if len(start) > _LENGTH_BYTES and start[0] < _FIRST_FIELD:
-        return Layout.MESSAGES
-    if start[0] == _FIRST_FIELD:
-        return Layout.MESSAGE
-    if text[:1] in (b"{", b"["):
-        return _json_layout(text)
-    # A first line that is damaged does not make all of them so.
-    if any(map(_is_line, start.split(b"\n"))):
-        return Layout.LINES
-    raise UnknownFormError("neither OTLP as JSON or protobuf, nor Jaeger's JSON")
+    if first in _OPENING and not is_proto:
+        return Layout.TEXT
+    if is_proto or not foreign.is_text(start):
+        if start[0] < _FIRST_FIELD and (is_proto or start[_LENGTH_BYTES:].startswith(_MESSAGE_STARTS)):
+            return Layout.MESSAGES
+        if start[0] == _FIRST_FIELD:
+            return Layout.MESSAGE
+    # A program's output before the first document, or a first line that is damaged, does not make all of it so.
+    if first in _OPENING or any(map(_may_be_json, start.split(b"\n"))):
+        return Layout.TEXT
+    raise UnknownFormError(foreign.form_of_bytes(start).described())
 
 
-def _json_layout(text: bytes) -> Layout:
-    first, newline, rest = text.partition(b"\n")
-    if not newline or not rest.strip() or _is_object(first) or any(map(_is_line, rest.split(b"\n"))):
-        return Layout.LINES
-    return Layout.DOCUMENT
-
-
-def _is_line(line: bytes) -> bool:
-    """Whether it begins as no line of an indented document does, or is a whole object."""
-    return line.startswith(b'{"') or _is_object(line)
-
-
-def _is_object(line: bytes) -> bool:
-    if line[:1] not in (b"{", b"["):
-        return False
-    try:
-        return bool(msgspec.json.decode(line))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
+def _may_be_json(line: bytes) -> bool:
+    """Whether a document may begin here: text of other kinds has brackets too."""
+    return line.startswith((b'{"', b'[{"')) or line.rstrip(documents.WHITE) in _OPENING
 
 
 def _sized(pieces: Iterator[Piece], size: int) -> Iterator[Piece]:
@@ -173,25 +156,23 @@ def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _blocks(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iterator[Piece]:
-    """Whole lines of a stream."""
-    offset, held = 0, bytearray(start)
+    """Whole documents of a stream."""
+    offset, held, seen = 0, bytearray(start), 1
     blocks = _read(file, piece_bytes)
     while True:
         block = next(blocks, b"")
-        cut = len(held) if not block else -1
-        if block:
-            newline = block.rfind(b"\n")
-            if newline >= 0:
-                cut = len(held) + newline + 1
-            held += block
+        held += block
+        cut = max(documents.beginnings(held, seen), default=0) if block else len(held)
         if cut > 0:
-            yield Piece(source=name, layout=Layout.LINES, start=offset, data=bytes(held[:cut]))
+            yield Piece(source=name, layout=Layout.TEXT, start=offset, data=bytes(held[:cut]))
             del held[:cut]
             offset += cut
         if not block:
             return
-        if len(held) > MAX_LINE_BYTES:
-            raise UnknownFormError(f"a line of more than {MAX_LINE_BYTES >> 20} MB at byte {offset:,}")
+        # White space at the end may be followed by the beginning of a document.
+        seen = max(1, len(held.rstrip(documents.WHITE)))
+        if len(held) > documents.MAX_DOCUMENT_BYTES:
+            raise documents.too_long(offset + len(held))
 
 
 def _messages(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iterator[Piece]:
@@ -204,8 +185,8 @@ def _messages(name: str, start: bytes, file: BinaryIO, piece_bytes: int) -> Iter
         cut = 0
         while cut + _LENGTH_BYTES <= len(held):
             length = int.from_bytes(held[cut : cut + _LENGTH_BYTES], "big")
-            if length > MAX_LINE_BYTES:
-                raise UnknownFormError(f"no message at byte {offset + cut:,}; what follows cannot be told apart")
+            if length > MAX_MESSAGE_BYTES:
+                raise TooLongError(f"no message at byte {offset + cut:,}; where the next one begins is unknown")
             if cut + _LENGTH_BYTES + length > len(held):
                 break
             cut += _LENGTH_BYTES + length
@@ -228,48 +209,13 @@ def messages_in(data: bytes) -> Iterator[tuple[int, bytes]]:
         begin += _LENGTH_BYTES + length
 
 
-def lines_in(piece: Piece) -> Iterator[tuple[int, bytes]]:
-    """The lines that begin in a piece, each with where it begins; empty ones are left out.
-
-    A line may end with what parts it from the next.
+def documents_in(piece: Piece) -> Iterator[tuple[int, documents.Document]]:
+    """The documents that begin in a piece of text, each with where it begins.
 
     Raises:
         OSError: the range cannot be read any more.
-        UnknownFormError: a line is too long.
+        TooLongError: a document is too long.
     """
-    if piece.data is None:
-        yield from _lines_of_range(piece)
-        return
-    data, offset = piece.data, piece.start
-    begin, size = 0, len(data)
-    while begin < size:
-        end = data.find(b"\n", begin)
-        if end < 0:
-            end = size
-        if end - begin > 1 or data[begin:end].strip():
-            yield offset + begin, data[begin:end]
-        begin = end + 1
-
-
-def _lines_of_range(piece: Piece) -> Iterator[tuple[int, bytes]]:
-    """The lines that begin in a byte range of a file; the last may go beyond it."""
-    at, end = piece.start, piece.end if piece.end is not None else piece.start
-    with opening.raw(piece.source) as file:
-        if at:
-            # What is left of a line that began before; the end of it alone, where one begins here.
-            file.seek(at - 1)
-            at -= 1
-            while at < end:
-                part = file.readline(PIECE_BYTES)
-                at += len(part)
-                if not part or part.endswith(b"\n"):
-                    break
-        while at < end:
-            line = file.readline(MAX_LINE_BYTES)
-            if len(line) == MAX_LINE_BYTES:
-                raise UnknownFormError(f"a line of more than {MAX_LINE_BYTES >> 20} MB at byte {at:,}")
-            if not line:
-                return
-            if not line.isspace():
-                yield at, line
-            at += len(line)
+    if piece.data is not None:
+        return documents.in_bytes(piece.data, piece.start)
+    return documents.in_range(piece.source, piece.start, piece.end or piece.start)

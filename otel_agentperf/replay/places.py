@@ -29,10 +29,12 @@ class LineNumbers:
             at, number = 0, 1
         try:
             with opening.raw(source) as file:
-                how = opening.compression(file.read(4))
+                how = opening.packing(opening.peeked(file))
             with opening.text(source, how) as file:
-                if at:
+                if at and file.seekable():
                     file.seek(at)
+                else:
+                    at, number = 0, 1
                 while at < offset:
                     block = file.read(min(_BLOCK, offset - at))
                     if not block:

@@ -10,6 +10,7 @@ import msgspec
 
 from otel_agentperf.config import Settings
 from otel_agentperf.replay import opening
+from otel_agentperf.replay.documents import TooLongError
 from otel_agentperf.replay.engines import ReplayEngine
 from otel_agentperf.replay.outcome import Outcome, nothing
 from otel_agentperf.replay.pieces import Piece, UnknownFormError, pieces_of
@@ -69,8 +70,8 @@ def pieces_in(sources: Iterable[Source], on_troubles: Callable[[Troubles], None]
             continue
         try:
             yield from pieces_of(source.name, piece_bytes)
-        except (OSError, EOFError, UnknownFormError) as error:
-            on_troubles(Troubles([Trouble(source.name, opening.reason(error))], 1))
+        except (OSError, EOFError, UnknownFormError, TooLongError) as error:
+            on_troubles(Troubles([Trouble(source.name, opening.reason(error), unit="file")], 1))
 
 
 def replay(
@@ -116,7 +117,13 @@ def replay(
 
     def take(troubles: Troubles) -> None:
         outcome.sums.troubles.merge(troubles)
+        for trouble in troubles.kept:
+            outcome.tallies.of(trouble.source).troubles += 1
         on_troubles(troubles)
 
     engine.run(pieces_in(sources, take, engine.piece_bytes), plan, outcome)
+    empty = outcome.tallies.without_spans(sources)
+    unread = outcome.tallies.unread()
+    outcome.sums.troubles.merge(Troubles(unread, len(unread)))
+    on_troubles(Troubles(unread + empty, len(unread + empty)))
     return outcome

@@ -26,7 +26,7 @@ from otel_agentperf.analysis.ledger import MAX_HEADS, RunHead, session_summary
 from otel_agentperf.analysis.savings import Saved
 from otel_agentperf.baselines.opening import normals_of, opened
 from otel_agentperf.config import Settings
-from otel_agentperf.model import ZERO_USD, Suggestion
+from otel_agentperf.model import Extent, Suggestion
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.replay.judging import Judged, TraceJudge
 from otel_agentperf.replay.learning import store_to_ask
@@ -148,7 +148,13 @@ def _take(judged: Judged, reduced: Reduced, shop: _Workshop) -> SessionPart:
             suggestions=tuple(item for item in summary.suggestions if item.rule not in shop.shared),
             savings=Saved(usd_of(breakdown.saved_pico), breakdown.saved_ns / NS_PER_S),
         )
-    reduced.standouts.add(judged.run, summary, root_seen=judged.root_seen, notes=notes)
+    reduced.standouts.add(
+        judged.run,
+        summary,
+        root_seen=judged.root_seen,
+        notes=notes,
+        threshold=shop.settings.optimization_threshold,
+    )
     return SessionPart(
         summary.session_id,
         judged.service,
@@ -227,6 +233,9 @@ class _JudgedSession:
             fold.add(part.digest)
             self._own.merge(part.breakdown)
         self.suggestions = fold.judge()
+        if not session_id:  # a run without a session is all there is of it
+            self.suggestions = [msgspec.structs.replace(item, extent=Extent.RUN) for item in self.suggestions]
+        self._threshold = shop.settings.optimization_threshold
 
     def dearest_first(self) -> tuple[float, float, str]:
         """Its place, as `plan.dearest_first` has it."""
@@ -237,12 +246,13 @@ class _JudgedSession:
         own = self._own
         if is_listed or self.suggestions:
             heads = sorted((part.head for part in self._parts), key=lambda head: (head.end_ns, head.trace_id))
-            summary = session_summary(self.id, own, heads[-MAX_HEADS:], self.suggestions)
+            summary = session_summary(self.id, own, heads[-MAX_HEADS:], self.suggestions, threshold=self._threshold)
             if is_listed:
                 joined.sessions.append(summary)
             saved = summary.figures.savings
             own.saved_pico = max(own.saved_pico, pico(saved.cost_usd))
             own.saved_ns = max(own.saved_ns, round(saved.time_s * NS_PER_S))
-            own.wasted_pico = max(own.wasted_pico, pico(summary.figures.costs.wasted_usd or ZERO_USD))
+            own.wasted_pico = max(own.wasted_pico, pico(saved.measured_cost_usd))
+            own.wasted_ns = max(own.wasted_ns, round(saved.measured_time_s * NS_PER_S))
             own.add_opportunities(Opportunity.of(item) for item in self.suggestions)
         joined.whole.merge(own)

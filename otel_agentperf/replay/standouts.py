@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.reading import TracedRun
 from otel_agentperf.report.run import RunReport, report_on
@@ -25,22 +26,32 @@ class Standout:
     summary: RunSummary
     root_seen: bool = True
     notes: tuple[str, ...] = ()
+    threshold: float = DEFAULT_THRESHOLD
     made: RunReport | None = None
 
     @classmethod
-    def of(cls, run: TracedRun, summary: RunSummary, *, root_seen: bool, notes: tuple[str, ...]) -> Standout:
+    def of(
+        cls, run: TracedRun, summary: RunSummary, *, root_seen: bool, notes: tuple[str, ...], threshold: float
+    ) -> Standout:
         """Keep a run."""
-        kept = cls(run, summary, root_seen, notes)
+        kept = cls(run, summary, root_seen, notes, threshold)
         if len(run.operations) <= _MAX_CARRIED:
             return kept
         bare = TracedRun(run.root, ())
-        return cls(bare, msgspec.structs.replace(summary, columns=None), root_seen, notes, kept.report())
+        return cls(bare, msgspec.structs.replace(summary, columns=None), root_seen, notes, threshold, kept.report())
 
     def report(self) -> RunReport:
         """The report on it."""
         if self.made is not None:
             return self.made
-        return report_on(self.run.root, self.run.operations, self.summary, root_seen=self.root_seen, notes=self.notes)
+        return report_on(
+            self.run.root,
+            self.run.operations,
+            self.summary,
+            root_seen=self.root_seen,
+            notes=self.notes,
+            threshold=self.threshold,
+        )
 
 
 @dataclass(slots=True)
@@ -55,7 +66,9 @@ class Standouts:
     dearest: list[tuple[Key, Standout]] = field(default_factory=list[tuple[Key, Standout]])
     slowest: list[tuple[Key, Standout]] = field(default_factory=list[tuple[Key, Standout]])
 
-    def add(self, run: TracedRun, summary: RunSummary, *, root_seen: bool, notes: tuple[str, ...]) -> None:
+    def add(
+        self, run: TracedRun, summary: RunSummary, *, root_seen: bool, notes: tuple[str, ...], threshold: float
+    ) -> None:
         """Take in one run."""
         kept: Standout | None = None
         root = run.root
@@ -63,7 +76,7 @@ class Standouts:
         for listed, weight in ((self.dearest, cost_pico), (self.slowest, summary.end_ns - summary.start_ns)):
             key = (-weight, root.trace_id, root.span_id)
             if len(listed) < self.top or (listed and key < listed[-1][0]):
-                kept = kept or Standout.of(run, summary, root_seen=root_seen, notes=notes)
+                kept = kept or Standout.of(run, summary, root_seen=root_seen, notes=notes, threshold=threshold)
                 self._keep(listed, (key, kept))
 
     def merge(self, other: Standouts) -> None:

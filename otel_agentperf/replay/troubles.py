@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 MAX_TOLD = 20
-"""Troubles told one by one; the rest is a count."""
+"""Troubles within files that are named one by one; the rest is a count. Files that are not read are all named."""
 MAX_KEPT = 50
 """Troubles that one piece or bucket hands on."""
 
@@ -22,7 +22,7 @@ class Trouble(msgspec.Struct, frozen=True, array_like=True):
     offset: int | None = None
     """Where its line begins, in bytes of the decompressed text; `None` for a whole source."""
     unit: str = "line"
-    """What `offset` points at: a `line`, or a `message` of a binary file, which has no lines."""
+    """What it is about: a `line`, a `message` of a binary file, which has no lines, or a whole `file`."""
 
 
 class Troubles(msgspec.Struct, array_like=True):
@@ -61,8 +61,9 @@ class TroubleTeller:
         """Take in the troubles of one piece of work."""
         self.count += troubles.count
         for trouble in troubles.kept:
-            if self._told >= MAX_TOLD:
-                return
+            # Each file is named, whatever else there is to say.
+            if self._told >= MAX_TOLD and trouble.unit != "file":
+                continue
             self._told += 1
             self._tell(f"{self._place(trouble)}: {trouble.why}")
 

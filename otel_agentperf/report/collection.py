@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from otel_agentperf.analysis.breakdown import Breakdown
-from otel_agentperf.analysis.figures import Figures
+from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD, Figures
 from otel_agentperf.analysis.ledger import SessionSummary, session_summary
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Operation, Suggestion
@@ -111,6 +111,7 @@ class Collector:
         suggestions: Iterable[Suggestion] = (),
         sessions: Iterable[SessionSummary] = (),
         notes: Iterable[str] = (),
+        threshold: float = DEFAULT_THRESHOLD,
     ) -> ReportSet:
         """Make the report on all that was gathered.
 
@@ -120,8 +121,9 @@ class Collector:
             suggestions: what the rules over sessions and services say.
             sessions: the sessions, each summed up.
             notes: what a reader must know, such as lines that could not be read.
+            threshold: the least impact, 0 to 1, that a suggestion is shown with in full.
         """
-        whole = session_summary("", self.breakdown, (), suggestions)
+        whole = session_summary("", self.breakdown, (), suggestions, threshold=threshold)
         found = sorted(sessions, key=_dearest_first)
         return ReportSet(
             title=title,

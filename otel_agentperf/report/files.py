@@ -7,6 +7,7 @@ A file that is there already is left as it is: the next name that is free is tak
 from __future__ import annotations
 
 import logging
+import os.path
 import re
 from collections import OrderedDict
 from pathlib import Path
@@ -40,7 +41,7 @@ def form_of(name: str, template: str) -> Format:
 def is_folder(template: str) -> bool:
     """Whether a template names a folder: one that is there, or a path without an ending."""
     path = Path(template).expanduser()
-    return path.is_dir() or template.endswith(("/", "\\")) or not path.suffix
+    return os.path.isdir(path) or template.endswith(("/", "\\")) or not path.suffix  # noqa: PTH112 - the other raises on long names
 
 
 def unknown_ending(template: str) -> str:

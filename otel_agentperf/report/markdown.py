@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import groupby
 
 from otel_agentperf.analysis.figures import Figures, Finding, Part, best
@@ -17,7 +18,20 @@ from otel_agentperf.report.heads import RunLine, line_of
 from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
-from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, described, money, percent, seconds, tokens
+from otel_agentperf.report.text import (
+    UNKNOWN,
+    clean,
+    counted,
+    described,
+    money,
+    once,
+    percent,
+    saves,
+    savings_in,
+    seconds,
+    tokens,
+    usd,
+)
 from otel_agentperf.report.trends import in_words
 
 MAX_FINDINGS = 5
@@ -70,7 +84,7 @@ def _run(report: RunReport) -> Iterator[str]:
         )
         yield f"Critical path: {path}"
         yield ""
-    yield from _findings(report.figures.suggestions)
+    yield from _findings(report.figures)
     yield from _parts(report.figures)
     where = [f"trace {code(report.trace_id)}"] if report.trace_id else []
     where += [f"session {code(report.session_id)}"] if report.session_id else []
@@ -83,7 +97,7 @@ def _session(report: SessionReport) -> Iterator[str]:
     yield ""
     still_open = [f"{counted(report.open_runs, 'run')} still open."] if report.open_runs else []
     yield from _sums(report.figures, [*still_open, *in_words(report.trends), *on_sums(report.figures)])
-    yield from _findings(report.figures.suggestions)
+    yield from _findings(report.figures)
     yield from _parts(report.figures)
     yield from _runs("Its last runs", report.runs[-MAX_ROWS:])
 
@@ -92,7 +106,7 @@ def _set(report: ReportSet) -> Iterator[str]:
     yield f"### {code(report.title)}: {counted(report.figures.runs, 'run')}"
     yield ""
     yield from _sums(report.figures, [*report.notes, *on_sums(report.figures)])
-    yield from _findings(report.figures.suggestions)
+    yield from _findings(report.figures)
     rows = min(report.top, MAX_ROWS)
     match report.by:
         case By.AGENT:
@@ -108,7 +122,7 @@ def _set(report: ReportSet) -> Iterator[str]:
 
 
 def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
-    calls, savings = figures.calls, figures.savings
+    calls = figures.calls
     billed = calls.model + calls.embedding + calls.service
     facts = [f"**{seconds(figures.duration_s)}**"]
     if billed:
@@ -130,41 +144,52 @@ def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
     if spent_on:
         yield f"Cost: {' · '.join(map(_dollars, spent_on))}"
         yield ""
-    if savings.cost_usd or savings.time_s:
-        could = [_dollars(money(savings.cost_usd))] if savings.cost_usd else []
-        could += [seconds(savings.time_s)] if savings.time_s else []
-        least = "at least " if figures.runs > 1 else ""
-        yield f"Following every suggestion would have saved {least}**{' and '.join(could)}**."
+    session = figures.session_savings
+    if could := savings_in(figures.savings, _usd):
+        here = " of this run" if session is not None else ""
+        yield f"Following every suggestion could have saved{here} **{', '.join(could)}**{once(figures)}."
+        yield ""
+    if session is not None and (could := savings_in(session, _usd)):
+        yield f"In its whole session so far: **{', '.join(could)}**."
         yield ""
     for note in notes:
         yield f"> {words(note)}"
         yield ""
 
 
-def _findings(findings: Sequence[Finding]) -> Iterator[str]:
+def _findings(figures: Figures) -> Iterator[str]:
+    findings = [each for each in figures.suggestions if not each.below_threshold]
+    minor = [each for each in figures.suggestions if each.below_threshold]
     if not findings:
-        yield "No rule found anything to change."
+        yield "No suggestion reaches the threshold." if minor else "No rule found anything to change."
         yield ""
-        return
     chosen = best(findings, MAX_FINDINGS)
     for number, each in enumerate(chosen, 1):
         yield f"{number}. **{words(each.rule)} {words(each.type.replace('_', ' '))}** ({each.level.value}) at {code(each.applies_to[0])}  "
         yield f"   {words(described(each.description, each.runs))}{_saves(each)}"
     rest = [each for each in findings if each not in chosen]
     if rest:
-        named = ", ".join(f"{words(each.rule)} {code(each.applies_to[0], 40)}" for each in rest[:MAX_ROWS])
-        more = f" and {len(rest) - MAX_ROWS:,} more" if len(rest) > MAX_ROWS else ""
         yield ""
-        yield f"Also: {named}{more}"
-    yield ""
+        yield f"Also: {_named(rest)}"
+    if findings:
+        yield ""
+    if minor:
+        yield f"<sub>Of little impact, below the threshold of {figures.threshold:g}: {_named(minor)}</sub>"
+        yield ""
+
+
+def _named(findings: Sequence[Finding]) -> str:
+    named = ", ".join(f"{words(each.rule)} {code(each.applies_to[0], 40)}" for each in findings[:MAX_ROWS])
+    return named + (f" and {len(findings) - MAX_ROWS:,} more" if len(findings) > MAX_ROWS else "")
 
 
 def _saves(finding: Finding) -> str:
-    what = [seconds(finding.time_s)] if finding.time_s is not None else []
-    what += [_dollars(money(finding.cost_usd))] if finding.cost_usd is not None else []
-    if not what or finding.basis is None:
-        return ""
-    return f" *Saves {' and '.join(what)} ({BASES[finding.basis]}).*"
+    what = saves(finding, _usd)
+    return f" *{what[0].upper()}{what[1:]}.*" if what else ""
+
+
+def _usd(amount: Decimal) -> str:
+    return _dollars(usd(amount))
 
 
 def _dollars(amount: str) -> str:

@@ -30,11 +30,11 @@ def session_lines(layout: Layout, report: SessionReport) -> Iterator[Text]:
     notes = [f"{counted(report.open_runs, 'run')} still open, in no figure yet."] if report.open_runs else []
     notes += in_words(report.trends)
     yield from _sums(layout, figures, notes)
-    yield from advice.best(layout, figures.suggestions)
+    yield from advice.best(layout, figures)
     yield from _parts(layout, figures, MAX_PARTS)
     yield from layout.resources(figures)
     yield from _runs(layout, "Its last runs", report.runs)
-    yield from advice.others(layout, figures.suggestions)
+    yield from advice.others(layout, figures)
 
 
 def set_lines(layout: Layout, report: ReportSet) -> Iterator[Text]:
@@ -43,7 +43,7 @@ def set_lines(layout: Layout, report: ReportSet) -> Iterator[Text]:
     yield Text()
     yield layout.title(clean(report.title), counted(figures.runs, "run"), "bold")
     yield from _sums(layout, figures, report.notes)
-    yield from advice.best(layout, figures.suggestions)
+    yield from advice.best(layout, figures)
     match report.by:
         case By.AGENT:
             yield from _table(layout, "agent", figures.agents, report.top)
@@ -56,7 +56,7 @@ def set_lines(layout: Layout, report: ReportSet) -> Iterator[Text]:
             yield from layout.resources(figures)
             yield from _runs(layout, "The dearest runs", [line_of(run) for run in report.dearest])
             yield from _runs(layout, "The slowest runs", [line_of(run) for run in report.slowest])
-    yield from advice.others(layout, figures.suggestions)
+    yield from advice.others(layout, figures)
 
 
 def _sums(layout: Layout, figures: Figures, notes: Iterable[str]) -> Iterator[Text]:

@@ -9,7 +9,7 @@ from rich.text import Text
 from otel_agentperf.analysis.figures import Figures, Finding
 from otel_agentperf.report import split
 from otel_agentperf.report.run import RunReport
-from otel_agentperf.report.text import BASES, UNKNOWN, clean, counted, duration, tokens, usd
+from otel_agentperf.report.text import UNKNOWN, clean, counted, duration, once, savings_in, tokens, usd
 from otel_agentperf.report.tree import Spend, Step
 
 _SPAN_IDS = 2
@@ -67,13 +67,11 @@ def judged(figures: Figures, rating: str | None) -> Iterator[Text]:
         yield Text.assemble("cost rating ", (clean(rating), _RATING_STYLES.get(rating, "bold")))
     elif is_billed:
         yield Text(f"cost rating {UNKNOWN}", "yellow")
-    savings = figures.savings
-    could = [usd(savings.cost_usd)] if savings.cost_usd else []
-    could += [duration(round(savings.time_s * 1e9))] if savings.time_s else []
-    if could:
-        # Over several runs, what rules over runs and rules over sessions claim is not added up.
-        least = "at least " if figures.runs > 1 else ""
-        yield Text(f"could save {least}{' and '.join(could)}", "green")
+    if could := savings_in(figures.savings):
+        here = " in this run" if figures.session_savings is not None else ""
+        yield Text(f"could save{here} {', '.join(could)}{once(figures)}", "green")
+    if figures.session_savings is not None and (could := savings_in(figures.session_savings)):
+        yield Text(f"in its session {', '.join(could)}", "green")
 
 
 def repeats_folded(names: Iterable[str]) -> Iterator[str]:
@@ -119,17 +117,6 @@ def flags(step: Step) -> tuple[str, str]:
         flags.append(f"{step.attempts} attempts")
     style = "red" if step.errors else "yellow"
     return (f" ({', '.join(flags)})" if flags else "", style)
-
-
-def saves(finding: Finding, *, basis: bool = True) -> str:
-    """What following a suggestion would have saved, and what that rests on."""
-    what: list[str] = []
-    if finding.time_s is not None:
-        what.append(duration(round(finding.time_s * 1e9)))
-    if finding.cost_usd is not None:
-        what.append(usd(finding.cost_usd))
-    rests_on = f" ({BASES[finding.basis]})" if basis and finding.basis is not None else ""
-    return f"saves {' and '.join(what) or UNKNOWN}{rests_on}"
 
 
 def where(suggestion: Finding) -> str:

@@ -9,18 +9,22 @@ from decimal import Decimal
 import msgspec
 
 from otel_agentperf.analysis.columns import Columns, cost_of
-from otel_agentperf.analysis.figures import Figures, Saving
+from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD, Figures, Saving
 from otel_agentperf.analysis.itemize import breakdown_of
-from otel_agentperf.analysis.present import figures_of
+from otel_agentperf.analysis.present import figures_of, saving_of
 from otel_agentperf.analysis.resources import use_of
+from otel_agentperf.analysis.savings import measured_among, saved
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.model import Operation, Suggestion, Totals
+from otel_agentperf.model import Extent, Operation, Suggestion, Totals
 from otel_agentperf.report import split
 from otel_agentperf.report.notes import left_out as left_out_note
 from otel_agentperf.report.spans import SpanLine, spans_of
 from otel_agentperf.report.tree import Step, tree_of
 from otel_agentperf.rules.base import Row, int_of
 from otel_agentperf.rules.traits import traits_of
+
+_NO_LIMIT_USD = Decimal("Infinity")
+_LATEST_NS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ def report_on(
     *,
     root_seen: bool = True,
     notes: Sequence[str] = (),
+    threshold: float = DEFAULT_THRESHOLD,
 ) -> RunReport:
     """Make the report on a run.
 
@@ -81,6 +86,7 @@ def report_on(
         summary: what the engine says of it, now or when the run was live.
         root_seen: whether the root is the true one.
         notes: what else a reader must know.
+        threshold: the least impact, 0 to 1, that a suggestion is shown with in full.
 
     Returns:
         The report. Its totals are the summary's, which may know of more than the operations
@@ -96,15 +102,14 @@ def report_on(
         failed = sum(1 for op in operations if op.inference is not None and op.usage is None and op.counted)
         if seen + failed < calls:
             told.append(f"{calls - seen - failed} of {calls} model calls have no span here: not sampled, or lost.")
-    saved = summary.savings
+    stated = summary.savings
+    rows = summary.rows or rows_of(root, operations)
     figures = figures_of(
-        breakdown_of(
-            summary,
-            rows=summary.rows or rows_of(root, operations),
-            grounded_usd=None if summary.rows else _grounded_usd(operations),
-        ),
+        breakdown_of(summary, rows=rows, grounded_usd=None if summary.rows else _grounded_usd(operations)),
         efficiency_score=summary.efficiency_score,
-        savings=Saving(cost_usd=saved.cost_usd, time_s=saved.time_s) if saved.cost_usd or saved.time_s else None,
+        could_save=stated if stated.cost_usd or stated.time_s else None,
+        session_savings=_session_savings(summary, rows),
+        threshold=threshold,
     )
     if totals.unpriced_calls:
         told.insert(0, split.unpriced_note(figures, _reasons(operations)))
@@ -133,6 +138,21 @@ def report_on(
         root_seen=root_seen,
         notes=(*notes, *told, *([left_out_note(figures.left_out)] if figures.left_out and summary.rows else [])),
     )
+
+
+def _session_savings(summary: RunSummary, rows: Sequence[Row]) -> Saving | None:
+    """What the suggestions about the session say could have been saved in all its runs, where that is more than in this one."""
+    about = [item for item in summary.suggestions if item.extent is Extent.SESSION and item.savings is not None]
+    if not about:
+        return None
+    whole, measured = (
+        saved(chosen, cost_usd=_NO_LIMIT_USD, start_ns=0, end_ns=_LATEST_NS)
+        for chosen in (about, measured_among(about))
+    )
+    spans = frozenset(row.span_id for row in rows)
+    here = saved(about, cost_usd=_NO_LIMIT_USD, start_ns=summary.start_ns, end_ns=summary.end_ns, spans=spans)
+    is_all_here = whole.cost_usd == here.cost_usd and round(whole.time_s - here.time_s, 3) == 0
+    return None if is_all_here else saving_of(whole, measured)
 
 
 def rows_of(root: Operation, operations: Sequence[Operation]) -> list[Row]:

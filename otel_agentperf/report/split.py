@@ -51,8 +51,8 @@ def shares(costs: Costs) -> list[Share]:
     for field, name in _NAMES.items():
         part = getattr(split, field)
         if part:
-            called = _WITH_THOUGHTS if field == "output_usd" and split.thoughts_usd is None else name
-            found.append(Share(called, part, float(part / costs.total_usd)))
+            label = _WITH_THOUGHTS if field == "output_usd" and split.thoughts_usd is None else name
+            found.append(Share(label, part, float(part / costs.total_usd)))
     return sorted(found, key=lambda each: -each.usd)  # those of one size stay in their order
 
 
@@ -72,7 +72,7 @@ def grounding(part: Part) -> str:
 
 
 def total(figures: Figures) -> str:
-    """What was spent; where calls have no price, it says that this is what is known of it."""
+    """The cost as text: `known cost $0.0123` where calls have no price, since the true cost is higher then."""
     known_usd, unpriced = figures.costs.total_usd, figures.calls.unpriced
     if known_usd is None or not unpriced:
         return money(known_usd)
@@ -80,7 +80,7 @@ def total(figures: Figures) -> str:
 
 
 def remarks(figures: Figures) -> list[str]:
-    """What belongs right beside the total: calls without a price, and how much of it is estimated."""
+    """Phrases that follow the total: the number of calls without a price, and how much of it is estimated."""
     costs, unpriced = figures.costs, figures.calls.unpriced
     return [
         *([f"{counted(unpriced, 'call')} without a price"] if unpriced else []),

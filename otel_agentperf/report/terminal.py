@@ -71,14 +71,13 @@ class _RunPage:
         self._signs = layout.signs
 
     def lines(self, report: RunReport) -> Iterator[Text]:
-        findings = report.figures.suggestions
         yield Text()
         yield from self._header(report)
-        yield from advice.best(self._layout, findings)
+        yield from advice.best(self._layout, report.figures)
         yield Text()
         yield from self._tree(report.tree)
         yield from self._layout.resources(report.figures)
-        yield from advice.others(self._layout, findings)
+        yield from advice.others(self._layout, report.figures)
 
     # -- header ----------------------------------------------------------------------------
 

@@ -8,21 +8,25 @@ overrides and line breaks.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from otel_agentperf.model import SavingBasis
+from otel_agentperf.analysis.figures import Figures, Finding, Saving
+from otel_agentperf.model import Extent, SavingBasis
 
 UNKNOWN = "?"
 REPLACEMENT = "?"
 BASES = {
     SavingBasis.MEASURED: "measured: already spent",
-    SavingBasis.REPRICED: "the same tokens at another price",
+    SavingBasis.REPRICED: "estimated: the same tokens at another price",
     SavingBasis.ESTIMATED: "estimated",
 }
 """What a saving rests on, in words."""
+_EXTENTS = {Extent.SESSION: "its session", Extent.PROCESS: "this service"}
 _SPACES = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SMALLEST_USD = Decimal("0.0001")
+_SHORTEST_S = 0.001
 _NS_PER_MS, _NS_PER_S = 1_000_000, 1_000_000_000
 _LONGEST = 1000
 _EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
@@ -87,6 +91,71 @@ def money(amount: Decimal | None, unpriced_calls: int = 0) -> str:
     if amount is None:
         return UNKNOWN
     return usd(amount) + (f" + {UNKNOWN}" if unpriced_calls else "")
+
+
+def savings_in(saving: Saving, show_usd: Callable[[Decimal], str] | None = None) -> list[str]:
+    """What could be saved, the measured part and then the estimated one, each with its basis; empty where nothing is.
+
+    Args:
+        saving: money and time.
+        show_usd: shows an amount in US dollars; as `usd` when absent.
+    """
+    show = show_usd or usd
+    parts: list[str] = []
+    for cost_usd, time_s, basis in (
+        (saving.measured_cost_usd, saving.measured_time_s, "measured"),
+        (saving.estimated_cost_usd, saving.estimated_time_s, "estimated"),
+    ):
+        amounts = [show(cost_usd)] if cost_usd > 0 else []
+        amounts += [seconds(time_s)] if round(time_s, 3) > 0 else []
+        if amounts:
+            more = " more" if parts else ""
+            parts.append(f"{' and '.join(amounts)}{more} ({basis})")
+    return parts
+
+
+def once(figures: Figures) -> str:
+    """A note that a total is less than its parts, since what two suggestions claim counts once; empty where it is not."""
+    cost_usd = sum((_of_run(each.run_cost_usd, each.cost_usd) for each in figures.suggestions), Decimal(0))
+    time_s = sum(float(_of_run(each.run_time_s, each.time_s)) for each in figures.suggestions)
+    total = figures.savings
+    is_less = cost_usd > total.cost_usd + _SMALLEST_USD or time_s > total.time_s + _SHORTEST_S
+    return ", overlaps counted once" if is_less else ""
+
+
+def _of_run(part: Decimal | float | None, whole: Decimal | float | None) -> Decimal:
+    return Decimal(repr(float(part if part is not None else whole or 0)))
+
+
+def saves(finding: Finding, show_usd: Callable[[Decimal], str] | None = None, *, is_brief: bool = False) -> str:
+    """What following a suggestion would have saved, where, and what that rests on; empty where it states no saving.
+
+    Args:
+        finding: the suggestion.
+        show_usd: shows an amount in US dollars; as `usd` when absent.
+        is_brief: says it in few words, without the part of this run.
+    """
+    if finding.basis is None:
+        return ""
+    what = _amounts(finding.time_s, finding.cost_usd, show_usd)
+    within = ""
+    if finding.extent is not Extent.RUN and finding.runs == 1:
+        within = f" in {_EXTENTS[finding.extent]}"
+        here = _amounts(finding.run_time_s, finding.run_cost_usd, show_usd)
+        if here == what:
+            within = ""
+        elif here and not is_brief:
+            within += f", {here} of it in this run"
+    basis = BASES[finding.basis]
+    if is_brief:
+        basis = basis.partition(":")[0]
+    return f"saves {what or UNKNOWN}{within} ({basis})"
+
+
+def _amounts(time_s: float | None, cost_usd: Decimal | None, show_usd: Callable[[Decimal], str] | None) -> str:
+    what = [seconds(time_s)] if time_s is not None else []
+    what += [(show_usd or usd)(cost_usd)] if cost_usd is not None else []
+    return " and ".join(what)
 
 
 def described(description: str, runs: int) -> str:

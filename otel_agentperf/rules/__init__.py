@@ -22,6 +22,7 @@ from otel_agentperf.rules.cost.cost011_budget_forecast import BudgetForecast
 from otel_agentperf.rules.failures.err001_failing_agent import FailingAgent
 from otel_agentperf.rules.failures.err002_retry_storm import RetryStorm
 from otel_agentperf.rules.failures.err003_truncated_output import TruncatedOutput
+from otel_agentperf.rules.failures.err004_failing_tool import FailingTool
 from otel_agentperf.rules.latency.lat001_slow_agent import SlowAgent
 from otel_agentperf.rules.latency.lat002_slow_first_token import SlowFirstToken
 from otel_agentperf.rules.latency.lat003_bottleneck import Bottleneck
@@ -74,6 +75,7 @@ RULES: tuple[type[AnyRule], ...] = (
     FailingAgent,
     RetryStorm,
     TruncatedOutput,
+    FailingTool,
 )
 
 

@@ -91,7 +91,8 @@ class Row(NamedTuple):
     given: int
     """The fingerprint of a model request, of the state that a node was given, or of a tool's arguments.
 
-    0 where it is not known, and where there are no arguments."""
+    That of a request whose instructions were not recorded is another one for each agent. 0 where it is not
+    known, and where there are no arguments."""
     head: int
     """The fingerprint of a request's beginning, its instruction and tools; 0 where it is not known."""
     step: int
@@ -133,6 +134,16 @@ def int_of(span_id: str) -> int:
     except ValueError:
         return _hashed(span_id)
     return number if 0 <= number < _IDS else _hashed(span_id)
+
+
+def of_agent(fingerprint: str, agent: str) -> str:
+    """A fingerprint that is the same for one agent only.
+
+    Args:
+        fingerprint: of a request whose instructions were not recorded: other agents have other ones.
+        agent: whose request it is.
+    """
+    return f"{int_of(fingerprint) ^ int_of(f'agent {agent}'):016x}"
 
 
 @lru_cache(maxsize=4096)
@@ -244,6 +255,8 @@ class Rule(ABC, Generic[S]):
 
     def __init__(self, options: Mapping[str, float | int] | None = None) -> None:
         given = options or {}
+        self.chosen = frozenset(given)
+        """Names of the options that the settings give; the others have their defaults."""
         for name, option in self.options.items():
             setattr(self, name, given.get(name, option.default))
 

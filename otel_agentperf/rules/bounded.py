@@ -124,6 +124,19 @@ class Claims(msgspec.Struct, gc=False):
             claims.append(Claim(span_id, Decimal(repr(cost_usd)), start_ns, start_ns + length_ns))
         return tuple(claims)
 
+    def on_clock_ns(self, total_ns: int) -> int:
+        """How long at least one of the claimed stretches lasted.
+
+        Args:
+            total_ns: the lengths of all claims added up; those that are not kept count in full.
+        """
+        stretches = sorted((claim.start_ns, claim.end_ns) for claim in self.largest())
+        twice_ns = until_ns = 0
+        for start_ns, end_ns in stretches:
+            twice_ns += max(0, min(end_ns, until_ns) - start_ns)
+            until_ns = max(until_ns, end_ns)
+        return total_ns - twice_ns
+
     def spans(self) -> tuple[str, ...]:
         """The spans of the largest claims, each once."""
         spans = (packed[_PACKED.size :].decode(errors=_ANY) for packed in sorted(self._kept or (), reverse=True))

@@ -38,12 +38,13 @@ class Tree:
         root: the run's root.
     """
 
-    __slots__ = ("_root", "children", "path", "windows")
+    __slots__ = ("_root", "_strays", "children", "path", "windows")
 
     def __init__(self, rows: Sequence[Row], root: Operation) -> None:
         root_id = int_of(root.span_id)
         ids = {row.span_id for row in rows}
         self._root: Row | None = None
+        self._strays: list[Row] = []
         self.children: dict[int, list[Row]] = {}
         """By the parent's id, in order of start."""
         self.path: list[Stretch] = []
@@ -55,6 +56,8 @@ class Tree:
                 self._root = row
                 continue
             is_placed = row.parent_id in ids and row.parent_id != row.span_id
+            if not is_placed:
+                self._strays.append(row)
             self.children.setdefault(row.parent_id if is_placed else root_id, []).append(row)
 
     def walk(self) -> Tree:
@@ -91,6 +94,10 @@ class Tree:
         begin_ns, until_ns = self.windows.get(row.span_id, (0, 0))
         begin_ns = max(begin_ns, start_ns)
         return begin_ns, max(begin_ns, min(until_ns, end_ns))
+
+    def strays(self) -> Sequence[Row]:
+        """The operations whose parent is absent, in order of start."""
+        return self._strays
 
     def units(self) -> list[Row]:
         """The outermost nodes and agents beneath the root."""

@@ -155,12 +155,12 @@ class Writer:
         size = rnd.choice((40, 3_000, 40_000))
         call = ToolCall(
             arguments_hash=f"{arguments:016x}",
-            arguments_simhash=f"{0xFFFF << arguments % 40:016x}" if arguments else None,
-            context_hash=f"{1:016x}",
+            context_hash=f"{arguments % 3 + 1:016x}" if arguments % 2 else None,
             result_hash=None if failed or rnd.random() < 0.1 else f"{result:016x}",
             error_hash=f"{result:016x}" if failed else None,
             no_arguments=not arguments,
             result_size=None if failed else size,
+            argument_is_sentence=rnd.choice((True, False, None)),
         )
         said: dict[str, Any] = {"tool": call, **({"error_type": "ToolError"} if failed else {})}
         return Step(OperationKind.TOOL, self._one(TOOLS), start_ns, self._after(start_ns), said=said)

@@ -211,7 +211,7 @@ def test_the_best_suggestions_are_of_different_rules_first() -> None:
     said = (
         *(a_suggestion("LAT001", str(place), 0.9) for place in range(4)),
         a_suggestion("COST002", impact=0.5),
-        a_suggestion("REP001", impact=0.4),
+        a_suggestion("REP001", impact=0.5),
     )
     summary = msgspec.structs.replace(summary, suggestions=said)
     findings = figures_of(breakdown_of(summary)).suggestions

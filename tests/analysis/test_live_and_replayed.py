@@ -18,7 +18,7 @@ from otel_agentperf.analysis.runs import Run, ScopeState
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.baselines.normals import Measure
 from otel_agentperf.live.pipeline import Pipeline
-from otel_agentperf.model import Operation, Suggestion
+from otel_agentperf.model import Extent, Operation, Suggestion
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing import PriceBook
 from otel_agentperf.reading import runs_of
@@ -53,7 +53,12 @@ class Words:
     )
 
     def add(self, scope: Scope, name: str, suggestions: Iterable[Suggestion]) -> None:
-        mine = {suggestion.key: suggestion for suggestion in suggestions if SCOPES[suggestion.rule] is scope}
+        """What they are about is set by the engine and the fold, and is not compared."""
+        mine = {
+            suggestion.key: msgspec.structs.replace(suggestion, extent=Extent.RUN)
+            for suggestion in suggestions
+            if SCOPES[suggestion.rule] is scope
+        }
         self.said[scope.value, name] = mine
 
     def rules(self) -> Counter[str]:

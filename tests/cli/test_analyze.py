@@ -221,8 +221,8 @@ def test_bad_lines_are_told_on_stderr_and_the_report_counts_them(traces: Path) -
     result = analyzed(traces, "--format", "json")
     assert result.exit_code == 0
     number = traces.read_bytes().count(b"\n") - 1
-    assert f"{traces}:{number}: no JSON object\n" in result.stderr
-    assert json.loads(result.stdout)["notes"] == ["2 parts of the input could not be read and is not in here."]
+    assert f"{traces}:{number}: left out: it looks like text that is no JSON" in result.stderr
+    assert json.loads(result.stdout)["notes"] == ["2 parts of the input could not be read and are not in here."]
 
 
 # -- as a program --------------------------------------------------------------------------

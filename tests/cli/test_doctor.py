@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError
 from pathlib import Path
 
@@ -8,21 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 from otel_agentperf.baselines.store import Store
-from otel_agentperf.cli import checks
-from otel_agentperf.cli.checks import Finding, Level, all_findings
+from otel_agentperf.cli import finding as installation
+from otel_agentperf.cli.checks import all_findings, installed, settings
 from otel_agentperf.cli.doctor import doctor
+from otel_agentperf.cli.finding import Level
 from tests.baselines.made import TODAY, made_up
+from tests.cli.found import SILENT, said, wrong
 
 OTLP = "opentelemetry-exporter-otlp"
-SILENT = {"OTEL_TRACES_EXPORTER": "agentperf", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-
-
-def wrong(findings: list[Finding]) -> list[str]:
-    return [finding.sentence for finding in findings if finding.level is Level.WRONG]
-
-
-def said(findings: list[Finding], level: Level = Level.OK) -> str:
-    return "\n".join(finding.sentence for finding in findings if finding.level is level)
 
 
 def test_a_sound_installation_has_nothing_wrong_and_the_exit_code_is_zero() -> None:
@@ -48,7 +41,6 @@ def test_each_wrong_setting_is_named_with_what_is_allowed(tmp_path: Path) -> Non
         "AGENTPERF_EMIT": "shout",
         "AGENTPERF_MAX_SESSIONS": "-1",
         "AGENTPERF_RULES_SELECT": "LAT999",
-        "AGENTPERF_TYPO": "1",
         "AGENTPERF_CONFIG": str(path),
     }
     told = wrong(all_findings(environ))
@@ -56,7 +48,6 @@ def test_each_wrong_setting_is_named_with_what_is_allowed(tmp_path: Path) -> Non
         "AGENTPERF_EMIT = 'shout'",
         "AGENTPERF_MAX_SESSIONS = '-1'",
         "AGENTPERF_RULES_SELECT = 'LAT999'",
-        "there is no setting AGENTPERF_TYPO",
         "[rules.LAT001] threshold_s = 'slow'",
         "[rules.NONE1]",
         "[prices.services.steel] per_minute_usd = 'much'",
@@ -83,7 +74,8 @@ def test_an_exporter_that_nothing_provides_is_wrong() -> None:
 
 def pretend(monkeypatch: pytest.MonkeyPatch, versions: Mapping[str, str | None]) -> None:
     """Make distributions look as if they were installed in another version, or not at all."""
-    real_version, real_entry_points = checks.version, checks.entry_points
+    real_version = installation.version
+    real_entry_points: Callable[..., Iterable[EntryPoint]] = installation.entry_points
 
     def version(name: str) -> str:
         if name not in versions:
@@ -93,14 +85,14 @@ def pretend(monkeypatch: pytest.MonkeyPatch, versions: Mapping[str, str | None])
             raise PackageNotFoundError(name)
         return found
 
-    def entry_points(*, group: str, name: str) -> list[EntryPoint]:
-        found = list(real_entry_points(group=group, name=name))
+    def entry_points(**selected: str) -> list[EntryPoint]:
+        found = list(real_entry_points(**selected))
         if versions.get(OTLP, "") is None:
             return [point for point in found if not point.value.startswith("opentelemetry.exporter.otlp")]
         return found
 
-    monkeypatch.setattr(checks, "version", version)
-    monkeypatch.setattr(checks, "entry_points", entry_points)
+    monkeypatch.setattr(installation, "version", version)
+    monkeypatch.setattr(installation, "entry_points", entry_points)
 
 
 def test_under_the_distro_without_the_otlp_package_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,15 +135,15 @@ def test_a_library_of_the_core_that_is_absent_is_wrong(monkeypatch: pytest.Monke
 
 
 def test_entry_points_that_cannot_be_seen_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(*, group: str, name: str) -> list[EntryPoint]:
-        del group, name
+    def nothing(**selected: str) -> list[EntryPoint]:
+        del selected
         return []
 
-    monkeypatch.setattr(checks, "entry_points", nothing)
+    monkeypatch.setattr(installation, "entry_points", nothing)
     assert len([one for one in wrong(all_findings(SILENT)) if "is not visible" in one]) == 5
 
 
-@pytest.mark.parametrize(("sampler", "noted"), [("always_on", False), ("traceidratio", True), ("always_off", True)])
+@pytest.mark.parametrize(("sampler", "noted"), [("always_on", False), ("traceidratio", True)])
 def test_a_sampler_that_thins_out_is_explained(sampler: str, noted: bool) -> None:
     told = said(all_findings({**SILENT, "OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": "0.1"}), Level.NOTE)
     assert (f"the sampler is {sampler} 0.1" in told) is noted
@@ -162,26 +154,22 @@ def test_an_instrumentation_that_is_left_out_is_wrong() -> None:
     assert sentence.endswith("leaves out agentperf-langgraph")
 
 
-def test_a_configuration_file_is_noted_since_it_decides_instead() -> None:
-    assert "OTEL_CONFIG_FILE decides" in said(all_findings({"OTEL_CONFIG_FILE": "x.yaml"}), Level.NOTE)
-
-
 def test_peers_that_are_here_too_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend(monkeypatch, dict.fromkeys(checks.PEERS, "1.4.14"))
-    assert said(all_findings(SILENT)).count("each request is counted once") == len(checks.PEERS)
+    pretend(monkeypatch, dict.fromkeys(installed.PEERS, "1.4.14"))
+    assert said(all_findings(SILENT)).count("each request is counted once") == len(installed.PEERS)
 
 
 def test_a_store_is_told_of_by_what_it_knows_and_whether_it_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "later" / "store.db"
     environ = {"AGENTPERF_BASELINE_STORE": str(path)}
-    (finding,) = checks.baselines(environ)
+    (finding,) = settings.baselines(environ)
     assert (finding.level, finding.sentence) == (
         Level.OK,
         f"AGENTPERF_BASELINE_STORE: {path} is not there yet and can be made",
     )
     assert not list(tmp_path.iterdir())
     Store(path).add(made_up(1).all(), TODAY)
-    (finding,) = checks.baselines(environ)
+    (finding,) = settings.baselines(environ)
     assert finding.level is Level.OK
     assert "can be written; 3 graphs, nodes, tools and models are known, the last of 2024-10-04" in finding.sentence
 
@@ -189,7 +177,7 @@ def test_a_store_is_told_of_by_what_it_knows_and_whether_it_can_be_written(tmp_p
 def test_a_store_that_may_be_made_and_cannot_is_wrong(tmp_path: Path) -> None:
     places = ["/proc/nope/store.db"] if Path("/proc/self").exists() else []
     for place in (*places, tmp_path / ("n" * 300) / "store.db"):
-        (finding,) = checks.baselines({"AGENTPERF_BASELINE_STORE": str(place)})
+        (finding,) = settings.baselines({"AGENTPERF_BASELINE_STORE": str(place)})
         assert (finding.level, "cannot be made" in finding.sentence) == (Level.WRONG, True)
     assert not list(tmp_path.iterdir())
 
@@ -198,8 +186,70 @@ def test_a_baseline_that_cannot_be_had_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     path.write_text("no database")
     for name in ("STORE", "FROM"):
-        (finding,) = checks.baselines({f"AGENTPERF_BASELINE_{name}": str(path)})
+        (finding,) = settings.baselines({f"AGENTPERF_BASELINE_{name}": str(path)})
         assert finding.level is Level.WRONG
         assert "cannot be read as a baseline" in finding.sentence
-    (finding,) = checks.baselines({"AGENTPERF_BASELINE_STORE": str(path / "store.db")})
+    (finding,) = settings.baselines({"AGENTPERF_BASELINE_STORE": str(path / "store.db")})
     assert (finding.level, "cannot be made" in finding.sentence) == (Level.WRONG, True)
+
+
+def require(monkeypatch: pytest.MonkeyPatch, *requirements: str) -> None:
+    """Make every distribution look as if it had these requirements."""
+
+    def requires(name: str) -> list[str]:
+        del name
+        return list(requirements)
+
+    monkeypatch.setattr(installed, "requires", requires)
+
+
+CLIENTS: dict[str, tuple[str, list[str]]] = {
+    "langchain-google-vertexai": ("3.2.0", []),
+    "langchain-google-genai": ("2.1.12", ["google-ai-generativelanguage>=0.6"]),
+    "google-generativeai": ("0.8.6", []),
+    "google-cloud-aiplatform": ("1.160.0", ["google-genai>=1.37"]),
+    "litellm": ("1.90.0", ['google-genai>=1; extra == "google"']),
+    "langchain-openai": ("1.2.0", ["openai>=2"]),
+}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_of_gemini_that_is_not_seen_is_named(monkeypatch: pytest.MonkeyPatch, client: str) -> None:
+    version, requirements = CLIENTS[client]
+    absent = dict.fromkeys((*installed.GEMINI_CLIENTS, *installed.OTHER_CLIENTS))
+    pretend(monkeypatch, {**absent, client: version})
+    require(monkeypatch, *requirements)
+    (finding,) = installed.unseen_clients({})
+    assert finding.level is Level.NOTE
+    assert finding.sentence.startswith(f"{client} {version}")
+    assert "not seen" in finding.sentence
+
+
+def test_a_client_that_calls_gemini_through_google_genai_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = dict.fromkeys((*installed.GEMINI_CLIENTS, *installed.OTHER_CLIENTS))
+    pretend(monkeypatch, {**absent, "langchain-google-genai": "4.4.0"})
+    require(monkeypatch, "google-genai<3,>=1.56")
+    assert list(installed.unseen_clients({})) == []
+
+
+def test_where_only_unseen_clients_are_there_no_request_can_be_seen_which_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    absent = dict.fromkeys((*installed.GEMINI_CLIENTS, *installed.OTHER_CLIENTS))
+    pretend(monkeypatch, {**absent, "google-generativeai": "0.8.6", "google-genai": None})
+    require(monkeypatch)
+    (sentence,) = wrong(installed.unseen_clients({}))
+    assert "use google-genai" in sentence
+
+
+def test_the_openai_library_pointed_at_gemini_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, dict.fromkeys((*installed.GEMINI_CLIENTS, *installed.OTHER_CLIENTS)))
+    address = "https://generativelanguage.googleapis.com/v1beta/openai/"
+    assert "OPENAI_BASE_URL leads to Gemini" in said(installed.unseen_clients({"OPENAI_BASE_URL": address}), Level.NOTE)
+    assert list(installed.unseen_clients({"OPENAI_BASE_URL": "https://llm.example/v1"})) == []
+
+
+def test_where_there_is_nothing_to_trace_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, dict.fromkeys(("langgraph", "google-genai", *installed.PEERS)))
+    (sentence,) = wrong(installed.libraries())
+    assert sentence.startswith("neither langgraph nor google-genai is installed here")

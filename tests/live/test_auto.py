@@ -85,6 +85,46 @@ def test_a_wrong_setting_is_said_on_one_line_and_the_program_runs(server: Gemini
         assert word in line
 
 
+def test_a_wrong_setting_is_logged_once_beside_the_console_exporter_too(server: GeminiServer) -> None:
+    done = run(server, AGENTPERF_EMIT="smoke", OTEL_TRACES_EXPORTER="agentperf,console")
+    (line,) = done.stderr.strip().splitlines()
+    assert "its console exporter uses the defaults" in line
+
+
+def test_a_variable_that_is_no_setting_is_logged_once_and_the_program_is_traced(server: GeminiServer) -> None:
+    done = run(server, AGENTPERF_REPRT_PATH="x", OTEL_TRACES_EXPORTER="console,agentperf")
+    assert "invoke_workflow two_steps" in spans(done.stdout)
+    (line,) = done.stderr.strip().splitlines()
+    assert line.endswith(
+        "there is no setting AGENTPERF_REPRT_PATH, so it is ignored; did you mean AGENTPERF_REPORT_PATH?"
+    )
+
+
+def test_a_report_path_with_an_unknown_ending_is_logged_once(server: GeminiServer, tmp_path: Path) -> None:
+    done = run(server, AGENTPERF_REPORT_PATH=str(tmp_path / "run.pdf"))
+    (line,) = done.stderr.strip().splitlines()
+    assert "ends in .pdf" in line
+    assert (tmp_path / "run.pdf").exists()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_switching_on_in_code_without_an_sdk_is_logged_once(times: int) -> None:
+    program = "import otel_agentperf\n" + "otel_agentperf.instrument()\n" * times
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    (line,) = done.stderr.strip().splitlines()
+    assert "nothing is traced" in line
+    assert "ProxyTracerProvider" in line
+
+
+def test_switching_on_in_code_after_an_sdk_was_set_up_is_quiet() -> None:
+    program = (
+        "from opentelemetry import trace\nfrom opentelemetry.sdk.trace import TracerProvider\nimport otel_agentperf\n"
+        "trace.set_tracer_provider(TracerProvider())\notel_agentperf.instrument()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(
     "env",
     [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"}],

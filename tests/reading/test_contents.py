@@ -96,11 +96,11 @@ def test_arguments_are_found_where_each_convention_puts_them(said: dict[str, Any
     assert tool(said).arguments_hash == PRINTS.arguments(ARGUMENTS).arguments_hash
 
 
-def test_long_arguments_get_a_simhash_and_a_context() -> None:
+def test_arguments_in_words_get_a_context_and_are_known_as_a_sentence() -> None:
     said = tool({**TOOL, semconv.TOOL_CALL_ARGUMENTS: {"query": "all flights from Paris to London", "page": 2}})
     expected = PRINTS.arguments({"query": "all flights from Paris to London", "page": 2})
-    assert (said.arguments_simhash, said.context_hash) == (expected.arguments_simhash, expected.context_hash)
-    assert said.arguments_simhash is not None
+    assert (said.argument_is_sentence, said.context_hash) == (True, expected.context_hash)
+    assert said.context_hash is not None
 
 
 def test_a_call_without_arguments_is_told_from_one_whose_arguments_are_not_known() -> None:
@@ -369,3 +369,25 @@ def test_nothing_of_the_content_is_kept() -> None:
     for word in ("short", "Paris", "unny"):
         assert word not in repr(said)
         assert word not in repr(called)
+
+
+@pytest.mark.parametrize(
+    ("said", "unknown"),
+    [
+        ({}, True),
+        ({semconv.SYSTEM_INSTRUCTIONS: '[{"type": "text", "content": "Be brief."}]'}, False),
+        (
+            {
+                semconv.INPUT_MESSAGES: '[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]'
+            },
+            False,
+        ),
+    ],
+)
+def test_it_is_known_whether_the_instructions_of_a_request_were_recorded(said: dict[str, Any], unknown: bool) -> None:
+    asked = {semconv.INPUT_MESSAGES: '[{"role": "user", "content": "hello"}]'}
+    attributes = {semconv.OPERATION_NAME: "chat", semconv.REQUEST_MODEL: "gpt-4o", **asked, **said}
+    found = span(attributes).inference
+    assert found is not None
+    assert found.request_hash is not None
+    assert found.instructions_unknown is unknown

@@ -70,7 +70,7 @@ ANYWHERE: dict[str, st.SearchStrategy[Any]] = {
 TOOLS: dict[str, st.SearchStrategy[Any]] = {
     semconv.AGENT_NAME: st.sampled_from(["planner", "fetch"]),
     semconv.TOOL_ARGUMENTS_HASH: st.just(HASH),
-    semconv.TOOL_ARGUMENTS_SIMHASH: st.sampled_from([HASH, "no number"]),
+    semconv.TOOL_ARGUMENT_IS_SENTENCE: st.booleans(),
     semconv.TOOL_CONTEXT_HASH: st.just(HASH),
     semconv.TOOL_RESULT_HASH: st.just(HASH),
     semconv.TOOL_ERROR_HASH: st.just(HASH),

@@ -230,7 +230,8 @@ def test_a_streamed_request_that_was_abandoned_is_read_back_as_it_was(live: Live
     "call",
     [
         ToolCall(no_arguments=True),
-        ToolCall("00000000000000a1", "00000000000000a2", "00000000000000a3", "00000000000000a4", result_size=12),
+        ToolCall("00000000000000a1", "00000000000000a2", None, result_size=12, argument_is_sentence=True),
+        ToolCall("00000000000000a1", result_hash="00000000000000a3", argument_is_sentence=False),
         ToolCall("00000000000000a1", error_hash="00000000000000a5"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.analysis.split import split_of
 from otel_agentperf.live.attributes import Attributes, add_run
 from otel_agentperf.live.emit import suggestion_attributes
 from otel_agentperf.model import Complexity, Level, SavingBasis, Savings, Suggestion, Totals
@@ -90,6 +91,16 @@ def test_a_runs_summary_is_read_back_from_its_root() -> None:
         end=9,
     )
     assert verdicts.summary(root, recorded, totals, (SUGGESTION,)) == summary
+
+
+def test_a_recorded_cost_without_spans_is_not_split() -> None:
+    attributes: Attributes = {}
+    add_run(attributes, RunSummary("g", None, at(0), at(9), Totals(Decimal("0.5")), (), 100, "D", True, None, ()))
+    recorded = verdicts.recorded_run(attributes)
+    assert recorded is not None
+    root = operation("invoke_workflow g", {semconv.OPERATION_NAME: "invoke_workflow", semconv.WORKFLOW_NAME: "g"})
+    split = split_of(verdicts.summary(root, recorded, Totals(), ()).totals)
+    assert (split.not_split_usd, split.input_usd) == (Decimal("0.5"), 0)
 
 
 def test_a_span_without_our_score_is_no_judged_root() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import zstandard
 from google.protobuf import json_format
@@ -76,6 +77,109 @@ def _with_base64(requests: Iterable[Request]) -> list[Any]:
         for request in requests
         for batch in request["resourceSpans"]
     ]
+
+
+def _batches(requests: Iterable[Request]) -> list[Any]:
+    return [batch for request in requests for batch in request["resourceSpans"]]
+
+
+def as_jaeger_v3(requests: Iterable[Request]) -> bytes:
+    """What Jaeger's third interface answers: a stream of documents."""
+    return as_lines({"result": request} for request in requests)
+
+
+def as_resource_spans(requests: Iterable[Request]) -> bytes:
+    """The spans of one resource a line, without the envelope."""
+    return as_lines(_batches(requests))
+
+
+def as_list_of_resource_spans(requests: Iterable[Request]) -> bytes:
+    """All of them in one list."""
+    return json.dumps(_batches(requests), indent=1).encode()
+
+
+def with_protobuf_names(value: Any) -> Any:
+    """JSON with the names of the protobuf fields as keys."""
+    if isinstance(value, list):
+        return [with_protobuf_names(item) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    return {
+        re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", key): with_protobuf_names(item)
+        for key, item in fields.items()
+    }
+
+
+def as_protobuf_names(requests: Iterable[Request]) -> bytes:
+    """One a line, with the names of the protobuf fields."""
+    return as_lines(map(with_protobuf_names, requests))
+
+
+def as_indented(requests: Iterable[Request], *, between: str = "\n", indent: int | str = 2) -> bytes:
+    """Indented documents one after another."""
+    return between.join(json.dumps(request, indent=indent) for request in requests).encode()
+
+
+def as_text_sequence(requests: Iterable[Request]) -> bytes:
+    """A JSON text sequence: a separator before each document."""
+    return b"".join(b"\x1e" + json.dumps(request, indent=1).encode() + b"\n" for request in requests)
+
+
+def as_mixed(requests: Iterable[Request]) -> bytes:
+    """Documents of several forms one after another."""
+    forms = (
+        as_lines,
+        as_indented,
+        as_jaeger_v3,
+        as_protobuf_names,
+        as_resource_spans,
+        as_list_of_resource_spans,
+        as_array,
+        as_javascript,
+    )
+    return b"\n".join(forms[place % len(forms)]([request]) for place, request in enumerate(requests))
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    (kind, plain), *_ = value.items()
+    if kind == "arrayValue":
+        return [_plain(item) for item in plain["values"]]
+    return int(plain) if kind == "intValue" else plain
+
+
+def _table(attributes: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {attribute["key"]: _plain(attribute["value"]) for attribute in attributes}
+
+
+def as_javascript(requests: Iterable[Request]) -> bytes:
+    """The span objects of JavaScript's SDK, indented one after another."""
+
+    def turned(batch: Any, scope: str, span: Request) -> Request:
+        parent = {"traceId": span["traceId"], "spanId": span["parentSpanId"]} if span["parentSpanId"] else None
+        return {
+            "instrumentationScope": {"name": scope},
+            "resource": {"_rawAttributes": [list(pair) for pair in _table(batch["resource"]["attributes"]).items()]},
+            "name": span["name"],
+            "_spanContext": {"traceId": span["traceId"], "spanId": span["spanId"], "traceFlags": 1},
+            **({"parentSpanContext": parent} if parent else {}),
+            "startTime": list(divmod(int(span["startTimeUnixNano"]), 10**9)),
+            "endTime": list(divmod(int(span["endTimeUnixNano"]), 10**9)),
+            "status": {"code": span["status"].get("code", 0)},
+            "attributes": _table(span["attributes"]),
+            "events": [
+                {"name": event["name"], "attributes": _table(event.get("attributes", ()))}
+                for event in span.get("events", ())
+            ],
+        }
+
+    spans = [
+        turned(batch, scope["scope"]["name"], span)
+        for batch in _batches(requests)
+        for scope in batch["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    return as_indented(spans)
 
 
 def as_tempo(requests: Iterable[Request]) -> bytes:
@@ -197,6 +301,27 @@ FORMS: dict[str, Callable[[Iterable[Request]], bytes]] = {
     "upside_down.jsonl": as_spans_upside_down,
     "document.json": as_document,
     "array.json": as_array,
+    "jaeger_v3.json": as_jaeger_v3,
+    "resource_spans.jsonl": as_resource_spans,
+    "list_of_resource_spans.json": as_list_of_resource_spans,
+    "protobuf_names.jsonl": as_protobuf_names,
+    "protobuf_names.json": lambda requests: as_indented(map(with_protobuf_names, requests)),
+    "indented.json": as_indented,
+    "indented_by_nothing.json": lambda requests: as_indented(requests, indent=0),
+    "indented_by_tabs.json": lambda requests: as_indented(requests, between="\r\n\r\n", indent="\t"),
+    "close_together.json": lambda requests: as_indented(requests, between=""),
+    "on_one_line.json": lambda requests: b" ".join(as_lines(requests).split(b"\n")),
+    "carriage_returns.json": lambda requests: as_indented(requests).replace(b"\n", b"\r"),
+    "text_sequence.json": as_text_sequence,
+    "mixed.json": as_mixed,
+    "mixed.json.gz": lambda requests: gzip.compress(as_mixed(requests)),
+    "javascript.log": as_javascript,
+    "utf_16.jsonl": lambda requests: as_lines(requests).decode().encode("utf-16"),
+    "utf_16_be.json": lambda requests: as_document(requests).decode().encode("utf-16-be"),
+    "utf_16_le.json.gz": lambda requests: gzip.compress(as_indented(requests).decode().encode("utf-16-le")),
+    "utf_16.json.zst": lambda requests: zstandard.compress(as_indented(requests).decode().encode("utf-16")),
+    "indented.json.gz": lambda requests: gzip.compress(as_indented(requests)),
+    "document.json.zst": lambda requests: zstandard.compress(as_document(requests)),
     "tempo.json": as_tempo,
     "tempo_v2.json": as_tempo_v2,
     "message.pb": as_message,

@@ -11,10 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from otel_agentperf import config
-from otel_agentperf.replay import backends
+from otel_agentperf.replay import backends, foreign
 from otel_agentperf.replay.backends import BackendError, Filter
 from otel_agentperf.replay.local import LocalEngine
+from otel_agentperf.replay.outcome import Outcome
+from otel_agentperf.replay.places import LineNumbers
 from otel_agentperf.replay.replay import replay
+from otel_agentperf.replay.troubles import TroubleTeller
 from tests.replay.forms import Request, as_tempo, as_tempo_v2, jaeger_traces
 from tests.replay.replaying import made_up, spans_in, told
 
@@ -225,6 +228,40 @@ def test_a_trace_that_cannot_be_fetched_is_told_and_the_others_are_read() -> Non
     (trouble,) = outcome.sums.troubles.kept
     assert "HTTP 500 Internal Server Error: out of order" in trouble.why
     assert outcome.sums.runs == 5
+
+
+def always(body: bytes) -> Answer:
+    """Give this answer to whatever is asked."""
+
+    def answer(path: str, query: dict[str, list[str]]) -> tuple[int, bytes]:
+        del path, query
+        return 200, body
+
+    return answer
+
+
+def replayed_from(address: str) -> tuple[Outcome, list[str]]:
+    """Replay what is at an address; and the lines that were written on the way."""
+    lines: list[str] = []
+    teller = TroubleTeller(lines.append, LineNumbers())
+    found = [backends.source(address, WANTED)]
+    return replay(found, config.load({}), LocalEngine(1), on_troubles=teller.take), lines
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_stream_of_jaegers_third_interface_is_read(indent: int | None) -> None:
+    body = "\n".join(json.dumps({"result": request}, indent=indent) for request in REQUESTS).encode()
+    with backend(always(body)) as (address, _):
+        outcome, lines = replayed_from(f"{address}/api/v3/traces?query.service_name=shop")
+    assert (outcome.sums.runs, lines) == (6, [])
+
+
+def test_an_answer_of_another_form_is_named_with_its_address() -> None:
+    body = json.dumps([{"traceId": "1", "id": "2", "name": "chat", "timestamp": 5}]).encode()
+    with backend(always(body)) as (address, _):
+        outcome, lines = replayed_from(f"{address}/api/traces/1")
+    assert lines == [f"{address}/api/traces/1: {foreign.ZIPKIN.described()}"]
+    assert outcome.sums.spans == 0
 
 
 @pytest.mark.parametrize(

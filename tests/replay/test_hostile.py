@@ -181,7 +181,8 @@ def test_an_empty_fingerprint_ends_no_rule(tmp_path: Path) -> None:
         {"key": "gen_ai.tool.name", "value": {"stringValue": "fetch"}},
         {"key": "agentperf.tool.no_arguments", "value": {"boolValue": False}},
         {"key": "agentperf.tool.arguments_hash", "value": {"stringValue": "0123456789abcdef"}},
-        {"key": "agentperf.tool.arguments_simhash", "value": {"stringValue": ""}},
+        {"key": "agentperf.tool.context_hash", "value": {"stringValue": ""}},
+        {"key": "agentperf.tool.argument_is_sentence", "value": {"stringValue": ""}},
     ]
     spans = [
         span(1, None, "invoke_agent", 0, 9),
@@ -265,7 +266,7 @@ KEYS = (
     "agentperf.request.uses",
     "agentperf.run.efficiency_score",
     "agentperf.tool.no_arguments",
-    "agentperf.tool.arguments_simhash",
+    "agentperf.tool.argument_is_sentence",
     "openinference.span.kind",
     "llm.token_count.prompt",
     "traceloop.span.kind",
@@ -317,13 +318,13 @@ SPANS: st.SearchStrategy[Any] = st.fixed_dictionaries(
 @given(st.lists(SPANS, max_size=8))
 def test_no_span_however_odd_ends_a_replay(spans: list[Request]) -> None:
     data = json.dumps(request_of(RESOURCE, "shop", spans)).encode()
-    survives(Piece(source="fuzz", layout=Layout.LINES, data=data))
+    survives(Piece(source="fuzz", layout=Layout.TEXT, data=data))
 
 
 @FUZZ
 @given(JSON | st.fixed_dictionaries({"resourceSpans": JSON}) | st.fixed_dictionaries({"data": JSON}))
 def test_no_document_however_odd_ends_a_replay(document: Any) -> None:
-    survives(Piece(source="fuzz", layout=Layout.LINES, data=json.dumps(document).encode()))
+    survives(Piece(source="fuzz", layout=Layout.TEXT, data=json.dumps(document).encode()))
 
 
 VALID = as_lines(made_up(2))
@@ -331,7 +332,7 @@ VALID_MESSAGE = messages(made_up(2))[0]
 
 
 @FUZZ
-@given(st.binary(max_size=200), st.sampled_from(list(Layout)[:4]))
+@given(st.binary(max_size=200), st.sampled_from([Layout.TEXT, Layout.MESSAGES, Layout.MESSAGE]))
 @example(b"\x0a\x00", Layout.MESSAGE)
 @example(b"\x00\x00\x00\x02\x0a\x00", Layout.MESSAGES)
 def test_no_bytes_however_odd_end_a_replay(data: bytes, layout: Layout) -> None:
@@ -341,7 +342,7 @@ def test_no_bytes_however_odd_end_a_replay(data: bytes, layout: Layout) -> None:
 @FUZZ
 @given(st.data())
 def test_no_damage_to_a_good_file_ends_a_replay(data: st.DataObject) -> None:
-    whole, layout = data.draw(st.sampled_from([(VALID, Layout.LINES), (VALID_MESSAGE, Layout.MESSAGE)]))
+    whole, layout = data.draw(st.sampled_from([(VALID, Layout.TEXT), (VALID_MESSAGE, Layout.MESSAGE)]))
     place = data.draw(st.integers(0, len(whole)))
     length = data.draw(st.integers(0, 50))
     damaged = whole[:place] + data.draw(st.binary(max_size=50)) + whole[place + length :]

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import gzip
-import json
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from otel_agentperf.replay import pieces
+from otel_agentperf.replay import documents
 from otel_agentperf.replay.local import LocalEngine
 from otel_agentperf.replay.outcome import Outcome
 from otel_agentperf.replay.places import LineNumbers
 from otel_agentperf.replay.troubles import MAX_KEPT, MAX_TOLD, Trouble, Troubles, TroubleTeller
-from tests.replay.forms import as_framed, as_lines, as_message
-from tests.replay.replaying import made_up, put, replayed
+from tests.replay.forms import as_document, as_framed, as_lines, as_message
+from tests.replay.replaying import made_up, put, replayed, told
 
 LINES = as_lines(made_up()).splitlines(keepends=True)
 
@@ -28,9 +29,9 @@ def replayed_with_words(path: Path) -> tuple[Outcome, list[str]]:
 
 
 BAD_LINES = {
-    "no JSON at all": (b"Traceback (most recent call last):\n", "no JSON object"),
+    "no JSON at all": (b"Traceback (most recent call last):\n", "left out: it looks like text that is no JSON"),
     "JSON that is cut off": (LINES[1][:-30] + b"\n", "Input data was truncated"),
-    "JSON of something else": (b'{"level":"info"}\n', "no spans here: it has none of resourceSpans, batches and data"),
+    "JSON of something else": (b'{"level":"info"}\n', "left out: it looks like JSON without spans"),
     "a wrong type": (b'{"resourceSpans":"all of them"}\n', "Expected `array | null`, got `str` - at `$.resourceSpans`"),
     "bytes that are no text": (b'{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"\xff"}}]}]}\n', "'utf-8' codec"),
     "a span without ids": (
@@ -87,6 +88,14 @@ def test_a_bad_first_line_does_not_make_long_lines_after_it_something_else(first
     assert [word.split(": ")[0] for word in words] == ["a.jsonl:1"]
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstd"])
+def test_lines_of_utf_16_are_counted_in_its_own_text(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    text = "\n".join([*as_lines(made_up(2)).decode().splitlines(), '{"resourceSpans": "größer"}', "", "{]", "{]"])
+    _, words = replayed_with_words(put(tmp_path / "a.json", pack(text.encode("utf-16"))))
+    count = text.count("\n")
+    assert [word.split(": ")[0] for word in words] == [f"a.json:{line}" for line in (count - 2, count, count + 1)]
+
+
 @pytest.mark.parametrize("piece_bytes", [1_000, 50_000])
 def test_line_numbers_are_right_wherever_a_piece_begins(
     piece_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,7 +107,7 @@ def test_line_numbers_are_right_wherever_a_piece_begins(
 
 
 def test_only_the_first_troubles_are_told_one_by_one(tmp_path: Path) -> None:
-    path = put(tmp_path / "a.jsonl", b"".join([*LINES, *([b"nothing\n"] * 500)]))
+    path = put(tmp_path / "a.jsonl", b"".join([*LINES, *([b"{]\n"] * 500)]))
     outcome, words = replayed_with_words(path)
     assert outcome.sums.runs == 12
     assert len(words) == MAX_TOLD + 1
@@ -127,7 +136,7 @@ def cut_off(data: bytes) -> bytes:
         ("a.jsonl.gz", gzip.compress(b"".join(LINES))[:-5] + b"\0\0\0\0\0", "CRC check failed"),
         ("a.pb", cut_off(as_framed(made_up())), "is cut off"),
         ("a.pb", as_framed(made_up()) + b"\xff" * 100, "no message at byte"),
-        ("a.parquet", b"PAR1" + bytes(range(256)) * 40, "neither OTLP as JSON or protobuf, nor Jaeger's JSON"),
+        ("a.parquet", b"PAR1" + bytes(range(256)) * 40, "not read: it looks like a Parquet or Arrow table"),
         ("a.pb", b"\x0a" + as_message(made_up())[3:], "no OTLP protobuf message"),
         ("a.json", b'{\n "resourceSpans": [\n  {\n', "Input data was truncated"),
     ],
@@ -174,25 +183,45 @@ def test_what_stands_before_a_scrambled_part_is_read(tmp_path: Path) -> None:
     assert len(words) >= 1
 
 
-def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
-    outcome, words = replayed_with_words(put(tmp_path / "a.jsonl", b" \n"))
-    assert (outcome.sums.spans, words) == (0, [])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b" \n", b"\xef\xbb\xbf\r\n", gzip.compress(b"\n", mtime=0)],
+    ids=["nothing", "white space", "a byte-order mark", "gzip of a line end"],
+)
+def test_an_empty_file_is_named_and_is_no_input_that_is_missing(data: bytes, tmp_path: Path) -> None:
+    outcome, words = replayed_with_words(put(tmp_path / "a.jsonl", data))
+    assert (outcome.sums.spans, words) == (0, ["a.jsonl: it is empty"])
+    assert outcome.notes() == ()
 
 
-def test_a_line_too_long_to_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "MAX_LINE_BYTES", 100_000)
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "memory://too_long/a.jsonl"])
+def test_a_document_too_long_to_hold_is_told_and_what_came_before_is_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MAX_DOCUMENT_BYTES", 100_000)
+    monkeypatch.setattr(documents, "PIECE_BYTES", 1_000)
     monkeypatch.setattr(LocalEngine, "piece_bytes", 1_000)
-    long = b'{"resourceSpans":[' + b" " * 300_000 + b"]}\n"
-    path = put(tmp_path / "a.jsonl.gz", gzip.compress(b'{"resourceSpans":[{}]}\n' + long))
-    _, words = replayed_with_words(path)
-    assert any("a line of more than" in word for word in words)
+    data = LINES[0] + b'{"resourceSpans":[' + b" " * 300_000 + b"]}\n"
+    words: list[str] = []
+    teller = TroubleTeller(words.append, LineNumbers())
+    if "://" in name:
+        importlib.import_module("fsspec").open(name, "wb").open().write(data)
+    else:
+        name = str(put(tmp_path / name, gzip.compress(data)))
+    assert replayed(name, on_troubles=teller.take).sums.spans
+    assert len(words) == 1
+    assert "a document of more than 0 MB before byte" in words[0]
 
 
-def test_a_document_too_long_to_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "MAX_DOCUMENT_BYTES", 10_000)
-    path = put(tmp_path / "a.json", json.dumps(json.loads(LINES[0]), indent=2).encode() * 10)
-    _, words = replayed_with_words(path)
-    assert words == ["a.json: one document of more than 0 MB: write it as lines"]
+def test_a_long_document_of_a_local_file_is_read_without_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = made_up()
+    whole = told(replayed(put(tmp_path / "a.jsonl", as_lines(requests))))
+    monkeypatch.setattr(documents, "MAX_DOCUMENT_BYTES", 10_000)
+    monkeypatch.setattr(documents, "_COPIED_BYTES", 1_000)
+    monkeypatch.setattr(LocalEngine, "piece_bytes", 5_000)
+    assert told(replayed(put(tmp_path / "a.json", as_document(requests)))) == whole
 
 
 def test_troubles_add_up_and_keep_the_first_ones() -> None:

@@ -15,7 +15,9 @@ def test_a_run_fits_a_comment_and_says_what_it_cost_and_what_to_change() -> None
     text = to_markdown(recording().report())
     assert text.startswith("### `recording_graph`: ok\n")
     assert "**34.21 s** · **known cost \\$0.1492** · 1 call without a price · rating ?" in text
-    assert "1. **LAT001 slow agent** (notice) at `agent:observer`" in text
+    assert "1. **REP001 repeated action** (alarm) at `tool:click`" in text
+    assert "2. **LAT001 slow agent** (notice) at `agent:observer`" in text
+    assert "could have saved **2.00 s (measured), 1.20 s more (estimated)**." in text
     assert "*Saves 2.00 s (measured: already spent).*" in text
     assert "| `sequence_generator` | 1 | 0 | 8.20 s | 45,230 | 8,123 | \\$0.1378 |" in text
     assert "Critical path: `orchestrator` → `web_agent` → `observer` x 2 → `sequence_generator`" in text

@@ -13,7 +13,7 @@ from otel_agentperf.report.advice import others
 from otel_agentperf.report.collection import By
 from otel_agentperf.report.layout import Layout
 from otel_agentperf.report.terminal import render
-from tests.report.runs import Story, a_session, collected, gathered
+from tests.report.runs import Story, a_session, collected, gathered, recording
 
 
 def test_many_runs_begin_with_sums_then_the_best_fixes_then_what_stands_out() -> None:
@@ -99,9 +99,10 @@ def test_what_one_more_suggestion_saves_is_said_however_long_its_place_is() -> N
         )
         for number in range(5)
     ]
-    lines = [line.plain for line in others(Layout(80, color=False, ascii_only=False), found)]
+    figures = msgspec.structs.replace(recording().report().figures, suggestions=tuple(found))
+    lines = [line.plain for line in others(Layout(80, color=False, ascii_only=False), figures)]
     assert len(lines) == 4
-    assert all(line.endswith("saves $0.1234") and cell_len(line) <= 80 for line in lines[2:])
+    assert all(line.endswith("saves $0.1234 (measured)") and cell_len(line) <= 80 for line in lines[2:])
 
 
 def test_operations_that_no_table_holds_are_counted_in_a_note() -> None:

@@ -124,7 +124,7 @@ def test_a_suggestion_leads_by_keyboard_to_its_bar_which_is_then_marked(
     assert focused[0] == "Skip to the report"
     chromium.press("Enter")
     assert chromium.value("document.querySelector('.bar:target [aria-label]').getAttribute('aria-label')") == (
-        "tool click, 400 ms from 2.50 s, see S2"
+        "tool click, 400 ms from 2.50 s, see S1"
     )
     assert chromium.value("getComputedStyle(document.querySelector('.bar:target rect')).strokeWidth") == "3px"
 
@@ -136,7 +136,7 @@ def test_a_screen_reader_hears_every_bar_and_not_the_axes(chromium: Browser, pag
         (node["role"]["value"], node["name"]["value"]) for node in nodes if not node["ignored"] and node.get("name")
     ]
     assert ("image", "node observer, 5.60 s from 14.00 s") in heard
-    assert ("link", "tool click, 400 ms from 2.50 s, see S2") in heard
+    assert ("link", "tool click, 400 ms from 2.50 s, see S1") in heard
     assert any(role == "group" and name.startswith("Waterfall of the run: 19 operations") for role, name in heard)
     assert not any(name == "30.00 s" for _, name in heard)
 

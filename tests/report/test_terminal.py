@@ -17,7 +17,8 @@ HEADER = """
   34.21 s · known cost $0.1492 · 1 call without a price
   107,630 tokens in, 12,303 out · 5 model calls · 7 tool calls · 1 service call
   1 error
-  efficiency 97/100 · cost rating ? · could save 2.00 s
+  efficiency 97/100 · cost rating ?
+  could save 2.00 s (measured), 1.20 s more (estimated)
   cost: not split $0.1489 (>99%) · services $0.0002 (<1%)
   critical path orchestrator → web_agent → observer x 2 → sequence_generator
   The price of 1 of 6 billed calls is unknown (no price is known for
@@ -52,7 +53,7 @@ def test_a_run_begins_with_its_sums_and_ends_with_a_tree_with_time_tokens_and_mo
 
 def test_the_suggestions_stand_before_the_tree_with_level_rule_saving_and_place() -> None:
     text = render(recording().report())
-    alarm = text[text.index("ALARM") : text.rindex("NOTICE")]
+    alarm = text[text.index("ALARM") : text.index("NOTICE")]
     assert re.search(r"^ALARM  REP001 repeated_action$", alarm, re.MULTILINE)
     assert "saves 2.00 s (measured: already spent)" in alarm
     assert "where: tool:click (span 0000000000000008, 0000000000000009 and 3 more)" in alarm

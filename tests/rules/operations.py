@@ -117,6 +117,7 @@ def _inference(words: dict[str, Any]) -> Inference | None:
         uses=tuple(format(span, "016x") for span in words["uses"]) if "uses" in words else None,
         rate_limited=words.get("rate_limited", 0),
         retry_wait_ns=round(float(words.get("waited", 0)) * SECOND_NS),
+        instructions_unknown=words.get("uninstructed", False),
     )
 
 
@@ -150,12 +151,12 @@ def _tool(words: dict[str, Any]) -> ToolCall:
     result, error = words.get("result"), words.get("error")
     return ToolCall(
         arguments_hash=prints.arguments_hash,
-        arguments_simhash=prints.arguments_simhash,
         context_hash=prints.context_hash,
         no_arguments=prints.no_arguments,
         result_hash=FINGERPRINTER.value(result) if result is not None else None,
-        error_hash=FINGERPRINTER.error(error, words["message"]) if error is not None else None,
+        error_hash=FINGERPRINTER.error(error, words["message"], prints.identifiers) if error is not None else None,
         result_size=words.get("result_size"),
+        argument_is_sentence=prints.argument_is_sentence,
     )
 
 

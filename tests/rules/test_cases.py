@@ -14,6 +14,8 @@ from tests.rules.operations import BEGIN_NS, PRICES, SECOND_NS, Clock, root
 
 CASES = Path(__file__).parent / "cases"
 KINDS = ("fires", "just below", "silent")
+HEALTHY = 3
+"""The fewest cases of each rule that look like its pattern, and are healthy."""
 
 
 def load(code: str) -> dict[str, dict[str, dict[str, Any]]]:
@@ -86,6 +88,8 @@ def test_a_rule_says_what_its_case_says(code: str, kind: str, case: dict[str, An
             assert float(suggestion.savings.cost_usd) == pytest.approx(words["usd"], abs=1e-9)
         if "saves" in words:
             assert (suggestion.savings.basis if suggestion.savings else None) == words["saves"]
+        assert len(set(suggestion.span_ids)) == len(suggestion.span_ids)
+        assert len(suggestion.span_ids) == words.get("span_ids", len(suggestion.span_ids))
         for name, value in words.get("evidence", {}).items():
             assert suggestion.evidence[name] == pytest.approx(value), name
         for text in words.get("says", []):
@@ -108,6 +112,12 @@ def test_every_rule_has_cases_of_each_kind(rule: Any) -> None:
     cases = load(rule.code)
     assert tuple(cases) == KINDS
     assert all(cases.values())
+    assert len(cases["silent"]) >= HEALTHY
+
+
+@pytest.mark.parametrize("code", ["REP001", "REP002", "REP003", "REP004", "CACHE001", "CACHE002", "PAR001"])
+def test_a_rule_is_silent_on_three_healthy_runs_that_look_alike(code: str) -> None:
+    assert len(load(code)["silent"]) >= 3
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)

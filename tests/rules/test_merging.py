@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from otel_agentperf.analysis.engine import Engine
 from otel_agentperf.analysis.fold import Fold, digest
@@ -17,6 +18,7 @@ from otel_agentperf.baselines.normals import Measure
 from otel_agentperf.model import (
     Cost,
     CostStatus,
+    Extent,
     Inference,
     Operation,
     OperationKind,
@@ -107,6 +109,7 @@ def tool(random: Random, span_id: str, start_ns: int, end_ns: int, **where: Any)
         start_ns,
         end_ns,
         tool=call,
+        error_type=random.choice((None, "ToolError")),
         cost=random.choice((None, Cost(CostStatus.PRICED, Decimal("0.01")))),
         **where,
     )
@@ -164,7 +167,8 @@ def resources(random: Random, now_ns: int) -> Resources:
 
 
 def said(suggestions: list[Suggestion]) -> dict[tuple[str, str], Suggestion]:
-    return {suggestion.key: suggestion for suggestion in suggestions}
+    """By key; what they are about is set by the engine and the fold, and is not compared."""
+    return {suggestion.key: replace(suggestion, extent=Extent.RUN) for suggestion in suggestions}
 
 
 def judged_live(runs: list[TracedRun], scope: Scope) -> dict[tuple[str, str], Suggestion]:

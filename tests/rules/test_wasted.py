@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from otel_agentperf.analysis.engine import Engine
@@ -8,31 +10,54 @@ from otel_agentperf.rules import make_rules
 from otel_agentperf.rules.repetition.wasted import MAX_ARGUMENTS_REMEMBERED, Calls, Waste
 
 
-def take(calls: Calls, error: str | None = None, **prints: str | None) -> Waste | None:
-    call = ToolCall(**prints)  # pyright: ignore[reportArgumentType]
-    return calls.take(call, Operation(OperationKind.TOOL, "t", "1", 0, 1, error_type=error, tool=call))
+def take(calls: Calls, error: str | None = None, changes: int = 0, **prints: Any) -> Waste | None:
+    call = ToolCall(**prints)
+    return calls.take(call, Operation(OperationKind.TOOL, "t", "1", 0, 1, error_type=error, tool=call), changes)
 
 
-def bits(number: int) -> str:
-    return f"{(1 << number) - 1:016x}"
+QUESTION: dict[str, Any] = {"context_hash": "c", "result_hash": "1"}
 
 
-@pytest.mark.parametrize(("distance", "expected"), [(13, Waste.NEAR), (14, Waste.NEAR), (15, None)])
-def test_fourteen_bits_apart_is_nearly_the_same(distance: int, expected: Waste | None) -> None:
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, Waste.NEAR),
+        ({"argument_is_sentence": False}, Waste.NEAR),
+        ({"argument_is_sentence": None}, None),
+        ({"context_hash": "d"}, None),
+        ({"context_hash": None}, None),
+        ({"result_hash": "2"}, None),
+        ({"result_hash": None}, None),
+    ],
+)
+def test_the_same_question_in_other_words_needs_a_sentence_and_the_same_result(
+    changed: dict[str, Any], expected: Waste | None
+) -> None:
     calls = Calls()
-    take(calls, arguments_hash="a", arguments_simhash=bits(0), context_hash="c", result_hash="1")
-    said = take(calls, arguments_hash="b", arguments_simhash=bits(distance), context_hash="c", result_hash="2")
-    assert said is expected
+    take(calls, arguments_hash="a", argument_is_sentence=True, **QUESTION)
+    again: dict[str, Any] = {"arguments_hash": "b", "argument_is_sentence": True, **QUESTION, **changed}
+    assert take(calls, **again) is expected
+
+
+def test_two_lists_of_words_are_no_question() -> None:
+    calls = Calls()
+    take(calls, arguments_hash="a", argument_is_sentence=False, **QUESTION)
+    assert take(calls, arguments_hash="b", argument_is_sentence=False, **QUESTION) is None
+
+
+def test_a_question_is_not_the_same_again_where_something_has_changed_meanwhile() -> None:
+    calls = Calls()
+    take(calls, arguments_hash="a", argument_is_sentence=True, **QUESTION)
+    assert take(calls, changes=1, arguments_hash="b", argument_is_sentence=True, **QUESTION) is None
 
 
 @pytest.mark.parametrize(("between", "expected"), [(15, Waste.NEAR), (16, None)])
 def test_only_the_last_sixteen_calls_of_a_tool_are_compared(between: int, expected: Waste | None) -> None:
     calls = Calls()
-    take(calls, arguments_hash="a", arguments_simhash=bits(0), context_hash="c", result_hash="1")
+    take(calls, arguments_hash="a", argument_is_sentence=True, **QUESTION)
     for number in range(between):
         take(calls, arguments_hash=f"short {number}", result_hash="1")
-    said = take(calls, arguments_hash="b", arguments_simhash=bits(1), context_hash="c", result_hash="2")
-    assert said is expected
+    assert take(calls, arguments_hash="b", argument_is_sentence=True, **QUESTION) is expected
 
 
 def test_a_failure_of_which_nothing_is_known_is_neither_a_repeat_nor_a_success() -> None:
@@ -62,7 +87,7 @@ def test_a_loop_is_told_again_only_when_it_has_doubled() -> None:
         operation = Operation(OperationKind.TOOL, "click", f"{number:016x}", number, number + 1, tool=call)
         told += [suggestion.evidence["wasted_calls"] for suggestion in engine.observe(run, operation)]
     assert told == [2, 3, 6, 12, 24]
-    summary, _ = engine.finish(run, Operation(OperationKind.WORKFLOW, "graph", "f" * 16, 0, 40))
+    summary, news = engine.finish(run, Operation(OperationKind.WORKFLOW, "graph", "f" * 16, 0, 40))
     (final,) = summary.suggestions
     assert final.evidence["wasted_calls"] == 32
-    assert summary.restated == (final,)
+    assert news == []

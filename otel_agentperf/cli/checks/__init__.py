@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from otel_agentperf.cli.checks import collector, installed, names, sdk, settings
-from otel_agentperf.cli.checks.finding import Finding
+from otel_agentperf.cli.finding import Finding
 
 
 def all_findings(environ: Mapping[str, str]) -> list[Finding]:

@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from otel_agentperf.cli.checks import sdk
-from otel_agentperf.cli.checks.finding import Finding, ok, wrong
+from otel_agentperf.cli.finding import Finding, ok, wrong
 
 TIMEOUT_S = 3.0
 _DEFAULTS = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
-_PROTOCOLS = {exporter: protocol for protocol, exporter in sdk.OTLP.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def collector(environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     signals: dict[_Target, list[str]] = {}
     for signal in sdk.SIGNALS:
-        for protocol in _protocols(environ, signal):
+        for protocol in sdk.otlp_protocols(environ, signal):
             target = _target(environ, signal, protocol)
             if isinstance(target, str):
                 yield wrong(target)
@@ -47,13 +46,6 @@ def collector(environ: Mapping[str, str]) -> Iterator[Finding]:
                 signals.setdefault(target, []).append(signal)
     for target, those in signals.items():
         yield _answers(target, " and ".join(those))
-
-
-def _protocols(environ: Mapping[str, str], signal: str) -> Iterator[str]:
-    for name in sdk.exporters_of(environ, signal):
-        chosen = sdk.protocol(environ, signal)[0] if name == "otlp" else _PROTOCOLS.get(name, "")
-        if chosen in _DEFAULTS:
-            yield chosen
 
 
 def _variable(environ: Mapping[str, str], signal: str, what: str) -> tuple[str, str]:

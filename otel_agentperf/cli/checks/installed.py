@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from otel_agentperf.cli.checks.finding import DISTRIBUTION, DISTRO, Finding, found_version, is_ours, note, ok, wrong
+from otel_agentperf.cli.finding import DISTRIBUTION, DISTRO, Finding, found_version, is_ours, note, ok, wrong
 
 ENTRY_POINTS = (
     ("opentelemetry_instrumentor", "agentperf-langgraph"),

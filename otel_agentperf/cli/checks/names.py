@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 
 from otel_agentperf import config
-from otel_agentperf.cli.checks.finding import Finding, note
+from otel_agentperf.cli.finding import Finding, note
 
 LIKENESS = 0.9
 """At which a name is taken for a misspelt one: about two letters of twenty."""
@@ -22,7 +22,7 @@ def misspelt(environ: Mapping[str, str]) -> Iterator[Finding]:
         if name in known or name.startswith((config.ENV_PREFIX, *FREE)) or not _looks_like_one(name):
             continue
         near = config.nearest(name, known, LIKENESS)
-        if near is not None and near not in environ:
+        if near is not None:
             yield note(f"{name} is read by nothing; did you mean {near}?")
 
 

@@ -18,6 +18,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from otel_agentperf.cli.checks import sdk
+from otel_agentperf.instrumentation.google_genai import GoogleGenAIInstrumentor
+from otel_agentperf.instrumentation.langgraph import LangGraphInstrumentor
 from otel_agentperf.live import in_process
 
 MARK = "otel-agentperf doctor: "
@@ -40,13 +42,16 @@ def is_recorded(provider: trace.TracerProvider) -> bool:
     return any(tracer.start_span("otel-agentperf doctor").is_recording() for _ in range(TRIES))
 
 
+def left_out() -> list[str]:
+    """The libraries that are not instrumented."""
+    instrumentors = {"LangGraph": LangGraphInstrumentor(), "google-genai": GoogleGenAIInstrumentor()}
+    return [name for name, one in instrumentors.items() if not one.is_instrumented_by_opentelemetry]
+
+
 def refusal() -> str:
     """Why traces cannot be sent over OTLP, found by sending an empty request; empty where they can, or are not sent."""
-    for name in sdk.exporters_of(os.environ, "traces"):
-        resolved = sdk.OTLP.get(sdk.protocol(os.environ, "traces")[0], "") if name == "otlp" else name
-        if resolved not in sdk.OTLP.values():
-            continue
-        (entry,) = entry_points(group="opentelemetry_traces_exporter", name=resolved)
+    for protocol in sdk.otlp_protocols(os.environ, "traces"):
+        entry = next(iter(entry_points(group="opentelemetry_traces_exporter", name=sdk.OTLP[protocol])))
         exporter: Any = entry.load()(timeout=EXPORT_TIMEOUT_S)
         last = _Last(logging.WARNING)
         logging.getLogger("opentelemetry.exporter").addHandler(last)
@@ -63,6 +68,7 @@ def main() -> None:
         "sdk": isinstance(provider, TracerProvider),
         "recorded": is_recorded(provider),
         "attached": in_process.current() is not None,
+        "left_out": left_out(),
         "refusal": "" if os.environ.get("OTEL_CONFIG_FILE") else refusal(),
     }
     print(f"\n{MARK}{json.dumps(found)}", flush=True)

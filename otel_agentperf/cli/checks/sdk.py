@@ -11,8 +11,8 @@ from importlib.util import find_spec
 
 from opentelemetry.sdk import environment_variables
 
-from otel_agentperf.cli.checks.finding import DISTRIBUTION, DISTRO, Finding, entry_names, found_version, note, ok, wrong
 from otel_agentperf.cli.checks.installed import ENTRY_POINTS
+from otel_agentperf.cli.finding import DISTRIBUTION, DISTRO, Finding, entry_names, found_version, note, ok, wrong
 from otel_agentperf.config import nearest, one_of
 
 SIGNALS = ("traces", "metrics", "logs")
@@ -41,6 +41,17 @@ def exporters_of(environ: Mapping[str, str], signal: str) -> list[str]:
     by_default = "otlp" if _distro_is_used(environ) else ""
     names = environ.get(exporter_key(signal), by_default)
     return [] if not names or names.strip().lower() == "none" else [name.strip() for name in names.split(",")]
+
+
+def otlp_protocols(environ: Mapping[str, str], signal: str) -> Iterator[str]:
+    """The protocols that a signal is sent by, of the OTLP exporters that are named and installed."""
+    installed = entry_names(f"opentelemetry_{signal}_exporter")
+    for name in exporters_of(environ, signal):
+        for chosen, exporter in OTLP.items():
+            if exporter in installed and (
+                name == exporter or (name == "otlp" and protocol(environ, signal)[0] == chosen)
+            ):
+                yield chosen
 
 
 def _distro_is_used(environ: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from otel_agentperf.baselines.schema import RefusedError
 from otel_agentperf.baselines.setting_aside import identity_of
 from otel_agentperf.baselines.store import Store
 from otel_agentperf.cli.checks import sdk
-from otel_agentperf.cli.checks.finding import DISTRIBUTION, Finding, note, ok, wrong
+from otel_agentperf.cli.finding import DISTRIBUTION, Finding, note, ok, wrong
 from otel_agentperf.config import SettingsError
 from otel_agentperf.plugins import users_rules
 from otel_agentperf.pricing.book import PriceBook

@@ -13,20 +13,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from otel_agentperf.cli.checks.finding import DISTRO, Finding, found_version, note, ok, wrong
 from otel_agentperf.cli.checks.probe import MARK
+from otel_agentperf.cli.finding import DISTRO, Finding, found_version, note, ok, wrong
 
-TIMEOUT_S = 120
+TIMEOUT_S = 180
 """Importing everything that is instrumented takes seconds, and on a busy machine many."""
 _START = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
 _WHAT = "tried a program under opentelemetry-instrument"
 _ERROR = re.compile(r"^(?:[\w.]+(?:Error|Exception|Conflict|Warning)|otel-agentperf): .*")
-_NOT_AN_ERROR_OF_OURS = re.compile(r"\b(400|422|INVALID_ARGUMENT)\b")
+_EMPTY_IS_REFUSED = re.compile(r"\b(400|422|INVALID_ARGUMENT)\b")
 """What a backend answers that takes no empty request, and may take one with spans."""
 
 
 def trial(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Start the program and judge what it found.
+    """Start the program and judge what it found; it takes as long as a program takes to start.
 
     Args:
         environ: its whole environment.
@@ -57,9 +57,13 @@ def _judge(found: dict[str, Any], reason: str) -> Finding:
         return wrong(f"{_WHAT}: not one of its spans is recorded{because}")
     if not found["attached"]:
         return wrong(f"{_WHAT}: otel-agentperf is not started, so nothing is priced or judged{because}")
+    if found["left_out"]:
+        return wrong(
+            f"{_WHAT}: {' and '.join(found['left_out'])} cannot be traced, since nothing instruments it{because}"
+        )
     if found["refusal"]:
         sentence = f"{_WHAT}: what it sends is refused: {found['refusal']}"
-        return note(sentence) if _NOT_AN_ERROR_OF_OURS.search(found["refusal"]) else wrong(sentence)
+        return note(sentence) if _EMPTY_IS_REFUSED.search(found["refusal"]) else wrong(sentence)
     return ok(f"{_WHAT}: its spans are recorded, and otel-agentperf is started")
 
 

@@ -6,7 +6,7 @@ depend on how a stream was cut into chunks; thoughts are no part of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 import msgspec
@@ -17,7 +17,7 @@ from otel_agentperf.live.answers import Pieces, pieces_of
 from otel_agentperf.model import ServiceTier, Usage
 from otel_agentperf.pricing import counting, gemini_usage, interaction_usage, lenient
 from otel_agentperf.pricing.gemini_usage import Response
-from otel_agentperf.pricing.interaction_usage import Interaction, InteractionUsage
+from otel_agentperf.pricing.interaction_usage import Interaction, InteractionUsage, Step
 from otel_agentperf.pricing.metering import Meter
 
 _GONE = ("failed", "cancelled")
@@ -178,12 +178,13 @@ class Answer:
             self.finish_reasons = (interaction.status,)
             self.error_type = interaction.status if interaction.status in _GONE else None
         if interaction.steps:
-            self._take_steps(interaction)
+            self._take_steps(interaction.steps)
 
-    def _take_steps(self, interaction: Interaction) -> None:
-        """Take in the steps, without their content where that has come before, in the events of the stream."""
-        had_content, self._media = self.has_content, {}
-        for step in interaction.steps:
+    def _take_steps(self, steps: Iterable[Step]) -> None:
+        """Take in all steps at once; their content counts where no event brought it before."""
+        had_content = self.has_content
+        self._media = {}
+        for step in steps:
             self.take_step(step.type)
             if step.type == "function_call" and not had_content:
                 self.take_call(step.name, bytes(step.arguments))

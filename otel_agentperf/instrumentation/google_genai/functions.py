@@ -124,12 +124,12 @@ def _close(switch: Switch, active: Pipeline, opened: _Open, result: Any, error: 
         encoded = canonical_bytes(result) if error is None else None
         call = ToolCall(
             prints.arguments_hash,
-            prints.arguments_simhash,
             prints.context_hash,
             active.fingerprinter.digest(encoded) if encoded is not None else None,
-            active.fingerprinter.error(failed, str(cause)) if failed is not None else None,
+            active.fingerprinter.error(failed, str(cause), prints.identifiers) if failed is not None else None,
             prints.no_arguments,
             (len(result) if isinstance(result, str) else len(encoded)) if encoded is not None else None,
+            prints.argument_is_sentence,
         )
         attributes: Attributes = {}
         if content.on_spans(active.settings) and error is None:

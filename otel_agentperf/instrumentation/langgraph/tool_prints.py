@@ -52,7 +52,7 @@ def of_call(
     try:
         if error_type is not None:
             message = str(error) if error is not None else str(content_of(result))
-            error_hash = fingerprinter.error(error_type, message)
+            error_hash = fingerprinter.error(error_type, message, prints.identifiers)
         elif error is None:
             content = content_of(result)
             encoded = canonical_bytes(content)
@@ -63,12 +63,12 @@ def of_call(
         guard.report("langgraph.tool.result", unreadable)
     return ToolCall(
         prints.arguments_hash,
-        prints.arguments_simhash,
         prints.context_hash,
         result_hash,
         error_hash,
         prints.no_arguments,
         size,
+        prints.argument_is_sentence,
     )
 
 

@@ -90,7 +90,7 @@ class Metrics:
                 self._requests.cost.observations,
             ),
             (semconv.METRIC_UNPRICED, "{call}", "Calls whose price is unknown", self._requests.unpriced.observations),
-            (semconv.METRIC_WASTED_COST, "USD", "Cost measured as spent to no avail", self._runs.wasted.observations),
+            (semconv.METRIC_WASTED_COST, "USD", "Cost measured as wasted, by rule", self._runs.wasted.observations),
             (semconv.METRIC_RUNS, "{run}", "Finished runs by outcome", self._runs.runs.observations),
             (semconv.METRIC_SUGGESTIONS, "{suggestion}", "Suggestions made", self._suggestions.observations),
             (semconv.METRIC_ADVICE, "{part}", "Parts of advice by what came of them", self._advised),

@@ -47,7 +47,7 @@ def ended(summary: RunSummary, outcome: str) -> Ended:
 
 
 def wasted_by_rule(summary: RunSummary) -> dict[str, Decimal]:
-    """What a run measurably spent to no avail, by rule; each dollar counts for the rule with the most impact."""
+    """What a run wasted, as measured, by rule; each dollar counts once: for an alarm, else for the most impact."""
     measured = [
         suggestion
         for suggestion in summary.suggestions

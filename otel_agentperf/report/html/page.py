@@ -28,7 +28,18 @@ from otel_agentperf.report.notes import on_sums
 from otel_agentperf.report.run import RunReport
 from otel_agentperf.report.session import SessionReport
 from otel_agentperf.report.spans import SpanLine
-from otel_agentperf.report.text import BASES, UNKNOWN, counted, described, money, percent, seconds, tokens
+from otel_agentperf.report.text import (
+    UNKNOWN,
+    counted,
+    described,
+    money,
+    once,
+    percent,
+    saves,
+    savings_in,
+    seconds,
+    tokens,
+)
 from otel_agentperf.report.trends import in_words
 
 _MAX_ELSEWHERE = 4
@@ -187,6 +198,8 @@ def _environment() -> Environment:
         "moment": _moment,
         "counted": counted,
         "described": described,
+        "savings_in": savings_in,
+        "once": once,
         "remarks": split.remarks,
         "grounding": split.grounding,
         "is_grounded": split.is_grounded,
@@ -206,15 +219,6 @@ def _finalized(value: Any) -> Any:
 
 def _moment(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC") if time is not None else UNKNOWN
-
-
-def _saves(finding: Finding) -> str:
-    what = [seconds(finding.time_s)] if finding.time_s is not None else []
-    if finding.cost_usd is not None:
-        what.append(money(finding.cost_usd))
-    if finding.basis is None or not what:
-        return ""
-    return f"saves {' and '.join(what)} ({BASES[finding.basis]})"
 
 
 def _run_facts(report: RunReport) -> list[tuple[str, str]]:
@@ -255,7 +259,7 @@ def _advised(run_id: str, finding: Finding, by_id: Mapping[str, SpanLine]) -> Ad
     return Advice(
         anchor=f"{run_id}-{finding.id}",
         finding=finding,
-        saves=_saves(finding),
+        saves=saves(finding),
         links=(*here, *elsewhere[:_MAX_ELSEWHERE]),
         more=max(0, len(elsewhere) - _MAX_ELSEWHERE),
     )

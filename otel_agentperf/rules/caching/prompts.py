@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from otel_agentperf.model import MAX_CLAIMS, Inference, Operation, ServiceTier, Usage
+from otel_agentperf.rules.base import of_agent
 
 MAX_REQUESTS = MAX_CLAIMS
 """Requests of a session that are remembered, the latest ones."""
@@ -121,6 +122,8 @@ def _packed(operation: Operation, inference: Inference, usage: Usage, minimum: i
     """The request in some hundred bytes; `None` where there is nothing in it to compare."""
     sizes, hashes = inference.prefix_sizes, inference.prefix_hashes
     size = inference.request_size
+    if inference.instructions_unknown:  # what precedes the messages differs from agent to agent
+        hashes = tuple(of_agent(link, operation.agent) for link in hashes)
     if not size or not len(sizes) == len(hashes) <= MAX_LINKS or operation.end_ns <= operation.start_ns:
         return None
     prompt_tokens = usage.input_tokens - usage.tool_use_tokens

@@ -166,15 +166,16 @@ class GrowingContext(Rule[_State]):
         largest = sorted(savings.items(), key=lambda item: (-item[1], item[0].span_id))[:MAX_CLAIMS]
         longest = sorted(growth.requests, key=lambda request: (-request.tokens, request.span_id))[:16]
         turns = len(growth.requests)
+        long = sum(request.tokens > self.window_tokens for request in growth.requests)
         return Suggestion(
             rule=self.code,
             type=self.name,
             level=Level.ALARM if share >= 0.4 else Level.NOTICE,  # noqa: PLR2004 - as the docstring says
             description=(
                 f"The prompts of {growth.target.partition(':')[2]} grow from {growth.first_tokens:,} to "
-                f"{growth.last_tokens:,} tokens; {above:,} of those sent in {turns} requests are above "
-                f"{self.window_tokens:,} each. Keep the last turns and a summary of those before, and store large "
-                "results outside the prompt."
+                f"{growth.last_tokens:,} tokens; {long:,} of the {turns:,} requests in which they grow have more than "
+                f"{self.window_tokens:,} tokens, together {above:,} tokens above that. Keep the last turns and a summary of "
+                "those before, and store large results outside the prompt."
             ),
             impact_score=round(min(0.9, 0.3 + share), 3),
             complexity=self.complexity,
@@ -183,6 +184,7 @@ class GrowingContext(Rule[_State]):
             span_ids=tuple(span_hex(request.span_id) for request in longest),
             evidence={
                 "requests": turns,
+                "long_requests": long,
                 "stretches": growth.stretches,
                 "first_tokens": growth.first_tokens,
                 "last_tokens": growth.last_tokens,

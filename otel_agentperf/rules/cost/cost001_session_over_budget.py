@@ -1,17 +1,17 @@
 """COST001 session_over_budget
 
 What it finds: a session whose model requests and billed services together cost more than
-its budget. It speaks again, louder, at 2, 5 and 10 times the budget, and names the three
-largest contributors.
+its budget: the one in the settings, else a default limit. It speaks again, louder, at 2, 5
+and 10 times the budget, and names the three largest contributors.
 
 Why it costs: this is the bill itself. A session that grows past its budget is usually one
 agent, one model or one loop.
 
-Example: session `rec-17` has cost $0.23 against a budget of $0.10; $0.19 of it is
-`node:sequence_generator`.
+Example: session `rec-17` has cost $0.23, more than 2 times the default limit of $0.10; $0.19 of
+it is `node:sequence_generator`.
 
 Instead: start with the largest contributor: a cheaper model for it, a smaller prompt, fewer
-rounds. Or raise the budget, if that is what a session is worth.
+rounds. Or set the budget that fits: `budget_usd` under `[rules.COST001]` in the settings file.
 
 Limits: usage whose price is unknown is not in the sum, so the true cost can only be higher;
 the evidence counts such calls.
@@ -90,7 +90,10 @@ class SessionOverBudget(Rule[_State]):
         )[:CONTRIBUTORS]
         # Rounded first: sums of floats differ in the last digit by the order of the runs.
         named = ", ".join(f"{name} ${Decimal(repr(round(spending.cost_usd, 9))):.4f}" for name, spending in largest)
-        passed = "its budget" if step == 1 else f"{step} times its budget"
+        is_set = "budget_usd" in self.chosen
+        limit = f"{'its budget' if is_set else 'the default limit'} of {_usd(self.budget_usd)}"
+        how = "" if is_set else " (nobody set one: budget_usd under [rules.COST001] in the settings file)"
+        passed = limit if step == 1 else f"{step} times {limit}"
         evidence: dict[str, float | int] = {
             "cost_usd": round(spent, 6),
             "budget_usd": self.budget_usd,
@@ -102,7 +105,7 @@ class SessionOverBudget(Rule[_State]):
             type=self.name,
             level=Level.NOTICE if step == 1 else Level.ALARM,
             description=(
-                f"The session has cost ${view.totals.cost_usd:.4f}, more than {passed} of {_usd(self.budget_usd)}. "
+                f"The session has cost ${view.totals.cost_usd:.4f}, more than {passed}{how}. "
                 f"Largest contributors: {named}."
             ),
             impact_score=IMPACTS[step],

@@ -90,7 +90,9 @@ class GroundingDominates(Rule[_State]):
         usage, call, cost = operation.usage, operation.inference, operation.cost
         if cost is None or cost.total_usd is None or not cost.grounding_usd:
             return ()
-        queries = usage.grounding_queries + usage.maps_queries if usage is not None else 0
+        queries = 0
+        if usage is not None:
+            queries = usage.grounding_queries + usage.maps_queries + usage.enterprise_queries
         target = state.by_target.of(target_of(operation.agent, call.request_model if call is not None else ""))
         for each in (state.all, target):
             if each is not None:
@@ -121,7 +123,7 @@ class GroundingDominates(Rule[_State]):
             level=Level.NOTICE,
             description=(
                 f"Grounding (Google Search, Maps) is {_share(share)} of the {'known ' if unpriced else ''}cost: "
-                f"{dollars(found.cost_usd)} of {dollars(view.totals.cost_usd)}, for {_requests(found)} {_whose(targets)}. "
+                f"{dollars(found.cost_usd)} of {dollars(view.totals.cost_usd)}, for {_requests(found)} {_by_agent(targets)}. "
                 "Leave the search tool out of requests that need no fresh facts, and pass on what one request found."
             ),
             impact_score=round(REFERENCE_IMPACT * share, 3),
@@ -140,7 +142,7 @@ class GroundingDominates(Rule[_State]):
         )
 
 
-def _whose(targets: Sequence[tuple[str, _Grounded]]) -> str:
+def _by_agent(targets: Sequence[tuple[str, _Grounded]]) -> str:
     if len(targets) == 1:
         return f"of {targets[0][0].partition(':')[2]}"
     named = ", ".join(

@@ -50,7 +50,7 @@ class CostRegression(Regression):
 
     def describe(self, shift: Shift, since: str) -> str:
         return (
-            f"{name_of(shift.subject)} costs {_usd(shift.now)} in the middle, {_usd(shift.before)} before: {since}. "
+            f"{name_of(shift.subject)} costs {_usd(shift.now)} (median), {_usd(shift.before)} before: {since}. "
             "Look at what changed: a longer prompt, more rounds or thinking, a cache that no longer hits, another model."
         )
 

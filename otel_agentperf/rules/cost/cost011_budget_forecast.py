@@ -7,7 +7,7 @@ bound lies above the budget.
 Why it costs: a budget that is told when it is gone can no longer be kept. This leaves the rest
 of the run to stop it, to take a cheaper model, or to warn who waits.
 
-Example: `research` has cost $0.062 after 14 requests, and will cost at least $0.104, by 212 of
+Example: `research` has cost $0.062 after 14 requests, and is expected to cost $0.104 or more, by 212 of
 its finished runs that had cost as much, against $0.10.
 
 Instead: end what goes in circles, take a cheaper model for the rest, or give this graph the
@@ -66,17 +66,18 @@ class BudgetForecast(ForecastRule):
         return self.look(state, float(view.totals.cost_usd), view, root.span_id, is_over=True)
 
     def said(self, told: Forecast, view: View, *, is_over: bool) -> str:
-        spent, budget = _usd(told.spent), f"${self.budget_usd:g}"
+        limit = "its budget" if "budget_usd" in self.chosen else "the default limit"
+        spent, budget = _usd(told.spent), f"{limit} of ${self.budget_usd:g}"
         if is_over:
             kept = "kept" if told.spent <= self.budget_usd else "did not keep"
-            return f"{view.name} was forecast to cost more than its budget of {budget}: it cost {spent}, and {kept} it."
+            return f"{view.name} was forecast to cost more than {budget}: it cost {spent}, and {kept} it."
         if not told.samples:
             return (
-                f"{view.name} has cost {spent}, above its budget of {budget} and more than any finished run before. "
+                f"{view.name} has cost {spent}, above {budget} and more than any finished run before. "
                 "Stop it, or take a cheaper model for the rest."
             )
         return (
-            f"{view.name} has cost {spent} and will cost at least {_usd(told.lower)}, above its budget of {budget}: "
+            f"{view.name} has cost {spent} and is expected to cost {_usd(told.lower)} or more, above {budget}: "
             f"so did {self.confidence:.0%} of the finished runs that had cost as much. "
             "Stop it, or take a cheaper model for the rest."
         )

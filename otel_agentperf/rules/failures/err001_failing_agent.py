@@ -108,13 +108,14 @@ class FailingAgent(Rule[Table[_Agent]]):
     def _suggestion(self, name: str, agent: _Agent) -> Suggestion:
         rate = agent.failures / agent.invocations
         lost_s = agent.lost_ns / NS_PER_S
+        cost = f" and cost {dollars(agent.lost_usd)}" if agent.lost_usd else ""
         return Suggestion(
             rule=self.code,
             type=self.name,
             level=Level.ALARM if rate >= ALARM_RATE else Level.NOTICE,
             description=(
                 f"{name} failed in {agent.failures} of {agent.invocations} invocations ({rate:.0%}), "
-                f"which took {lost_s:.1f} s and cost {dollars(agent.lost_usd)}. Mend the cause on the named spans, "
+                f"which took {lost_s:.1f} s{cost}. Fix the cause on the named spans, "
                 "or retry what is known to pass."
             ),
             impact_score=round(0.5 + 0.5 * rate, 3),

@@ -45,7 +45,7 @@ class LatencyRegression(Regression):
 
     def describe(self, shift: Shift, since: str) -> str:
         return (
-            f"{name_of(shift.subject)} takes {_seconds(shift.now)} in the middle, {_seconds(shift.before)} before: "
+            f"{name_of(shift.subject)} takes {_seconds(shift.now)} (median), {_seconds(shift.before)} before: "
             f"{since}. Look at what changed: a release, a longer prompt, another model or its provider."
         )
 

@@ -7,7 +7,7 @@ bound lies after the deadline.
 Why it costs: whoever waits will give up, and the run is paid for all the same. This leaves time
 to answer with what there is, to take a faster model for the rest, or to tell who waits.
 
-Example: `research` has run for 21 s and will take at least 31 s, by 95 of its finished runs
+Example: `research` has run for 21 s and is expected to take 31 s or more, by 95 of its finished runs
 that had taken as long, against a deadline of 30 s.
 
 Instead: shorten what is left: fewer rounds, a faster model, steps in parallel. Or set the
@@ -76,7 +76,7 @@ class DeadlineForecast(ForecastRule):
                 "run before. Answer with what there is, or take a faster model for the rest."
             )
         return (
-            f"{view.name} has run for {told.spent:.1f} s and will take at least {told.lower:.1f} s, above its deadline "
+            f"{view.name} has run for {told.spent:.1f} s and is expected to take {told.lower:.1f} s or more, above its deadline "
             f"of {limit}: so did {self.confidence:.0%} of the finished runs that had taken as long. "
             "Answer with what there is, or take a faster model for the rest."
         )

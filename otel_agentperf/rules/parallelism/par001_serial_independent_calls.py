@@ -13,7 +13,8 @@ Instead: run tools in a `ToolNode` or with `asyncio.gather`, requests with `abat
 of the graph with `Send`; mind the rate limit.
 
 Limits: tool calls count only where exactly those asked for follow the answer before the next model
-request; a tool that changes something may need its turn all the same. Model requests count from
+request; tools whose names say that they change something (`click`, `book_flight`) are left out, since
+these may have to come in their order. Model requests count from
 three on, where each gave text, no two are alike, the pauses between them are short, and it is known
 of each that no earlier answer stands in it; an answer of which only a decision was taken is not
 seen. Elsewhere it says nothing. A run on a clock that was made up is left out.
@@ -39,6 +40,7 @@ from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, Shape, Vi
 from otel_agentperf.rules.bounded import MAX_SPANS, weighed
 from otel_agentperf.rules.shape import NS_PER_S, Tree, asked_together, spared
 from otel_agentperf.rules.traits import TEXT, TRACED
+from otel_agentperf.rules.verbs import CHANGING, verb_of
 
 REFERENCE_IMPACT = 0.8
 MAX_ANSWERS_LOOKED_FOR = 8
@@ -82,7 +84,7 @@ class SerialIndependentCalls(Rule[None]):
         rows = shape.rows()
         tree = shape.tree(root)
         asked = asked_together(rows, _FEWEST_TOOLS) if shape.most_asked >= _FEWEST_TOOLS else ()
-        tools = [calls for _, calls in asked if all(call.outcome is None for call in calls)]
+        tools = [calls for _, calls in asked if all(call.outcome is None and not _changes(call) for call in calls)]
         prompts = list(self._prompts(shape, rows, tree))
         if not (tools or prompts) or tree.has_made_up_clock():
             return ()
@@ -141,6 +143,10 @@ class SerialIndependentCalls(Rule[None]):
                 for row, start_ns, end_ns in stretches[:MAX_CLAIMS]
             ),
         )
+
+
+def _changes(call: Row) -> bool:
+    return verb_of(call.name) in CHANGING
 
 
 def _is_told(row: Row) -> bool:

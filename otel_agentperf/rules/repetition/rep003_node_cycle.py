@@ -6,7 +6,7 @@ state that it was given the round before, and that ask a model every time.
 Why it costs: a round that begins where the one before began can only end otherwise by chance. Such
 a loop goes on until the step limit ends it, and each round is paid for.
 
-Example: `draft`, `review` came round 3 more times with their state unchanged: 12.0 s and $0.0450.
+Example: `draft`, `review` ran 3 more rounds with their state unchanged: 12.0 s and $0.0450.
 
 Instead: write into the state what a round has found, so that the next one is given more; leave
 the loop when nothing has changed; count the rounds in the state and route to an end.
@@ -65,7 +65,7 @@ class _Cycle(NamedTuple):
 
 
 class NodeCycle(Rule[None]):
-    """A cycle of nodes that comes round with the state unchanged.
+    """Nodes that run round after round with the state unchanged.
 
     A round is idle when each of its nodes is given what it was given the round before. Notice from
     2 idle rounds on, alarm from 3 on. Saving, measured: the time from the beginning to the end of
@@ -130,6 +130,8 @@ class NodeCycle(Rule[None]):
         cost_usd, requests = ZERO_USD, 0
         for steps in rounds:
             claims.add(span_hex(steps[0].nodes[0].span_id), ZERO_USD, steps[0].start_ns, steps[-1].end_ns)
+            for node in [node for step in steps for node in step.nodes][1:]:  # what the round consists of
+                claims.add(span_hex(node.span_id))
         for row in tree.beneath(node.span_id for steps in rounds for step in steps for node in step.nodes):
             requests += row.kind is OperationKind.INFERENCE
             usd = usd_of(row)
@@ -158,7 +160,7 @@ class NodeCycle(Rule[None]):
             type=self.name,
             level=Level.ALARM if len(rounds) >= self.alarm_rounds else Level.NOTICE,
             description=(
-                f"{', '.join(names[:_MOST_NAMED])} came round {len(rounds)} more times with the state unchanged: "
+                f"{', '.join(names[:_MOST_NAMED])} ran {len(rounds)} more rounds with the state unchanged: "
                 f"{time_s:.1f} s{money}. Write into the state what a round has found, and leave the loop when nothing "
                 "has changed."
             ),

@@ -12,7 +12,8 @@ process.
 Instead: where this process uses most of it, move heavy work out of the agents (a pool of
 processes, a service), or give it more cores. Where others do, give it a host or a quota of its own.
 
-Limits: it needs samples (`AGENTPERF_SAMPLE_INTERVAL`), at least ten within the run. Whoever else
+Limits: what others use of the CPU is not the agents' fault, so the impact falls with the share that
+this process has of it: it is whole from half on, and an alarm only there. It needs samples (`AGENTPERF_SAMPLE_INTERVAL`), at least ten within the run. Whoever else
 used the CPU meanwhile is in it, other runs too. A process that hardly uses the CPU waits for models
 rather than for a core and is left alone, also where others keep it from more. It cannot see how much faster the run would have
 been, so it states no saving.
@@ -34,8 +35,9 @@ _MOST = 0.5
 class CpuStarved(Rule[None]):
     """Average CPU in use during a run above a threshold.
 
-    An alarm from 95 % on. Impact: 0.6 at the threshold, rising to 1.0 at 100 %. Confidence:
-    `n / (n + 5)` for n samples.
+    An alarm from 95 % on, where this process used at least half of it. Impact: 0.6 at the threshold,
+    rising to 1.0 at 100 %; where this process used less than half, in proportion to its share.
+    Confidence: `n / (n + 5)` for n samples.
     """
 
     code = "RES001"
@@ -71,21 +73,23 @@ class CpuStarved(Rule[None]):
 
     def _suggestion(self, root: Operation, used: Resources, percent: float) -> Suggestion:
         own = used.own_cpu_percent or 0.0
+        is_own = own >= _MOST * percent
         cure = (
             "Move its heavy work to other processes, or give it more cores."
-            if own >= _MOST * percent
+            if is_own
             else "Others use most of it: give this process a host or a quota of its own."
         )
+        weight = min(1.0, own / (_MOST * percent))
         over = (percent - self.cpu_percent) / (_ALL - self.cpu_percent)
         return Suggestion(
             rule=self.code,
             type=self.name,
-            level=Level.ALARM if percent >= ALARM_PERCENT else Level.NOTICE,
+            level=Level.ALARM if is_own and percent >= ALARM_PERCENT else Level.NOTICE,
             description=(
                 f"On average {percent:.0f} % of the CPU was in use while {root.name} ran, {own:.0f} % by this process. "
                 f"{cure}"
             ),
-            impact_score=round(min(1.0, REFERENCE_IMPACT + (1 - REFERENCE_IMPACT) * over), 3),
+            impact_score=round(weight * min(1.0, REFERENCE_IMPACT + (1 - REFERENCE_IMPACT) * over), 3),
             complexity=self.complexity,
             confidence=round(used.cpu_samples / (used.cpu_samples + 5), 3),
             applies_to=(f"run:{root.name}",),
