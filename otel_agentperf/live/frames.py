@@ -47,9 +47,13 @@ class Frame:
         "agent",
         "answers",
         "budgets",
+        "cache_read_tokens",
+        "child_start_ns",
         "cost_usd",
         "ended",
         "failed_attempts",
+        "failed_child_end_ns",
+        "holds_runs",
         "input_tokens",
         "is_agent",
         "kind",
@@ -59,6 +63,7 @@ class Frame:
         "output_tokens",
         "owns_run",
         "parent",
+        "reasoning_tokens",
         "run",
         "span",
         "span_id",
@@ -86,6 +91,14 @@ class Frame:
         self.ended = False
         self.input_tokens = 0
         self.output_tokens = 0
+        self.cache_read_tokens = 0
+        self.reasoning_tokens = 0
+        self.child_start_ns = 0
+        """When the last operation right beneath it began."""
+        self.failed_child_end_ns = 0
+        """When the last one of these that failed ended; 0 while none has."""
+        self.holds_runs = False
+        """Whether it is no part of a run and a graph's or agent's run has begun beneath it."""
         self.failed_attempts = 0
         self.last_error_id = 0
         self.outcome: str | None = None
@@ -118,8 +131,16 @@ class Frame:
         if operation.usage is not None:
             self.input_tokens += operation.usage.input_tokens
             self.output_tokens += operation.usage.output_tokens
+            if operation.usage.cache_read_tokens:
+                self.cache_read_tokens += operation.usage.cache_read_tokens
+            if operation.usage.reasoning_tokens:
+                self.reasoning_tokens += operation.usage.reasoning_tokens
         if operation.cost is not None and operation.cost.total_usd is not None:
             self.cost_usd += operation.cost.total_usd
+
+    def error_is_beneath(self) -> bool:
+        """Whether the error that it ends with is that of an operation beneath it, as `reading.failures` has it."""
+        return 0 < self.failed_child_end_ns >= self.child_start_ns
 
     def recording_span(self) -> Span | None:
         """The span of this frame or of the nearest one above that still records."""

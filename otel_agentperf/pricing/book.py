@@ -113,6 +113,28 @@ class PriceBook:
             guard.report("pricing.price", error)
             return unpriced(f"internal error ({type(error).__name__})")
 
+    def price_of_several(self, provider: str, model: str, usage: Usage, *, when_ns: int) -> Cost:
+        """Return what the tokens of several requests cost together, marked estimated. It never raises.
+
+        How many requests they were and how long each was is not known: the prices are those of a request
+        below the length from which its model charges more.
+
+        Arguments are those of `price`.
+        """
+        try:
+            quote = self._quotes.get(provider, model, STANDARD, when_ns)
+            if quote.rates is None:
+                return quote.unpriced or unpriced("no price is known", STANDARD)
+            cost = charge(msgspec.structs.replace(quote.rates, cliff_tokens=None, above=None), usage, STANDARD)
+        except Exception as error:  # noqa: BLE001 - a price must never break what it prices
+            guard.report("pricing.price_of_several", error)
+            return unpriced(f"internal error ({type(error).__name__})")
+        if cost.total_usd is None:
+            return cost
+        return msgspec.structs.replace(
+            cost, estimated=True, assumption="only the sum of several requests is known, none of them long"
+        )
+
     def quote(
         self, provider: str, model: str, tier: ServiceTier = STANDARD, *, when_ns: int, location: str = ""
     ) -> Quote:
