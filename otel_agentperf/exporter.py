@@ -28,9 +28,11 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_agentperf import config, guard
 from otel_agentperf.analysis.engine import Engine, Limits
+from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import OperationKind
 from otel_agentperf.plugins import chosen_rules
 from otel_agentperf.pricing.book import PriceBook
+from otel_agentperf.reading import TracedRun
 from otel_agentperf.reading.finished import finished
 from otel_agentperf.reading.judge import Judge
 from otel_agentperf.reading.sdk import SpanRecord, read_span
@@ -39,7 +41,7 @@ from otel_agentperf.report import RunReport, report_on
 from otel_agentperf.report.console import ReportWriter
 from otel_agentperf.report.files import FileWriter, form_of, unknown_ending
 from otel_agentperf.report.render import MissingExtraError, require
-from otel_agentperf.report.text import clean
+from otel_agentperf.report.text import clean, counted, money
 
 _logger = logging.getLogger("otel_agentperf")
 
@@ -145,6 +147,9 @@ class AgentPerfSpanExporter(SpanExporter):
         try:
             for judged in self._judge.judge(records, root_seen=root_seen):
                 run, summary = judged.run, judged.summary
+                if not summary.is_run:
+                    self._print_aside(writer, run, summary)
+                    continue
                 report = report_on(
                     run.root,
                     run.operations,
@@ -156,6 +161,13 @@ class AgentPerfSpanExporter(SpanExporter):
                 writer.report(report)
         except Exception as error:  # noqa: BLE001 - one run that cannot be shown must not hide the others
             guard.report("exporter.print", error)
+
+    def _print_aside(self, writer: _Output, run: TracedRun, summary: RunSummary) -> None:
+        """Say what ran beside the runs of agents, beneath a span that is none."""
+        totals = summary.totals
+        calls = counted(totals.inference_calls + totals.embedding_calls, "model call")
+        cost = f" ({money(totals.known_cost_usd, totals.unpriced_calls)})" if totals.billed_calls else ""
+        writer.line(f"otel-agentperf: beneath {clean(run.root.name)}, in no agent's run: {calls}{cost}")
 
     def _say_dropped(self, writer: _Output) -> None:
         if self._waiting.dropped and not self._said_dropped:

@@ -270,8 +270,10 @@ class Operation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     counted: bool = True
     """False where another span reports the same work."""
     scope: str = ""
-    """The instrumentation that reported it, where it is not ours."""
+    """The instrumentation that reported it, where it is not ours; begins with `?` where its name is not known."""
     resources: Resources | None = None
+    error_beneath: bool = False
+    """Whether its error is that of an operation beneath it, where it is counted."""
 
     @property
     def duration_ns(self) -> int:
@@ -388,6 +390,7 @@ class Totals(msgspec.Struct, gc=False):
     service_calls: int = 0
     unpriced_calls: int = 0
     errors: int = 0
+    """An exception that ended several operations is one: it counts at the deepest of them."""
     operations: int = 0
     output_usd: Decimal = ZERO_USD
     """Output, with reasoning."""
@@ -406,6 +409,20 @@ class Totals(msgspec.Struct, gc=False):
     """The part of `cost_usd`, of whatever kind, that rests on an assumption."""
     assumptions: tuple[str, ...] = ()
     """What it rests on: the first `MAX_ASSUMPTIONS` phrases of the alphabet, so that the order of runs does not matter."""
+    priced_calls: int = 0
+    """Billed operations whose price is known."""
+    reported: int = 0
+    """Agents and graphs of which only their own span reports usage, for requests that have no span."""
+
+    @property
+    def billed_calls(self) -> int:
+        """Requests, services and reports of usage: all that may have a price."""
+        return self.inference_calls + self.embedding_calls + self.service_calls + self.reported
+
+    @property
+    def known_cost_usd(self) -> Decimal | None:
+        """The cost in US dollars as far as prices are known, or `None` where none is."""
+        return self.cost_usd if self.priced_calls else None
 
     def merge(self, other: Totals) -> None:
         """Add other sums to these. Written out: replay does it for every run, several times."""
@@ -421,6 +438,8 @@ class Totals(msgspec.Struct, gc=False):
         self.unpriced_calls += other.unpriced_calls
         self.errors += other.errors
         self.operations += other.operations
+        self.priced_calls += other.priced_calls
+        self.reported += other.reported
         self.output_usd += other.output_usd
         self.reasoning_unknown += other.reasoning_unknown
         if other.cache_read_usd:

@@ -13,10 +13,12 @@ text without spaces between its words (Chinese, Japanese, Thai) is the same only
 from __future__ import annotations
 
 import re
+from enum import Enum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 MIN_WORDS = 4
-MAX_CHARACTERS = 2_000
+MAX_CHARACTERS = 1_000
 """A longer text is a document: a set of its words does not say what it asks for."""
 _MIN_LISTED = 3
 _MIN_UNSPACED = 8
@@ -79,9 +81,10 @@ def wording(text: str) -> Wording | None:
     tokens = text.split()
     if len(tokens) < _MIN_LISTED:
         return None if text.isascii() else _unspaced(text)
-    if any(_CODE.search(token) and not _ADDRESS.search(token) for token in tokens):
+    words = list(map(_word, tokens))
+    if any(word.kind is _Kind.CODE for word in words):
         return None
-    return _spaced(tokens, ends=text.rstrip().endswith(_ENDS))
+    return _spaced(words, ends=text.rstrip().endswith(_ENDS))
 
 
 def _unspaced(text: str) -> Wording | None:
@@ -91,51 +94,89 @@ def _unspaced(text: str) -> Wording | None:
     return Wording("".join(text.casefold().split()), is_sentence=True)
 
 
-def _spaced(tokens: list[str], *, ends: bool) -> Wording | None:
+def _spaced(words: list[_Word], *, ends: bool) -> Wording | None:
     """What a text of words between spaces asks for.
 
     Args:
-        tokens: what stands between the spaces.
+        words: what stands between the spaces.
         ends: whether it ends as a sentence does.
     """
     content: set[str] = set()
     exact: list[str] = []
-    plain = small = meant = 0
-    binding, before = _binding(tokens), ""
-    cores = [core for token in tokens if (core := token.strip(_AROUND))]
-    for place, core in enumerate(cores):
-        if not _PLAIN.match(core) or _CAMEL.search(core):
-            exact.append(f"{before} {core.casefold()}")
-            before = ""
-            continue
-        core = _ELIDED.sub("", core)  # noqa: PLW2901 - what is left of it is the word
-        word = core.casefold()
-        is_acronym = len(core) > 1 and core.isupper()
-        plain += not is_acronym
-        if word in binding and not is_acronym:
-            before = word
+    plain = small = meant = marks = 0
+    has_from = any(word.text in _FROM for word in words)
+    before = ""
+    for place, (kind, text, singular, is_plain, is_meant) in enumerate(words):
+        plain += is_plain
+        if kind is _Kind.MARK:
+            marks += 1
+        elif kind is _Kind.BINDING or (has_from and text in _BINDING_AFTER_FROM):
+            before = text
             small += 1
-        elif word in _SMALL and not is_acronym:
+        elif kind is _Kind.SMALL:
             small += 1
-        elif word in _REQUESTS and not is_acronym:
-            continue
-        else:
-            if core[0].islower() or place == 0:  # Adam and Adams are two people
-                word = _singular(word)
-            content.update((word, f"{before} {word}") if before else (word,))
+        elif kind is _Kind.EXACT:
+            exact.append(f"{before} {text}")
             before = ""
-            meant += core[0].islower() or word in _ASKING
+        elif kind is _Kind.CONTENT:
+            word = singular if place == 0 or is_meant else text  # Adam and Adams are two people
+            content.add(word)
+            if before:
+                content.add(f"{before} {word}")
+                before = ""
+            meant += is_meant
     if before:
         content.add(before)
-    if plain < _MIN_LISTED or plain * 4 < len(cores) * 3 or not content:
+    if plain < _MIN_LISTED or plain * 4 < (len(words) - marks) * 3 or not content:
         return None
     is_sentence = plain >= MIN_WORDS and meant > 0 and (small > 0 or ends)
     return Wording("\x1d".join([*sorted(content), "\x1e", *exact]), is_sentence)
 
 
-def _binding(tokens: list[str]) -> frozenset[str]:
-    has_from = any(token.casefold() in _FROM for token in tokens)
-    return _BINDING | _BINDING_AFTER_FROM if has_from else _BINDING
+class _Kind(Enum):
+    """What a token is to a sentence."""
+
+    CODE = auto()
+    MARK = auto()
+    """Punctuation alone."""
+    EXACT = auto()
+    """A number, path, URL, identifier or the like."""
+    BINDING = auto()
+    SMALL = auto()
+    REQUEST = auto()
+    CONTENT = auto()
+
+
+class _Word(NamedTuple):
+    kind: _Kind
+    text: str
+    """Case folded, without the punctuation around it."""
+    singular: str
+    is_plain: bool
+    """Letters alone, and no acronym."""
+    is_meant: bool
+    """It carries meaning and is no name: it is in small letters, or asks."""
+
+
+@lru_cache(maxsize=4_096)
+def _word(token: str) -> _Word:
+    """One token; the same ones come again and again."""
+    if _CODE.search(token) and not _ADDRESS.search(token):
+        return _Word(_Kind.CODE, "", "", is_plain=False, is_meant=False)
+    core = token.strip(_AROUND)
+    if not core:
+        return _Word(_Kind.MARK, "", "", is_plain=False, is_meant=False)
+    if not _PLAIN.match(core) or _CAMEL.search(core):
+        return _Word(_Kind.EXACT, core.casefold(), "", is_plain=False, is_meant=False)
+    core = _ELIDED.sub("", core)
+    text = core.casefold()
+    is_acronym = len(core) > 1 and core.isupper()
+    kind = _Kind.CONTENT
+    if not is_acronym:
+        kinds = ((_BINDING, _Kind.BINDING), (_SMALL, _Kind.SMALL), (_REQUESTS, _Kind.REQUEST))
+        kind = next((each for words, each in kinds if text in words), kind)
+    is_meant = kind is _Kind.CONTENT and (core[0].islower() or text in _ASKING)
+    return _Word(kind, text, _singular(text), not is_acronym, is_meant)
 
 
 def _singular(word: str) -> str:

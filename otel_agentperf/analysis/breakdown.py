@@ -140,6 +140,11 @@ class Breakdown:
     score_micro: int = 0
     """Their sum, in millionths: a sum of floats would depend on the order."""
     duration_ns: int = 0
+    """The times of all runs added up."""
+    overlap_ns: int = 0
+    """The part of it in which an earlier run of the same trace and session ran as well."""
+    other_overlap_ns: int = 0
+    """The part of it in which only runs of the same trace ran as well that are of other sessions."""
     path_ns: int = 0
     """Time on the critical paths."""
     first_ns: int | None = None
@@ -162,6 +167,11 @@ class Breakdown:
     used: RunUse | None = None
     """What the runs used of CPU and memory; `None` where nothing was sampled."""
 
+    @property
+    def shown_ns(self) -> int:
+        """How long the runs took: what ran at once in one trace counts once."""
+        return self.duration_ns - self.overlap_ns - self.other_overlap_ns
+
     def merge(self, other: Breakdown) -> None:
         """Add other runs to these; `other` must not be used again."""
         self.runs += other.runs
@@ -169,6 +179,8 @@ class Breakdown:
         self.scored += other.scored
         self.score_micro += other.score_micro
         self.duration_ns += other.duration_ns
+        self.overlap_ns += other.overlap_ns
+        self.other_overlap_ns += other.other_overlap_ns
         self.path_ns += other.path_ns
         self.wasted_pico += other.wasted_pico
         self.wasted_ns += other.wasted_ns

@@ -37,7 +37,7 @@ _GIVEN = Struct(">16xQ40xI24xB")
 """Of the same, what an operation was given, the place of its label and that of its kind."""
 _NODE, _INFERENCE = PLACES[OperationKind.NODE], PLACES[OperationKind.INFERENCE]
 _FLAGS = FAILED | AGENT | BILLED
-_REQUEST = OperationKind.INFERENCE
+_REQUEST, _WORKFLOW = OperationKind.INFERENCE, OperationKind.WORKFLOW
 _TOLD = tuple((bool(bits & FAILED), bool(bits & AGENT), bool(bits & BILLED)) for bits in range(_FLAGS + 1))
 _new = cast("Callable[[type[Row], tuple[Any, ...]], Row]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 """Makes a row in half the time that its own constructor takes."""
@@ -46,8 +46,8 @@ _MOST_ASKED = 2**16 - 1
 Brief: TypeAlias = tuple[int, int, int, int, float, int, int, int, int, int]
 """Span, parent, start and end in Unix nanoseconds, cost in US dollars, the place of the label, input and output tokens,
 traits, and the place of the kind: what an execution measured. Plain tuples: every operation of every run is learned from."""
-Label: TypeAlias = tuple[str, str, str | None]
-"""Name, agent and outcome."""
+Label: TypeAlias = tuple[str, str, str | None, str]
+"""Name, agent, outcome, and the model whose usage only an agent's or graph's span reports."""
 _by_start, _by_end, _by_span = attrgetter("start_ns"), attrgetter("end_ns"), attrgetter("span_id")
 
 
@@ -121,13 +121,15 @@ class Columns:
             self.dropped += 1
             return
         labels = self._labels
-        place = labels.setdefault((operation.name, operation.agent, operation.outcome), len(labels))
+        usage, inference = operation.usage, operation.inference
+        is_request = inference is not None and not traits & AGENT and operation.kind is not _WORKFLOW
+        model = "" if inference is None or is_request else inference.request_model
+        place = labels.setdefault((operation.name, operation.agent, operation.outcome, model), len(labels))
         fresh = output = cached = thoughts = asked = 0
         given = head = _NONE
         uses: tuple[str, ...] | None = None
         prompt_usd = nan
         step = -1
-        usage, inference = operation.usage, operation.inference
         if usage is not None:
             fresh, output = usage.input_tokens, usage.output_tokens
             cached, thoughts = usage.cache_read_tokens, usage.reasoning_tokens
@@ -273,7 +275,7 @@ class Columns:
         return self._again
 
     def _find_again(self) -> frozenset[OperationKind]:
-        names: list[str] = [name for name, _, _ in self._labels]
+        names: list[str] = [name for name, *_ in self._labels]
         seen: set[tuple[int, int, str]] = set()
         again: set[OperationKind] = set()
         for given, place, kind in cast("Iterable[tuple[int, int, int]]", _GIVEN.iter_unpack(self._packed)):
@@ -286,8 +288,8 @@ class Columns:
 
     def prompts(self) -> Iterator[Prompt]:
         """The model requests with known tokens, in the order in which they were added."""
-        names: list[str] = [name for name, _, _ in self._labels]
-        agents: list[str] = [agent for _, agent, _ in self._labels]
+        names: list[str] = [name for name, *_ in self._labels]
+        agents: list[str] = [agent for _, agent, *_ in self._labels]
         for span_id, _, _, _, start_ns, end_ns, _, paid_usd, place, tokens, *_, kind in _FORMAT.iter_unpack(
             self._packed
         ):

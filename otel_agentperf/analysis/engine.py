@@ -33,6 +33,7 @@ from otel_agentperf.rules.traits import traits_of
 
 AnyRule = Rule[Any]
 _RUN, _SESSION = Scope.RUN, Scope.SESSION
+_WORKFLOW = OperationKind.WORKFLOW
 _WORK = BILLED_BY_TOKEN | {OperationKind.TOOL, OperationKind.SERVICE}
 
 
@@ -205,6 +206,17 @@ class Engine:
                 self.evictions["live_runs"] += 1
             return run
 
+    def set_aside(self, run: Run) -> None:
+        """Count what a run holds without taking it for a run: an agent or graph has begun beneath its plain root.
+
+        Rules that judge the shape of a whole run are not asked of it, since what ran in the agents is not in it.
+        """
+        with self._lock:
+            if not run.aside:
+                run.aside = True
+                run.session.runs -= 1
+                self._runs.pop(run.id, None)
+
     def _single(self, session_id: str | None, run: View) -> Session:
         """A session that has no other run: its sums are those of the run."""
         view = View(_SESSION, session_id or run.name, run.totals, run.contributors, self.prices, normals=self.normals)
@@ -323,7 +335,7 @@ class Engine:
             reported: the keys of what was reported of it already, and is to stay.
         """
         with self._lock:
-            if run.finished or run.evicted:
+            if run.finished or run.evicted or run.aside:
                 return []
             said = {key: each for key, each in run.suggestions.items() if each.rule in self.repetition_rules}
             for rule, _, scope, concludes, _ in self._concluding:
@@ -346,10 +358,13 @@ class Engine:
             news: list[Suggestion] = []
             if root.counted:
                 traits = traits_of(root)
-                if root.is_agent or root.kind in _WORK:
+                if root.is_agent or root.kind in _WORK or root.usage is not None or root.cost is not None:
                     count(run, root, traits, is_root=True)
                 else:
                     run.columns.add(root, traits, cost_of(root), is_root=True)
+                    if root.kind is _WORKFLOW and root.error_type is not None and not root.error_beneath:
+                        for totals in run.sums:  # a graph is no operation among others, but its own failure is one
+                            totals.errors += 1
                 if root.resources is not None:
                     add_use(run, root, is_root=True)
                 news = self._judge(run, root, traits)
@@ -389,7 +404,9 @@ class Engine:
         # A run that the garbage collector closes may end in the middle of this.
         before = session.view.columns, process.view.columns
         session.view.columns = process.view.columns = run.columns
-        for rule, place, kind, concludes, judges in self._concluding:
+        # What was set aside has no shape that could be judged: the agents that ran meanwhile are not in it.
+        concluding = [slot for slot in self._concluding if slot.rule.watches] if run.aside else self._concluding
+        for rule, place, kind, concludes, judges in concluding:
             scope = run if kind is _RUN else session if kind is _SESSION else process
             try:
                 state = scope.rule_states[place]
@@ -448,6 +465,7 @@ class Engine:
             success=run.success if run.success is not None else root.error_type is None,
             score=run.score,
             suggestions=suggestions,
+            is_run=not run.aside,
             savings=could,
             columns=columns,
             used=run.used,

@@ -38,13 +38,21 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     unpriced: int
     """Billed calls whose price is unknown."""
     errors: int
+    """An exception that ended several operations is one, at the deepest of them."""
     operations: int
+    reported: int = 0
+    """Agents and graphs of which only their own span reports usage: it stands for requests that have no span."""
+
+    @property
+    def billed(self) -> int:
+        """Requests, services and reports of usage: all that may have a price."""
+        return self.model + self.embedding + self.service + self.reported
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """Where the money went, in US dollars.
 
-    What could not be priced is in none of these; where nothing of what was billed could be, none is known.
+    What could not be priced is in none of these; where nothing was billed that could be, none is known.
     """
 
     total_usd: Decimal | None
@@ -93,15 +101,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     path_share: float
     """The share of the runs' time that it decided, being on the critical path; for agents."""
     cost_usd: Decimal | None
-    """None where something was billed and nothing of it could be priced."""
+    """None where nothing was billed that could be priced."""
     grounding_usd: Decimal | None
     """The part of `cost_usd` that grounding with Google Search or Google Maps took."""
     unpriced_calls: int
     tokens: Tokens
     efficiency_score: int | None
-    """0 to 100, for agents."""
+    """0 to 100, for agents of whose work something was billed and priced."""
     rating: str | None
-    """A to F by its cost, for agents."""
+    """A to F by its cost, for these agents."""
 
 
 class CheaperModels(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,8 +204,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     critical_path_s: float
     """The time in which an agent on the critical path ran; the rest was waited or spent between agents."""
-    efficiency_score: int
+    efficiency_score: int | None
+    """0 to 100; none where no model call was seen or nothing of it could be priced."""
     rating: str | None
+    """A to F by the cost; none where that is unknown, or where no model call was seen."""
+    not_scored: str | None
+    """Why there is neither a rating nor a score, such as `no model call was seen`; none where there is a score."""
     costs: Costs
     tokens: Tokens
     calls: Calls

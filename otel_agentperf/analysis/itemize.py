@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, PICO_PER_USD, Breakdown, Line, Opportunity, line_of, pico
-from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved, union_ns
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import path_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Extent, OperationKind, Suggestion
 from otel_agentperf.rules.base import Row, int_of
+from otel_agentperf.rules.bounded import union_ns
+
+_REPORTING = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
+"""Kinds whose spans may report usage that no request beneath them does."""
 
 
 def breakdown_of(
@@ -33,18 +37,19 @@ def breakdown_of(
             because they are judged over all runs together.
     """
     rows = summary.rows if rows is None else rows
-    duration_ns = max(0, summary.end_ns - summary.start_ns)
     breakdown = Breakdown(
         runs=1,
         successes=int(summary.success),
         scored=int(summary.score is not None),
         score_micro=round((summary.score or 0.0) * 1e6),
-        duration_ns=duration_ns,
+        duration_ns=max(0, summary.end_ns - summary.start_ns),
         first_ns=summary.start_ns,
         last_ns=summary.end_ns,
         totals=msgspec.structs.replace(summary.totals),
         used=copy.deepcopy(summary.used) if summary.used is not None else None,
     )
+    if not summary.is_run:  # it counts, and is no run whose time, end and share of successes could be told
+        breakdown.runs = breakdown.successes = breakdown.scored = breakdown.score_micro = breakdown.duration_ns = 0
     _count(breakdown, rows)
     if grounded_usd is None:
         grounded_usd = summary.columns.grounded_usd() if summary.columns is not None else {}
@@ -95,37 +100,45 @@ def _count(breakdown: Breakdown, rows: Sequence[Row]) -> None:
     }
     until: dict[int, int] = {}
     for row in rows:
-        _, _, kind, start_ns, end_ns, cost_usd, fresh, output, cached, thoughts, is_error, is_agent, *_ = row
+        _, _, kind, start_ns, end_ns, _, fresh, output, _, _, is_error, is_agent, *_ = row
         table = tables.get(kind)
         if table is not None:
             line = table.get(row.name) or line_of(table, row.name)
             _add_call(line, start_ns, end_ns, is_error, until)
-            is_billed = row.has_cost
-            if is_billed or fresh or output:
-                of_agent = agents.get(row.agent) or line_of(agents, row.agent)
-                picodollars = round(cost_usd * PICO_PER_USD) if cost_usd == cost_usd else None  # noqa: PLR0124 - not a number
-                for each in (line, of_agent):
-                    each.input_tokens += fresh
-                    each.output_tokens += output
-                    each.cache_read_tokens += cached
-                    each.reasoning_tokens += thoughts
-                    if is_billed:
-                        each.billed_calls += 1
-                        if picodollars is None:
-                            each.unpriced_calls += 1
-                        else:
-                            each.cost_pico += picodollars
+            if row.has_cost or fresh or output:
+                _add_spend((line, agents.get(row.agent) or line_of(agents, row.agent)), row)
+        elif kind in _REPORTING and (row.has_cost or fresh or output):
+            _add_spend(
+                (line_of(models, row.model), line_of(agents, row.name if is_agent else row.agent)),
+                row,
+            )
         if is_agent:
             line = agents.get(row.name) or line_of(agents, row.name)
             _add_call(line, start_ns, end_ns, is_error, until)
     breakdown.left_out = max(0, breakdown.totals.operations - len(rows))
 
 
+def _add_spend(lines: Iterable[Line], row: Row) -> None:
+    _, _, _, _, _, cost_usd, fresh, output, cached, thoughts, *_ = row
+    picodollars = round(cost_usd * PICO_PER_USD) if cost_usd == cost_usd else None  # noqa: PLR0124 - not a number
+    for each in lines:
+        each.input_tokens += fresh
+        each.output_tokens += output
+        each.cache_read_tokens += cached
+        each.reasoning_tokens += thoughts
+        if row.has_cost:
+            each.billed_calls += 1
+            if picodollars is None:
+                each.unpriced_calls += 1
+            else:
+                each.cost_pico += picodollars
+
+
 def _count_grounding(breakdown: Breakdown, rows: Sequence[Row], grounded_usd: Mapping[int, Decimal]) -> None:
     for row in rows:
         usd = grounded_usd.get(row.span_id)
         if usd is not None:
-            for lines, name in ((breakdown.models, row.name), (breakdown.agents, row.agent)):
+            for lines, name in ((breakdown.models, row.model or row.name), (breakdown.agents, row.agent)):
                 line_of(lines, name).grounding_pico += pico(usd)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, Breakdown, Opportunity, pico
+from otel_agentperf.analysis.clock import Clock
 from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD, Figures
 from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.present import figures_of
@@ -29,7 +30,7 @@ class RunHead(msgspec.Struct, frozen=True):
     start_ns: int
     end_ns: int
     totals: Totals
-    efficiency_score: int
+    efficiency_score: int | None
     rating: str | None
     success: bool
     suggestions: int
@@ -56,6 +57,8 @@ class Ledger:
 
     breakdown: Breakdown = field(default_factory=Breakdown)
     heads: deque[RunHead] = field(default_factory=lambda: deque[RunHead](maxlen=MAX_HEADS))
+    _clocks: OrderedDict[str, Clock] = field(default_factory=OrderedDict[str, Clock])
+    """When runs of the last traces ran."""
 
     def add(self, summary: RunSummary, trace_id: str, shared: Collection[str]) -> None:
         """Add a finished run.
@@ -65,8 +68,20 @@ class Ledger:
             trace_id: its trace.
             shared: codes of the rules over a session or the process; they are judged when asked.
         """
-        self.breakdown.merge(breakdown_of(summary, shared=shared))
-        self.heads.append(RunHead.of(summary, trace_id))
+        own = breakdown_of(summary, shared=shared)
+        if summary.is_run:
+            own.overlap_ns = self._covered_ns(summary, trace_id)
+            self.heads.append(RunHead.of(summary, trace_id))
+        self.breakdown.merge(own)
+
+    def _covered_ns(self, summary: RunSummary, trace_id: str) -> int:
+        """How long another run of the same trace ran while this one did, as far as it ended before."""
+        clock = self._clocks.get(trace_id)
+        if clock is None:
+            clock = self._clocks[trace_id] = Clock()
+            if len(self._clocks) > MAX_HEADS:
+                self._clocks.popitem(last=False)
+        return clock.add(summary.start_ns, summary.end_ns)
 
 
 class SessionSummary(msgspec.Struct, frozen=True):
@@ -105,9 +120,12 @@ def session_summary(
         threshold: the least impact, 0 to 1, that a suggestion is shown with in full.
     """
     whole = copy.deepcopy(breakdown)
+    if session_id:
+        whole.other_overlap_ns = 0  # of other sessions it knows nothing
     said = list(suggestions)
     start_ns, end_ns = whole.first_ns or 0, whole.last_ns or 0
-    cost_usd, longest_s = whole.totals.cost_usd, whole.duration_ns / NS_PER_S
+    cost_usd = whole.totals.cost_usd
+    longest_s = whole.shown_ns / NS_PER_S
     claimed = saved(said, cost_usd=cost_usd, start_ns=start_ns, end_ns=end_ns)
     wasted = saved(measured_among(said), cost_usd=cost_usd, start_ns=start_ns, end_ns=end_ns)
     whole.saved_pico = max(whole.saved_pico, pico(claimed.cost_usd))

@@ -165,7 +165,7 @@ class _Taught:
                 up.input_tokens += inputs
                 up.output_tokens += outputs
             if kind in _REQUESTS:
-                name, _, outcome = labels[label]
+                name, _, outcome, _ = labels[label]
                 failed = traits & FAILED
                 values = (
                     _new(

@@ -21,7 +21,7 @@ from otel_agentperf.analysis.figures import (
 )
 from otel_agentperf.analysis.resources import Used
 from otel_agentperf.analysis.savings import Saved
-from otel_agentperf.analysis.scores import efficiency, rating, rating_of
+from otel_agentperf.analysis.scores import efficiency, not_scored, rating, rating_of
 from otel_agentperf.analysis.split import estimated_of, split_of
 from otel_agentperf.model import ZERO_USD, Level, Totals
 from otel_agentperf.pricing.families import Size, rank
@@ -54,22 +54,28 @@ def figures_of(
     """
     totals, runs = breakdown.totals, breakdown.runs
     duration_ns = breakdown.duration_ns
-    score = efficiency(
-        _share(breakdown.wasted_pico, _pico(totals)),
-        _share(breakdown.wasted_ns, duration_ns),
-        _share(totals.errors, totals.operations),
-    )
+    score, unscored = efficiency_score, not_scored(totals)
+    if unscored is not None:
+        score = None
+    elif score is None:
+        score = efficiency(
+            _share(breakdown.wasted_pico, _pico(totals)),
+            _share(breakdown.wasted_ns, duration_ns),
+            _share(totals.errors, totals.operations),
+        )
+    shown_ns = breakdown.shown_ns
     findings = _findings(breakdown.opportunities.values(), threshold)
     shown = [finding for finding in findings if not finding.below_threshold]
-    could = could_save or Saved(usd_of(breakdown.saved_pico), breakdown.saved_ns / NS_PER_S)
+    could = could_save or Saved(usd_of(breakdown.saved_pico), min(shown_ns, breakdown.saved_ns) / NS_PER_S)
     return Figures(
         runs=runs,
         success_rate=breakdown.successes / runs if runs else None,
         evaluation=breakdown.score_micro / 1e6 / breakdown.scored if breakdown.scored else None,
-        duration_s=duration_ns / NS_PER_S,
-        critical_path_s=breakdown.path_ns / NS_PER_S,
-        efficiency_score=score if efficiency_score is None else efficiency_score,
+        duration_s=shown_ns / NS_PER_S,
+        critical_path_s=min(shown_ns, breakdown.path_ns) / NS_PER_S,
+        efficiency_score=score,
         rating=rating(totals),
+        not_scored=unscored,
         costs=_costs(breakdown),
         tokens=_tokens(totals),
         calls=Calls(
@@ -80,6 +86,7 @@ def figures_of(
             unpriced=totals.unpriced_calls,
             errors=totals.errors,
             operations=totals.operations,
+            reported=totals.reported,
         ),
         savings=saving_of(could, Saved(usd_of(breakdown.wasted_pico), breakdown.wasted_ns / NS_PER_S)),
         cheaper_models=_cheaper(breakdown.models),
@@ -163,8 +170,7 @@ def _share(part: float, whole: float) -> float:
 
 def _costs(breakdown: Breakdown) -> Costs:
     totals = breakdown.totals
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
-    if billed and totals.unpriced_calls >= billed:
+    if totals.known_cost_usd is None:
         return Costs(
             total_usd=None, models_usd=None, services_usd=None, cached_usd=None, wasted_usd=None, per_action_usd=None
         )
@@ -199,8 +205,8 @@ def _parts(lines: Mapping[str, Line], duration_ns: int, *, are_agents: bool = Fa
 
 def _part(name: str, line: Line, duration_ns: int, *, is_agent: bool) -> Part:
     cost_usd = usd_of(line.cost_pico)
-    is_known = line.billed_calls == 0 or line.unpriced_calls < line.billed_calls
-    judged = is_agent and line.calls > 0
+    is_known = line.unpriced_calls < line.billed_calls
+    judged = is_agent and line.calls > 0 and is_known
     return Part(
         name=name or (NO_AGENT if is_agent else "?"),
         calls=line.calls,
@@ -213,7 +219,7 @@ def _part(name: str, line: Line, duration_ns: int, *, is_agent: bool) -> Part:
         unpriced_calls=line.unpriced_calls,
         tokens=_tokens(line),
         efficiency_score=_efficiency_of(line) if judged else None,
-        rating=rating_of(cost_usd, line.billed_calls, line.unpriced_calls) if judged and line.billed_calls else None,
+        rating=rating_of(cost_usd, line.billed_calls, line.unpriced_calls) if judged else None,
     )
 
 

@@ -114,6 +114,7 @@ class Run(ScopeState):
     """
 
     __slots__ = (
+        "aside",
         "columns",
         "contributors",
         "evicted",
@@ -155,6 +156,8 @@ class Run(ScopeState):
         self.success: bool | None = None
         self.score: float | None = None
         self.used: RunUse | None = None
+        self.aside = False
+        """Whether it is no run: what ran beneath a plain root that holds agents or graphs, whose runs these are."""
         self.finished = False
         self.evicted = False
 
@@ -214,7 +217,7 @@ def _charge(contributors: dict[str, Spending], contributor: str, usage: Usage | 
 def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # noqa: C901, PLR0912, PLR0915 - every operation passes here: no calls that can be spared
     """Add one counted operation to each of these sums."""
     kind, usage, cost = operation.kind, operation.usage, operation.cost
-    failed = operation.error_type is not None
+    failed = operation.error_type is not None and not operation.error_beneath
     for totals in sums:
         totals.operations += 1
         if failed:
@@ -229,6 +232,8 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
             totals.embedding_calls += 1
         elif kind is _SERVICE:
             totals.service_calls += 1
+        elif usage is not None or cost is not None:
+            totals.reported += 1
         if usage is not None:
             totals.input_tokens += usage.input_tokens
             totals.output_tokens += usage.output_tokens
@@ -241,6 +246,7 @@ def add_to_totals(sums: tuple[Totals, ...], operation: Operation) -> None:  # no
             if total_usd is None:
                 totals.unpriced_calls += 1
                 continue
+            totals.priced_calls += 1
             totals.cost_usd += total_usd
             output_usd = cost.output_usd
             if output_usd is None or cost.input_usd is None:

@@ -52,10 +52,26 @@ def _last_first(row: Row) -> tuple[int, int, int]:
     return -row.end_ns, row.start_ns, row.span_id
 
 
+def not_scored(totals: Totals) -> str | None:
+    """Why a run has neither a rating nor a score, or `None` where it has both or a rating alone is missing.
+
+    What was not seen is not good: without a model call, or without the price of one, nothing was measured
+    that a letter or a score could stand for.
+    """
+    if not totals.operations:
+        return "no operation was seen"
+    if not totals.inference_calls and not totals.embedding_calls and not totals.reported:
+        return "no model call was seen"
+    if not totals.priced_calls:
+        return "no price is known" if totals.unpriced_calls else "no model call was billed"
+    return None
+
+
 def rating(totals: Totals) -> str | None:
-    """The letter for what a run cost, or `None` where nothing of it could be priced."""
-    calls = totals.inference_calls + totals.embedding_calls + totals.service_calls
-    return rating_of(totals.cost_usd, calls, totals.unpriced_calls)
+    """The letter for what a run cost, or `None` where `not_scored` or an unknown part could make it worse."""
+    if not_scored(totals) is not None:
+        return None
+    return rating_of(totals.cost_usd, totals.billed_calls, totals.unpriced_calls)
 
 
 def rating_of(cost_usd: Decimal, billed_calls: int, unpriced_calls: int) -> str | None:
@@ -70,8 +86,8 @@ def rating_of(cost_usd: Decimal, billed_calls: int, unpriced_calls: int) -> str 
     return None if billed_calls and unpriced_calls and letter != WORST else letter
 
 
-def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int:
-    """How much of a run was not wasted, 0 to 100: `efficiency` of its sums.
+def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int | None:
+    """How much of a run was not wasted, 0 to 100: `efficiency` of its sums; `None` where `not_scored`.
 
     Args:
         totals: the run's sums.
@@ -79,6 +95,8 @@ def efficiency_score(totals: Totals, duration_ns: int, wasted: Saved) -> int:
         wasted: the *measured* savings of the run's suggestions, each counted once: time and
             money that were wasted.
     """
+    if not_scored(totals) is not None:
+        return None
     if wasted is NOTHING_SAVED and not totals.errors:
         return 100
     return efficiency(

@@ -24,11 +24,13 @@ class RunSummary(msgspec.Struct, frozen=True):
     end_ns: int
     totals: Totals
     critical_path: tuple[str, ...]
-    efficiency_score: int
+    efficiency_score: int | None
     rating: str | None
     success: bool
     score: float | None
     suggestions: tuple[Suggestion, ...]
+    is_run: bool = True
+    """False for what ran beneath a plain root that holds agents or graphs: it counts in sums, and is no run."""
     savings: Saved = NOTHING_SAVED
     """What following all of them would have saved of this run; what two of them claim counts once."""
     columns: Columns | None = None

@@ -130,11 +130,11 @@ def _judge(outcome: Outcome, fail_on: Sequence[str], budget: float | None) -> No
 def _over_budget(outcome: Outcome, budget: float) -> list[str]:
     """What is to be said against a budget; what nobody can price is not within it."""
     totals = outcome.whole.totals
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
+    billed = totals.billed_calls
     if totals.cost_usd > Decimal(str(budget)):
         return [f"${totals.cost_usd:,.4f} is more than the budget of ${budget:,.4f}"]
     if totals.unpriced_calls:
-        priced = billed - totals.unpriced_calls
+        priced = totals.priced_calls
         known = f", the other {priced:,} cost ${totals.cost_usd:,.4f}" if priced > 0 else ""
         unknown = f"the price of {totals.unpriced_calls:,} of {billed:,} billed calls is unknown{known}"
         return [f"{unknown}: nobody can say that this is within the budget of ${budget:,.4f}"]

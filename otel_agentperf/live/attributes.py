@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.analysis.scores import not_scored
 from otel_agentperf.live.lots import Happened
 from otel_agentperf.live.sdk_core import CleanAttributes
 from otel_agentperf.model import (
@@ -201,13 +202,16 @@ def add_run(attributes: Attributes, summary: RunSummary) -> None:
     attributes[semconv.RUN_TOOL_CALLS] = totals.tool_calls
     attributes[semconv.RUN_ERRORS] = totals.errors
     attributes[semconv.RUN_SUGGESTIONS] = len(summary.suggestions)
-    attributes[semconv.RUN_EFFICIENCY_SCORE] = summary.efficiency_score
     attributes[semconv.RUN_CRITICAL_PATH] = summary.critical_path
     attributes[semconv.RUN_SUCCESS] = summary.success
-    if totals.cost_usd or not totals.unpriced_calls:
+    if totals.priced_calls:
         attributes[semconv.RUN_COST] = float(totals.cost_usd)
     if totals.unpriced_calls:
         attributes[semconv.RUN_UNPRICED_CALLS] = totals.unpriced_calls
+    if summary.efficiency_score is not None:
+        attributes[semconv.RUN_EFFICIENCY_SCORE] = summary.efficiency_score
+    else:
+        attributes[semconv.RUN_NOT_SCORED] = not_scored(totals) or "nothing was measured"
     if summary.rating is not None:
         attributes[semconv.RUN_RATING] = summary.rating
     if summary.score is not None:

@@ -34,6 +34,8 @@ from otel_agentperf.live.attributes import Attributes, add_cost, add_operation
 from otel_agentperf.live.frames import Frame, Mark, put_mark
 from otel_agentperf.live.pipeline import Pipeline
 from otel_agentperf.model import BILLED_BY_TOKEN, Cost, Operation, OperationKind
+from otel_agentperf.reading.judge import priced
+from otel_agentperf.reading.reported import Covered, uncovered
 from otel_agentperf.reading.sdk import events_of
 
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
@@ -78,6 +80,8 @@ def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Con
         if not inside_ours and kind not in BILLED_BY_TOKEN:
             mark.frame = pipeline.open(kind, _name(span), span, span.start_time or 0, parent)
             mark.owns_frame = True
+        elif kind in _AGENTIC and parent is not None:
+            mark.used_before = _covered(parent)
     put_mark(span, mark)
 
 
@@ -130,7 +134,7 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
         operation = _read(span, end_ns, pipeline.fingerprinter)
         if operation.kind in BILLED_BY_TOKEN:
             _end_inference(pipeline, span, mark, operation)
-        elif frame.run is not None:
+        elif frame.run is not None or operation.kind in _AGENTIC:
             _settle(pipeline, frame, operation, {})
         return
     if not _is_known(span):
@@ -140,8 +144,18 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
         _end_inference(pipeline, span, mark, operation)
     elif _is_told(operation, frame):
         span.set_attributes({semconv.COUNTED: False})
+    elif operation.kind in _AGENTIC and frame is not None:
+        _count_report(mark, frame, operation, span)
     elif operation.kind is OperationKind.TOOL:
         _settle(pipeline, Frame(operation.kind, operation.name, span, operation.start_ns, frame), operation, {})
+
+
+def _count_report(mark: Mark, frame: Frame, operation: Operation, span: Span) -> None:
+    """Count the usage on the span of an agent within an agent that no request in its time accounts for."""
+    covered = Covered(*(now - before for now, before in zip(_covered(frame), mark.used_before, strict=True)))
+    left = uncovered(operation, covered)
+    if left.usage is not None or left.cost is not None:
+        _settle(mark.pipeline, Frame(left.kind, left.name, span, left.start_ns, frame), left, {})
 
 
 def _is_told(operation: Operation, frame: Frame | None) -> bool:
@@ -213,25 +227,34 @@ def _lacking(span: Span, request: Operation) -> Attributes:
 
 
 def _price(pipeline: Pipeline, operation: Operation) -> Cost | None:
-    if operation.cost is not None or operation.usage is None or operation.inference is None:
-        return operation.cost
-    return pipeline.prices.price_call(operation.inference, operation.usage, when_ns=operation.start_ns)
+    return priced(operation, pipeline.prices).cost
+
+
+def _covered(frame: Frame) -> Covered:
+    """What the requests beneath a frame account for."""
+    return Covered(frame.input_tokens, frame.output_tokens, frame.cache_read_tokens, frame.reasoning_tokens)
 
 
 def _settle(
     pipeline: Pipeline, frame: Frame, operation: Operation, attributes: Attributes, cost: Cost | None = None
 ) -> None:
     """Count what a peer reports, and write onto its span what it lacks."""
-    run = frame.run
+    run, parent = frame.run, frame.parent
+    if parent is not None:
+        parent.child_start_ns = max(parent.child_start_ns, operation.start_ns)
+    if operation.kind in _AGENTIC:
+        operation = uncovered(operation, _covered(frame))
+        cost = _price(pipeline, operation)
     operation = msgspec.structs.replace(
         operation,
+        error_beneath=operation.error_type is not None and frame.error_is_beneath(),
         agent=frame.agent or operation.agent,
         is_agent=frame.is_agent,
         cost=cost if cost is not None else operation.cost,
         session_id=(run.session.id or None) if run is not None else None,
     )
     news = pipeline.account(frame, operation, attributes)
-    if cost is not None:
+    if cost is not None and operation.kind in BILLED_BY_TOKEN:
         add_cost(attributes, cost)
     if attributes:
         frame.span.set_attributes(attributes)
@@ -243,4 +266,6 @@ def _settle(
         pipeline.teller.add_cost(operation)
         if not scope.startswith(RECORD_METRICS):
             pipeline.teller.measure(frame, operation)
+    elif operation.cost is not None:
+        pipeline.teller.add_cost(operation)
     pipeline.teller.suggestions(news, frame, operation.end_ns)

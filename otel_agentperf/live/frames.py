@@ -47,9 +47,13 @@ class Frame:
         "agent",
         "answers",
         "budgets",
+        "cache_read_tokens",
+        "child_start_ns",
         "cost_usd",
         "ended",
         "failed_attempts",
+        "failed_child_end_ns",
+        "holds_runs",
         "input_tokens",
         "is_agent",
         "kind",
@@ -59,6 +63,7 @@ class Frame:
         "output_tokens",
         "owns_run",
         "parent",
+        "reasoning_tokens",
         "run",
         "span",
         "span_id",
@@ -86,6 +91,14 @@ class Frame:
         self.ended = False
         self.input_tokens = 0
         self.output_tokens = 0
+        self.cache_read_tokens = 0
+        self.reasoning_tokens = 0
+        self.child_start_ns = 0
+        """When the last operation right beneath it began."""
+        self.failed_child_end_ns = 0
+        """When the last one of these that failed ended; 0 while none has."""
+        self.holds_runs = False
+        """Whether it is no part of a run and a graph's or agent's run has begun beneath it."""
         self.failed_attempts = 0
         self.last_error_id = 0
         self.outcome: str | None = None
@@ -118,8 +131,16 @@ class Frame:
         if operation.usage is not None:
             self.input_tokens += operation.usage.input_tokens
             self.output_tokens += operation.usage.output_tokens
+            if operation.usage.cache_read_tokens:
+                self.cache_read_tokens += operation.usage.cache_read_tokens
+            if operation.usage.reasoning_tokens:
+                self.reasoning_tokens += operation.usage.reasoning_tokens
         if operation.cost is not None and operation.cost.total_usd is not None:
             self.cost_usd += operation.cost.total_usd
+
+    def error_is_beneath(self) -> bool:
+        """Whether the error that it ends with is that of an operation beneath it, as `reading.failures` has it."""
+        return 0 < self.failed_child_end_ns >= self.child_start_ns
 
     def recording_span(self) -> Span | None:
         """The span of this frame or of the nearest one above that still records."""
@@ -143,10 +164,22 @@ class Mark:
         in_flight: ends the one that is still open, for a span that ends before its stream does.
         measured: whether the peer, or another one directly around it, records the metrics of a request.
         said: what the span was to say of the request that it carries.
+        used_before: tokens that its frame had when an agent's span without a frame of its own began.
         shared: whether a second request has begun, so that each has a span of its own.
     """
 
-    __slots__ = ("frame", "in_flight", "measured", "owns_frame", "pipeline", "requests", "said", "shared", "tracer")
+    __slots__ = (
+        "frame",
+        "in_flight",
+        "measured",
+        "owns_frame",
+        "pipeline",
+        "requests",
+        "said",
+        "shared",
+        "tracer",
+        "used_before",
+    )
 
     def __init__(self, pipeline: Pipeline, tracer: Tracer, frame: Frame | None) -> None:
         self.pipeline = pipeline
@@ -158,6 +191,7 @@ class Mark:
         self.measured = False
         self.shared = False
         self.said: CleanAttributes = {}
+        self.used_before: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 _held: ContextVar[Frame | None] = ContextVar("otel_agentperf_frame", default=None)

@@ -56,6 +56,7 @@ def operation_of(
         frame.is_agent,
         (run.session.id or None) if run is not None else None,
         resources=resources_of(frame, end_ns) if frame.kind is _NODE or frame.owns_run else None,
+        error_beneath=error_type is not None and frame.error_is_beneath(),
     )
 
 

@@ -210,6 +210,8 @@ class Pipeline:
             session_id: the conversation id, for an outermost operation.
         """
         frame = Frame(kind, name, span, start_ns, parent)
+        if parent is not None:
+            parent.child_start_ns = start_ns
         begins_run = False
         if kind in AGENTIC:
             if parent is None or parent.run is None or not parent.within_agentic():
@@ -217,6 +219,7 @@ class Pipeline:
                 frame.run = self.engine.begin(name, session_id or session_from_baggage(), start_ns)
                 frame.owns_run = True
                 self._open_roots.add(frame)
+                self._set_aside_above(frame)
             if kind is _AGENT:
                 frame.agent, frame.is_agent = name, True
         elif kind is _NODE and parent is not None and parent.owns_run and not parent.is_agent:
@@ -226,6 +229,13 @@ class Pipeline:
         if budgets.in_use:
             self._join_budgets(frame, session_id, begins_run=begins_run or parent is None)
         return frame
+
+    def _set_aside_above(self, frame: Frame) -> None:
+        """What stands above a run is none: what it holds beside counts, and belongs to no run."""
+        for above in frame.ancestors():
+            above.holds_runs = True
+            if above.owns_run and above.run is not None:
+                self.engine.set_aside(above.run)
 
     def _join_budgets(self, frame: Frame, session_id: str | None, *, begins_run: bool) -> None:
         of_run = None
@@ -338,6 +348,9 @@ class Pipeline:
         Returns:
             The suggestions that are news.
         """
+        parent = frame.parent
+        if operation.error_type is not None and parent is not None:
+            parent.failed_child_end_ns = max(parent.failed_child_end_ns, operation.end_ns)
         if operation.cost is not None or operation.usage is not None:
             self._charge(frame, operation)
         if self._advised:
@@ -369,8 +382,10 @@ class Pipeline:
             budgets.run_ends(frame)
         self._open_roots.discard(frame)
         summary, news = self.engine.finish(run, operation)
-        self.outcomes.add(operation.end_ns, failed=operation.outcome is None and not summary.success)
         finished.keep(operation.trace_id, operation.span_id, summary)
+        if not summary.is_run:
+            return news
+        self.outcomes.add(operation.end_ns, failed=operation.outcome is None and not summary.success)
         if self._learn is not None:
             self._learn(summary, operation.span_id)
         if self.applying is not None:
@@ -402,6 +417,8 @@ class Pipeline:
                 top = between[-1]
                 run = self.engine.begin(top.name, session_from_baggage(), top.start_ns)
                 top.owns_run = True
+                if top.holds_runs:
+                    self.engine.set_aside(run)
             for each in between:
                 each.run = run
         return run

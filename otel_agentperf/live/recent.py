@@ -46,12 +46,17 @@ class RecentRequests:
             operation: what the span reports.
             scope: the span's instrumentation scope.
         """
-        model = operation.inference.request_model if operation.inference is not None else ""
+        model = _without_router(operation.inference.request_model) if operation.inference is not None else ""
         outermost = operation.parent_id is None
         return any(
             operation.start_ns <= start_ns <= operation.end_ns
-            and (not model or model == counted_model)
+            and (not model or model == _without_router(counted_model))
             and counted_scope != scope
             and (trace_id == operation.trace_id or (not counted_scope and (is_root or outermost)))
             for start_ns, counted_model, counted_scope, trace_id, is_root in tuple(self._requests)
         )
+
+
+def _without_router(model: str) -> str:
+    """A model's name without the prefixes that routers and APIs put before it, such as `models/` or `openai/`."""
+    return model.rpartition("/")[2]

@@ -53,6 +53,26 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     """The agent for which it ran, by its own word."""
 
 
+def agent_or_graph(
+    kind: OperationKind, name: str, usage: Usage | None, cost: Cost | None, provider_name: str | None, model: str | None
+) -> Facts:
+    """What the span of an agent or graph says, with the usage that it reports for all of its requests.
+
+    Args:
+        kind: which of the two it is.
+        name: its name.
+        usage: the tokens that its span reports.
+        cost: the cost that its span states.
+        provider_name: what the span calls the provider.
+        model: the model that it names.
+    """
+    if usage is not None and not usage.input_tokens and not usage.output_tokens:
+        usage = None
+    if usage is None and cost is None:
+        return Facts(kind, name)
+    return Facts(kind, name, usage, cost, Inference(provider(provider_name), model or ""))
+
+
 def provider(name: str | None) -> str:
     """The conventions' name of a provider."""
     if name is None:

@@ -2,8 +2,8 @@
 
 OpenLIT, Logfire and Pydantic AI, and OpenLLMetry's newer spans follow them as well.
 
-Usage on workflow, agent and node spans is left alone: it repeats what the model requests
-beneath them say. Operations that do no billed or repeatable work (`create_agent`, `plan`,
+Usage on workflow and agent spans mostly repeats what the model requests beneath them say: `reported`
+finds what of it counts. Usage on node spans is left alone. Operations that do no billed or repeatable work (`create_agent`, `plan`,
 memory, `fetch_response`) are `OTHER`.
 
 An operation name that nobody knows says little, so the rest of the span decides: with a model and
@@ -15,13 +15,15 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.model import BILLED_BY_TOKEN, Inference, NodeStep, OperationKind
-from otel_agentperf.reading import agentperf, openllmetry, usages, values
+from otel_agentperf.reading import agentperf, facts, openllmetry, usages, values
 from otel_agentperf.reading.facts import Facts, provider
 from otel_agentperf.reading.values import Attributes
 
 KEY = semconv.OPERATION_NAME
 AGENT_KEY = "agent_name"
 _PYDANTIC_AI = "pydantic-ai"
+_PYDANTIC_AI_MODEL = "model_name"
+_REPORTING = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 
 _NO_WORK = (
     "create_agent",
@@ -96,13 +98,27 @@ def _facts(kind: OperationKind, named: str, attributes: Attributes, operation: s
         return Facts(kind, named, node=_node(attributes))
     if kind is OperationKind.SERVICE:
         return Facts(kind, named, cost=agentperf.cost(attributes))
-    return Facts(kind, named)
+    return agent_or_graph(kind, named, attributes, scope) if kind in _REPORTING else Facts(kind, named)
+
+
+def agent_or_graph(kind: OperationKind, named: str, attributes: Attributes, scope: str) -> Facts:
+    """An agent or graph, with the usage that its span reports under the conventions' names."""
+    return facts.agent_or_graph(
+        kind,
+        named,
+        usages.of_agent(attributes, scope),
+        agentperf.cost(attributes),
+        values.text(attributes, semconv.PROVIDER_NAME, "gen_ai.system"),
+        values.text(attributes, semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL, _PYDANTIC_AI_MODEL),
+    )
 
 
 def read_workflow(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:
     """Read a span that names its workflow and no operation: OpenLIT's graphs that failed."""
-    del scope, parent_id
-    return Facts(OperationKind.WORKFLOW, values.text(attributes, semconv.WORKFLOW_NAME) or name)
+    del parent_id
+    return agent_or_graph(
+        OperationKind.WORKFLOW, values.text(attributes, semconv.WORKFLOW_NAME) or name, attributes, scope
+    )
 
 
 def read_tool(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:
@@ -116,7 +132,7 @@ def read_agent(name: str, attributes: Attributes, scope: str, parent_id: str | N
     """Read the run of an agent that names no operation: Pydantic AI before its version 2."""
     del name, parent_id
     named = values.text(attributes, AGENT_KEY) if scope == _PYDANTIC_AI else None
-    return None if named is None else Facts(OperationKind.AGENT, named)
+    return None if named is None else agent_or_graph(OperationKind.AGENT, named, attributes, scope)
 
 
 def _unknown(attributes: Attributes) -> OperationKind:

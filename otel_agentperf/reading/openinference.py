@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.model import BILLED_BY_TOKEN, Cost, CostStatus, Inference, NodeStep, OperationKind, Usage
-from otel_agentperf.reading import agentperf, usages, values
+from otel_agentperf.reading import agentperf, facts, usages, values
 from otel_agentperf.reading.facts import Facts, provider
 from otel_agentperf.reading.values import Attributes
 
@@ -26,6 +26,7 @@ _KINDS = {
     "RETRIEVER": OperationKind.RETRIEVAL,
 }
 _MODEL_KEYS = ("llm.model_name", "embedding.model_name")
+_PROVIDER_KEYS = ("llm.provider", "llm.system")
 _AGENT_INTEGRATION = "langchain_create_agent"
 
 
@@ -42,7 +43,7 @@ def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -
     if kind is OperationKind.TOOL:
         return Facts(kind, values.text(attributes, "tool.name") or name, tool=agentperf.tool_call(attributes))
     if kind is OperationKind.AGENT:
-        return Facts(kind, values.text(attributes, "agent.name") or name)
+        return _agent_or_graph(kind, values.text(attributes, "agent.name") or name, attributes)
     if said.upper() == "CHAIN":
         return _chain(name, attributes, parent_id)
     return Facts(kind, name)
@@ -57,10 +58,16 @@ def _chain(name: str, attributes: Attributes, parent_id: str | None) -> Facts:
         return Facts(OperationKind.NODE, name, node=NodeStep(step=values.whole(metadata, "langgraph_step")))
     integration = values.text(metadata, "ls_integration")
     if integration == _AGENT_INTEGRATION:
-        return Facts(OperationKind.AGENT, name)
+        return _agent_or_graph(OperationKind.AGENT, name, attributes)
     if integration == "langgraph" or parent_id is None:
-        return Facts(OperationKind.WORKFLOW, name)
+        return _agent_or_graph(OperationKind.WORKFLOW, name, attributes)
     return Facts(OperationKind.OTHER, name)
+
+
+def _agent_or_graph(kind: OperationKind, named: str, attributes: Attributes) -> Facts:
+    usage, cost = _usage(attributes), _cost(attributes)
+    provider_name, model = values.text(attributes, *_PROVIDER_KEYS), values.text(attributes, *_MODEL_KEYS)
+    return facts.agent_or_graph(kind, named, usage, cost, provider_name, model)
 
 
 def _usage(attributes: Attributes) -> Usage | None:
@@ -95,7 +102,7 @@ def _cost(attributes: Attributes) -> Cost | None:
 
 def _inference(attributes: Attributes, model: str | None) -> Inference:
     return Inference(
-        provider=provider(values.text(attributes, "llm.provider", "llm.system")),
+        provider=provider(values.text(attributes, *_PROVIDER_KEYS)),
         request_model=model or "",
         response_model=values.text(attributes, semconv.RESPONSE_MODEL),
         finish_reasons=values.texts(attributes, "llm.finish_reason"),

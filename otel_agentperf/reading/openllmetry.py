@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from otel_agentperf import semconv
 from otel_agentperf.model import Inference, NodeStep, OperationKind
-from otel_agentperf.reading import agentperf, usages, values
+from otel_agentperf.reading import agentperf, facts, usages, values
 from otel_agentperf.reading.facts import Facts, provider
 from otel_agentperf.reading.values import Attributes
 
@@ -42,7 +42,7 @@ _REQUESTS = {
 
 def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -> Facts | None:
     """Read a span that has `traceloop.span.kind`; `None` where that is no text."""
-    del scope, parent_id
+    del parent_id
     said = attributes.get(KEY)
     if not isinstance(said, str):
         return None
@@ -53,9 +53,16 @@ def read(name: str, attributes: Attributes, scope: str, parent_id: str | None) -
         return Facts(OperationKind.OTHER, named)
     if said == "tool":
         return Facts(OperationKind.TOOL, named, tool=agentperf.tool_call(attributes))
-    if said == "workflow":
-        return Facts(graph(attributes), named)
-    return Facts(OperationKind.AGENT if said == "agent" else OperationKind.OTHER, named)
+    if said not in ("workflow", "agent"):
+        return Facts(OperationKind.OTHER, named)
+    return facts.agent_or_graph(
+        graph(attributes) if said == "workflow" else OperationKind.AGENT,
+        named,
+        usages.of_agent(attributes, scope),
+        agentperf.cost(attributes),
+        values.text(attributes, semconv.PROVIDER_NAME, SYSTEM),
+        values.text(attributes, semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL),
+    )
 
 
 def graph(attributes: Attributes) -> OperationKind:

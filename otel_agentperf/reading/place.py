@@ -4,11 +4,14 @@ A span alone does not say for whom it ran. `runs_of` takes all operations of one
 process and decides as the live pipeline does when it opens them:
 
 - a run's root is an outermost workflow or agent; two of them in one trace are two runs;
-- work outside any of them belongs to its topmost span (the local root);
+- work outside any of them belongs to its topmost span (the local root), and is a run where no graph
+  or agent stands beneath that one; else it counts and is no run;
 - the agent is the innermost `invoke_agent`, else the node right beneath the run's root;
 - spans that are no agent work stand aside: what is beneath them hangs on the next one above;
 - where two instrumentations report one graph, agent or tool, the inner span is not counted;
   where they report one model request, `twice` tells which counts;
+- usage on the span of a graph or agent counts as far as no request beneath covers it (`reported`);
+- an error that passes through several operations counts at the deepest one (`failures`);
 - a request or a tool beneath no agent ran for the agent that its span names, if it names one.
 
 It errs towards more runs: a parent that is absent makes its children local roots.
@@ -16,7 +19,8 @@ It errs towards more runs: a parent that is absent makes its children local root
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeAlias
@@ -24,6 +28,8 @@ from typing import TypeAlias
 import msgspec
 
 from otel_agentperf.model import Inference, NodeStep, Operation, OperationKind
+from otel_agentperf.reading.failures import passed_on
+from otel_agentperf.reading.reported import count_once
 from otel_agentperf.reading.twice import completed, told_twice
 
 _AGENTIC = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
@@ -39,6 +45,8 @@ class TracedRun:
     """All agent work of the run in order of end, children before their parents; the root is last or absent.
 
     It is absent where it is no agent work itself: a caller's span around model requests."""
+    holds_runs: bool = False
+    """Whether runs of graphs or agents stand beneath its root, which is none itself: it is no run then."""
 
 
 class _Place(msgspec.Struct, gc=False):
@@ -61,10 +69,15 @@ leave open is settled alike for any order of spans: the deeper one first, then b
 class _Placing:
     """Places the operations of one trace, each after its parent. Every span of a replay passes here."""
 
-    def __init__(self, operations: Mapping[str, Operation]) -> None:
-        self._operations = operations
+    def __init__(self, operations: dict[str, Operation], others: Iterable[Operation]) -> None:
         self._told_twice = told_twice(operations)
-        self._told_by = {counts: not_counted for not_counted, counts in self._told_twice.items()}
+        operations.update(count_once(operations, others, self._told_twice))
+        self._operations = operations
+        self.held_by: dict[str, str] = {}
+        """Roots that are graphs or agents, each with the root above it that is none."""
+        self._told_by: dict[str, list[str]] = defaultdict(list)
+        for not_counted, counts in self._told_twice.items():
+            self._told_by[counts].append(not_counted)
         self._places: dict[str, _Place] = {}
         self.placed: dict[str, list[_Placed]] = {}
 
@@ -111,7 +124,10 @@ class _Placing:
             return parent
         else:
             is_agentic = kind in _AGENTIC
-            root = operation if is_agentic and not parent.within_agentic else parent.root
+            root = parent.root
+            if is_agentic and not parent.within_agentic:
+                self.held_by[operation.span_id] = root.span_id
+                root = operation
             agent = parent.agent or operation.agent
             place = _Place(operation, root, parent.depth + 1, is_agentic or parent.within_agentic, agent)
         if kind is OperationKind.AGENT or (kind is OperationKind.NODE and _is_top_level(parent)):
@@ -149,12 +165,21 @@ class _Placing:
         else:
             own.append(kept)
 
+    def pass_on_errors(self) -> None:
+        """Mark the errors that count at an operation beneath."""
+        marked = passed_on(item[-1] for placed in self.placed.values() for item in placed)
+        for placed in self.placed.values() if marked else ():
+            for index, item in enumerate(placed):
+                if item[-1].span_id in marked:
+                    placed[index] = (*item[:-1], msgspec.structs.replace(item[-1], error_beneath=True))
+
     def _inference(self, operation: Operation) -> Inference | None:
         inference = operation.inference
-        if inference is None or operation.span_id not in self._told_by:
-            return inference
-        other = self._operations[self._told_by[operation.span_id]].inference
-        return inference if other is None else completed(inference, other)
+        for span_id in self._told_by.get(operation.span_id, ()):
+            other = self._operations[span_id].inference
+            if inference is not None and other is not None:
+                inference = completed(inference, other)
+        return inference
 
 
 def _top_of_ring(ring: list[Operation]) -> Operation:
@@ -178,32 +203,37 @@ def _is_top_level(parent: _Place | None) -> bool:
     return parent is not None and parent.within_agentic and parent.operation is parent.root and not parent.is_agent
 
 
-def runs_of(operations: Iterable[Operation]) -> list[TracedRun]:
-    """Part the operations of one trace in one process into runs, and place each in its run.
+def runs_of(operations: Iterable[Operation], others: Iterable[Operation] = ()) -> list[TracedRun]:
+    """Divide the operations of one trace in one process into runs, and place each in its run.
 
     Args:
         operations: all operations of the trace, read one by one, in any order.
+        others: those of other processes of the trace, which are not placed here; their model requests
+            may account for usage that the span of an agent of this process repeats.
 
     Returns:
         The runs that hold agent work, in order of start. The session of each operation is that
         of its run's root, else the first one that any of its operations names.
     """
     by_id = {operation.span_id: operation for operation in operations}
-    placing = _Placing(by_id)
+    placing = _Placing(by_id, others)
     # A parent starts before its children: each mostly finds it placed.
     for operation in sorted(by_id.values(), key=_START):
         placing.place(operation)
-    runs = [
-        _run(by_id[root_id], placed)
+    placing.pass_on_errors()
+    found = {
+        root_id: placed
         for root_id, placed in placing.placed.items()
         if any(item[-1].counted for item in placed)  # else another run has all of it
-    ]
+    }
+    holders = {above for root_id, above in placing.held_by.items() if root_id in found}
+    runs = [_run(by_id[root_id], placed, holds_runs=root_id in holders) for root_id, placed in found.items()]
     if len(runs) > 1:
         runs.sort(key=lambda run: (run.root.start_ns, run.root.span_id))
     return runs
 
 
-def _run(root: Operation, placed: list[_Placed]) -> TracedRun:
+def _run(root: Operation, placed: list[_Placed], *, holds_runs: bool) -> TracedRun:
     placed.sort()
     session_id = root.session_id or next((item[-1].session_id for item in placed if item[-1].session_id), None)
     kept = tuple(
@@ -215,4 +245,5 @@ def _run(root: Operation, placed: list[_Placed]) -> TracedRun:
         ]
     )
     is_root, *_ = placed[-1]
-    return TracedRun(kept[-1] if is_root else msgspec.structs.replace(root, session_id=session_id), kept)
+    top = kept[-1] if is_root else msgspec.structs.replace(root, session_id=session_id)
+    return TracedRun(top, kept, holds_runs)

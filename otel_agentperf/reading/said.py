@@ -88,6 +88,12 @@ _NAMES = {
     "tier": semconv.COST_TIER,
     "reason": semconv.COST_REASON,
     "estimated": semconv.COST_ESTIMATED,
+    "prompt_tokens": "gen_ai.usage.prompt_tokens",
+    "completion_tokens": "gen_ai.usage.completion_tokens",
+    "llm_prompt_tokens": "llm.usage.prompt_tokens",
+    "llm_completion_tokens": "llm.usage.completion_tokens",
+    "aggregated_input": "gen_ai.aggregated_usage.input_tokens",
+    "aggregated_output": "gen_ai.aggregated_usage.output_tokens",
     "reasoning_usd": semconv.COST_REASONING,
     "cache_write_usd": semconv.COST_CACHE_WRITE,
     "storage_usd": semconv.COST_STORAGE,
@@ -107,7 +113,24 @@ class Said(msgspec.Struct, gc=False, kw_only=True, rename=_NAMES):
     other_workflow: _Never = 0
 
 
-class Workflow(Said, gc=False, kw_only=True, rename=_NAMES):
+class _Run(Said, gc=False, kw_only=True, rename=_NAMES):
+    """A run of a graph or agent. Usage on it was written by others: we write none."""
+
+    status: _Never = 0
+    total_usd: _Never = 0
+    other_total_usd: _Never = 0
+    draft_currency: _Never = 0
+    input_tokens: _Never = 0
+    output_tokens: _Never = 0
+    prompt_tokens: _Never = 0
+    completion_tokens: _Never = 0
+    llm_prompt_tokens: _Never = 0
+    llm_completion_tokens: _Never = 0
+    aggregated_input: _Never = 0
+    aggregated_output: _Never = 0
+
+
+class Workflow(_Run, gc=False, kw_only=True, rename=_NAMES):
     """A run of a graph."""
 
     workflow: _Name
@@ -116,7 +139,7 @@ class Workflow(Said, gc=False, kw_only=True, rename=_NAMES):
     blocked_s: object = None
 
 
-class Agent(Said, gc=False, kw_only=True, rename=_NAMES):
+class Agent(_Run, gc=False, kw_only=True, rename=_NAMES):
     """A run of an agent."""
 
     agent: _Name

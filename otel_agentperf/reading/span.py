@@ -80,7 +80,8 @@ def read(
     Returns:
         The operation; its kind is `OTHER` where the span is no agent work.
     """
-    if scope in semconv.OWN_SCOPES:
+    is_ours = scope in semconv.OWN_SCOPES
+    if is_ours:
         scope = ""
         found = own.read(attributes)
         if found is not None:
@@ -142,7 +143,7 @@ def read(
         facts.node,
         session_id=_session(attributes),
         counted=semconv.COUNTED not in attributes or values.flag(attributes, semconv.COUNTED) is not False,
-        scope=scope,
+        scope=scope if scope or is_ours else _unnamed(attributes),
         resources=resources.of(kind, attributes),
     )
 
@@ -154,6 +155,15 @@ def _facts(name: str, attributes: Attributes, scope: str, parent_id: str | None)
             if facts is not None:
                 return facts
     return None
+
+
+def _unnamed(attributes: Attributes) -> str:
+    """What stands for the name of an instrumentation that a file does not give: how its spans name their work.
+
+    One instrumentation names the same work in one way, so that spans which differ in it are of two.
+    """
+    convention = next((key for key, _ in _READERS if key in attributes), "")
+    return f"?{convention}={attributes.get(semconv.OPERATION_NAME)}"
 
 
 def _error_type(attributes: Attributes, events: Events) -> str:

@@ -1,4 +1,4 @@
-"""Requests that several spans of a trace report, told so that each is counted once.
+"""Finds the requests that several spans of a trace report, so that each is counted once.
 
 A framework's span for a model call stands around the SDK's span for the same call, and around
 several where functions are called automatically: what stands beneath is the bill. Where only the
@@ -9,8 +9,10 @@ A framework whose spans are never current (OpenLLMetry's and OpenInference's Lan
 leaves the SDK's span beside its own or higher up: within its time, by another instrumentation,
 with the same model and the same tokens. Beside it the SDK's counts; higher up the framework's,
 since only that stands at its place. Of reasoning, which some leave out, the one with more counts.
+Where a file does not name the instrumentation, two siblings count as those of two instrumentations only
+if they follow different conventions or name their operations differently.
 
-It errs towards counting twice: a pair in two traces is not seen, nor one that differs.
+It errs towards counting twice: a pair in two traces or two processes is not seen, nor one that differs.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def told_twice(operations: Mapping[str, Operation]) -> dict[str, str]:
     """
     requests = [op for op in operations.values() if op.kind in BILLED_BY_TOKEN and op.counted]
     if len(requests) < 2 or not any(one.scope for one in requests):  # noqa: PLR2004 - one alone is told once
-        return {}  # ours see to that as they are made
+        return {}  # all of them are ours, and we make one span for each request
     requests.sort(key=lambda one: (one.start_ns, one.span_id))  # the answer is the same for any order
     beneath: dict[str, list[Operation]] = defaultdict(list)
     for request in requests:
@@ -54,6 +56,10 @@ def told_twice(operations: Mapping[str, Operation]) -> dict[str, str]:
             found[span_id] = inner[0].span_id if len(inner) == 1 else ""
         else:
             found.update((one.span_id, span_id) for one in inner)
+    for span_id, counts in found.items():
+        # Of three around each other, the outermost one stands for the same request as the one that counts.
+        if not counts and len(alone := [one for one in beneath[span_id] if one.span_id not in found]) == 1:
+            found[span_id] = alone[0].span_id
     found.update(_beside([request for request in requests if request.span_id not in found], operations))
     return found
 

@@ -55,6 +55,9 @@ _OLDER_REASONING = (
 )
 _REASONING_LEFT_OUT = frozenset({"openlit.instrumentation.google_ai_studio"})
 _REASONING_IN_TOTAL = frozenset({"opentelemetry.instrumentation.google_generativeai"})
+_USAGE, _AGGREGATED = "gen_ai.usage.", "gen_ai.aggregated_usage."
+"""Pydantic AI renames the sum of a run, so that nobody adds it to its parts."""
+_AGGREGATED_KEYS = frozenset({f"{_AGGREGATED}input_tokens", f"{_AGGREGATED}output_tokens"})
 _TOTAL = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total")
 _MODELS = (semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL, "llm.model_name")
 
@@ -104,6 +107,15 @@ def usage(attributes: Attributes, operation: str = "", scope: str = "") -> Usage
         values.whole(attributes, semconv.ENTERPRISE_QUERIES) or 0,
         values.text(attributes, semconv.USAGE_MEDIA_RESOLUTION) or "",
     )
+
+
+def of_agent(attributes: Attributes, scope: str = "") -> Usage | None:
+    """The tokens that the span of an agent or graph reports for all of its requests; `None` where it reports none."""
+    found = usage(attributes, scope=scope)
+    if found is None and not _AGGREGATED_KEYS.isdisjoint(attributes):
+        renamed = {key.replace(_AGGREGATED, _USAGE, 1): value for key, value in attributes.items()}
+        found = usage(renamed, scope=scope)
+    return found
 
 
 def with_cache(fresh: int, output: int, cached: int, written: int, attributes: Attributes) -> int:

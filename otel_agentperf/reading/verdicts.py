@@ -12,8 +12,9 @@ from typing import TypeVar
 import msgspec
 
 from otel_agentperf import semconv
-from otel_agentperf.analysis.engine import RunSummary
+from otel_agentperf.analysis.scores import not_scored
 from otel_agentperf.analysis.split import copy_split
+from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import (
     ZERO_USD,
     Complexity,
@@ -78,7 +79,7 @@ def _member(kind: type[E], attributes: Attributes, key: str) -> E | None:
 class RecordedRun(msgspec.Struct, frozen=True):
     """The `agentperf.run.*` attributes of a run's root."""
 
-    efficiency_score: int
+    efficiency_score: int | None
     rating: str | None
     critical_path: tuple[str, ...]
     success: bool
@@ -88,25 +89,33 @@ class RecordedRun(msgspec.Struct, frozen=True):
     totals: Totals
 
 
+def stands_on(attributes: Attributes) -> bool:
+    """Whether our processor wrote on a span what a run amounts to."""
+    return semconv.RUN_SUCCESS in attributes or semconv.RUN_EFFICIENCY_SCORE in attributes
+
+
 def recorded_run(attributes: Attributes) -> RecordedRun | None:
     """Read what our processor wrote on a run's root; `None` on every other span."""
-    if semconv.RUN_EFFICIENCY_SCORE not in attributes:
+    if not stands_on(attributes):
         return None
     whole = values.whole
+    score, cost_usd = whole(attributes, semconv.RUN_EFFICIENCY_SCORE), values.money(attributes, semconv.RUN_COST)
+    calls, unpriced = whole(attributes, semconv.RUN_INFERENCE_CALLS) or 0, whole(attributes, semconv.RUN_UNPRICED_CALLS)
     return RecordedRun(
-        efficiency_score=min(100, whole(attributes, semconv.RUN_EFFICIENCY_SCORE) or 0),
+        efficiency_score=min(100, score) if score is not None else None,
         rating=values.text(attributes, semconv.RUN_RATING),
         critical_path=values.texts(attributes, semconv.RUN_CRITICAL_PATH),
         success=values.flag(attributes, semconv.RUN_SUCCESS) is not False,
         score=values.signed(attributes, semconv.RUN_SCORE),
         suggestions=whole(attributes, semconv.RUN_SUGGESTIONS) or 0,
         totals=Totals(
-            cost_usd=values.money(attributes, semconv.RUN_COST) or ZERO_USD,
+            cost_usd=cost_usd or ZERO_USD,
             input_tokens=whole(attributes, semconv.RUN_INPUT_TOKENS) or 0,
             output_tokens=whole(attributes, semconv.RUN_OUTPUT_TOKENS) or 0,
-            inference_calls=whole(attributes, semconv.RUN_INFERENCE_CALLS) or 0,
+            inference_calls=calls,
             tool_calls=whole(attributes, semconv.RUN_TOOL_CALLS) or 0,
-            unpriced_calls=whole(attributes, semconv.RUN_UNPRICED_CALLS) or 0,
+            unpriced_calls=unpriced or 0,
+            priced_calls=0 if cost_usd is None else max(calls - (unpriced or 0), 1 if cost_usd else 0),
             errors=whole(attributes, semconv.RUN_ERRORS) or 0,
         ),
     )
@@ -130,8 +139,10 @@ def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: t
         embedding_calls=seen.embedding_calls,
         service_calls=seen.service_calls,
         operations=seen.operations,
+        reported=seen.reported,
     )
     copy_split(totals, seen)
+    is_scored = not_scored(totals) is None
     return RunSummary(
         name=root.name,
         session_id=root.session_id,
@@ -139,8 +150,8 @@ def summary(root: Operation, recorded: RecordedRun, seen: Totals, suggestions: t
         end_ns=root.end_ns,
         totals=totals,
         critical_path=recorded.critical_path,
-        efficiency_score=recorded.efficiency_score,
-        rating=recorded.rating,
+        efficiency_score=recorded.efficiency_score if is_scored else None,
+        rating=recorded.rating if is_scored else None,
         success=recorded.success,
         score=recorded.score,
         suggestions=suggestions,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Generic, TypeAlias, TypeGuard, TypeVar
 
 import msgspec
@@ -34,7 +35,7 @@ class _Scope(msgspec.Struct, gc=False):
 class _ScopeSpans(msgspec.Struct, Generic[S], rename="camel", gc=False):
     scope: _Scope | None = None
     instrumentation_library: _Scope | None = None
-    """The older name of the scope."""
+    """The scope's name before OTLP 0.15, in Tempo's and Grafana's older exports also within `scopeSpans`."""
     spans: list[S] | None = None
 
 
@@ -196,7 +197,7 @@ def take(document: Whole | Apart, packer: Packer, reader: Reader) -> list[str]:
     bad, told = 0, list[str]()
     for batch in batches_of(document) or ():
         traces = packer.of(bytes(batch.resource), otlp_json_span.process)
-        for part in batch.scope_spans or batch.instrumentation_library_spans or ():
+        for part in chain(batch.scope_spans or (), batch.instrumentation_library_spans or ()):
             if part.spans:
                 scope = part.scope or part.instrumentation_library
                 bad += _take(part.spans, traces, scope.name if scope is not None else "", reader, told)

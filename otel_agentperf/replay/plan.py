@@ -52,6 +52,7 @@ class SessionPart:
     digest: Digest
     breakdown: Breakdown
     head: RunHead
+    is_run: bool = True
 
 
 @dataclass(slots=True)

@@ -166,7 +166,7 @@ def record(
         events: its events, by name.
         parent_is_near: whether its parent is of the same process, where that is known.
     """
-    recorded = recorded_run(attributes) if semconv.RUN_EFFICIENCY_SCORE in attributes else None
+    recorded = recorded_run(attributes)
     if not events:
         return Record(operation, parent_is_near, recorded)
     return Record(_with_attempts(operation, events), parent_is_near, recorded, *_evaluation(events))

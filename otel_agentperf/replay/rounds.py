@@ -114,7 +114,7 @@ def reduce_spans(packs: Iterable[bytes], plan: Plan) -> Reduced:
         reduced.spans += trace.spans + trace.left_out
         reduced.left_out += trace.left_out
         for judged in shop.judge.judge(trace):
-            if plan.learns:
+            if plan.learns and judged.summary.is_run:
                 reduced.lessons.take(judged, store)
             root, session_id = judged.run.root, judged.summary.session_id
             listed = parts[_bucket_of(session_id or f"{root.trace_id}{root.span_id}", plan)]
@@ -136,11 +136,12 @@ def _bucket_of(name: str, plan: Plan) -> int:
 
 def _take(judged: Judged, reduced: Reduced, shop: _Workshop) -> SessionPart:
     summary = judged.summary
-    reduced.runs += 1
+    reduced.runs += summary.is_run
     reduced.blind_runs += judged.is_blind
     reduced.fired.update(_that_matter(shop, (item for item in summary.suggestions if item.rule not in shop.shared)))
     notes = (*judged.notes, NO_TOOL_PRINTS) if judged.is_blind else judged.notes
     breakdown = breakdown_of(summary, shared=shop.shared)
+    breakdown.overlap_ns, breakdown.other_overlap_ns = judged.overlap_ns, judged.other_overlap_ns
     if summary.session_id is not None and summary.suggestions:
         # What is to be said of its session is not known before all of its runs are.
         summary = msgspec.structs.replace(
@@ -148,19 +149,21 @@ def _take(judged: Judged, reduced: Reduced, shop: _Workshop) -> SessionPart:
             suggestions=tuple(item for item in summary.suggestions if item.rule not in shop.shared),
             savings=Saved(usd_of(breakdown.saved_pico), breakdown.saved_ns / NS_PER_S),
         )
-    reduced.standouts.add(
-        judged.run,
-        summary,
-        root_seen=judged.root_seen,
-        notes=notes,
-        threshold=shop.settings.optimization_threshold,
-    )
+    if summary.is_run:
+        reduced.standouts.add(
+            judged.run,
+            summary,
+            root_seen=judged.root_seen,
+            notes=notes,
+            threshold=shop.settings.optimization_threshold,
+        )
     return SessionPart(
         summary.session_id,
         judged.service,
         judged.digest,
         breakdown,
         RunHead.of(summary, judged.run.root.trace_id),
+        summary.is_run,
     )
 
 
@@ -239,13 +242,15 @@ class _JudgedSession:
 
     def dearest_first(self) -> tuple[float, float, str]:
         """Its place, as `plan.dearest_first` has it."""
-        return -float(self._own.totals.cost_usd), -self._own.duration_ns / NS_PER_S, self.id
+        return -float(self._own.totals.cost_usd), -self._own.shown_ns / NS_PER_S, self.id
 
     def add_to(self, joined: Joined, *, is_listed: bool) -> None:
         """Add it to the sums, and to the sessions that are told in detail."""
         own = self._own
         if is_listed or self.suggestions:
-            heads = sorted((part.head for part in self._parts), key=lambda head: (head.end_ns, head.trace_id))
+            heads = sorted(
+                (part.head for part in self._parts if part.is_run), key=lambda head: (head.end_ns, head.trace_id)
+            )
             summary = session_summary(self.id, own, heads[-MAX_HEADS:], self.suggestions, threshold=self._threshold)
             if is_listed:
                 joined.sessions.append(summary)

@@ -19,11 +19,11 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     start_time: datetime
     duration_s: float
     cost_usd: Decimal | None
-    """None where something was billed and nothing of it could be priced."""
+    """None where nothing was billed that could be priced."""
     unpriced_calls: int
     status: str
     """`ok`, `failed`, `root not seen` or the run's outcome."""
-    efficiency_score: int
+    efficiency_score: int | None
     rating: str | None
     suggestions: int
 
@@ -43,14 +43,13 @@ def moment(unix_ns: int) -> datetime:
 def line_of(report: RunReport) -> RunLine:
     """The line for a run."""
     totals = report.totals
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
     return RunLine(
         name=report.name,
         trace_id=report.trace_id,
         session_id=report.session_id,
         start_time=moment(report.start_ns),
         duration_s=report.figures.duration_s,
-        cost_usd=None if billed and totals.unpriced_calls >= billed else totals.cost_usd,
+        cost_usd=totals.known_cost_usd,
         unpriced_calls=totals.unpriced_calls,
         status=report.status,
         efficiency_score=report.efficiency_score,

@@ -123,13 +123,15 @@ def _set(report: ReportSet) -> Iterator[str]:
 
 def _sums(figures: Figures, notes: Iterable[str]) -> Iterator[str]:
     calls = figures.calls
-    billed = calls.model + calls.embedding + calls.service
     facts = [f"**{seconds(figures.duration_s)}**"]
-    if billed:
+    if calls.billed:
         facts.append(f"**{_dollars(split.total(figures))}**")
         facts += map(_dollars, split.remarks(figures))
+    if figures.not_scored is None:
         facts.append(f"rating {words(figures.rating or UNKNOWN)}")
-    facts.append(f"efficiency {figures.efficiency_score}/100")
+        facts.append(f"efficiency {figures.efficiency_score}/100")
+    else:
+        facts.append(f"not rated: {words(figures.not_scored)}")
     facts.append(f"{tokens(figures.tokens.input)} tokens in, {tokens(figures.tokens.output)} out")
     facts.append(counted(calls.model + calls.embedding, "model call"))
     if calls.tool:
@@ -269,7 +271,7 @@ def _runs(title: str, runs: Sequence[RunLine]) -> Iterator[str]:
                 seconds(run.duration_s),
                 _dollars(money(run.cost_usd, run.unpriced_calls)),
                 words(run.rating or ""),
-                str(run.efficiency_score),
+                "" if run.efficiency_score is None else str(run.efficiency_score),
                 code(run.trace_id),
             )
             for run in runs

@@ -15,10 +15,18 @@ def on_sums(figures: Figures) -> tuple[str, ...]:
         notes.append("No agent work is in these spans.")
     if calls.unpriced:
         notes.append(split.unpriced_note(figures))
+    if calls.reported:
+        notes.append(reported(calls.reported))
     notes += split.estimate_note(figures)
     if figures.left_out:
         notes.append(left_out(figures.left_out))
     return tuple(notes)
+
+
+def reported(number: int) -> str:
+    """The note on usage that stands on the spans of agents or graphs, for requests that have none."""
+    spans = "1 span of an agent or graph reports" if number == 1 else f"{number:,} spans of agents or graphs report"
+    return f"{spans} usage of model calls that have no span here: their tokens and cost are in the sums."
 
 
 def left_out(number: int) -> str:

@@ -71,7 +71,7 @@ def _sums(layout: Layout, figures: Figures, notes: Iterable[str]) -> Iterator[Te
         *([f"per action {money(costs.per_action_usd)}"] if costs.per_action_usd else []),
         *([f"cheaper models {percent(share)} of calls"] if share is not None else []),
     ]
-    if costs.total_usd is not None and figures.calls.model + figures.calls.embedding + figures.calls.service:
+    if costs.total_usd is not None:
         yield from layout.facts(map(Text, others))
     if figures.bottlenecks:
         held = ", ".join(f"{clean(each.agent)} {percent(each.share)}" for each in figures.bottlenecks[:3])
@@ -129,7 +129,7 @@ def _runs(layout: Layout, title: str, runs: Sequence[RunLine]) -> Iterator[Text]
             seconds(run.duration_s),
             money(run.cost_usd, run.unpriced_calls),
             clean(run.rating or ""),
-            str(run.efficiency_score),
+            "" if run.efficiency_score is None else str(run.efficiency_score),
             clean(run.trace_id)[:8],
         )
         for run in runs

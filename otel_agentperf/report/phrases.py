@@ -27,8 +27,7 @@ def sums(figures: Figures) -> Iterator[Text]:
     """What was taken, spent and called."""
     calls, used = figures.calls, figures.tokens
     yield Text(duration(round(figures.duration_s * 1e9)), "bold")
-    billed = calls.model + calls.embedding + calls.service
-    if billed:
+    if calls.billed:
         yield Text(split.total(figures), "bold")
         yield from (Text(remark, "yellow") for remark in split.remarks(figures))
     if used.input or used.output:
@@ -60,13 +59,14 @@ def scores(report: RunReport) -> Iterator[Text]:
 
 def judged(figures: Figures, rating: str | None) -> Iterator[Text]:
     """The scores, and what could be saved."""
-    yield Text(f"efficiency {figures.efficiency_score}/100")
-    calls = figures.calls
-    is_billed = bool(calls.model + calls.embedding + calls.service)
-    if is_billed and rating is not None:
-        yield Text.assemble("cost rating ", (clean(rating), _RATING_STYLES.get(rating, "bold")))
-    elif is_billed:
-        yield Text(f"cost rating {UNKNOWN}", "yellow")
+    if figures.not_scored is not None:
+        yield Text(f"not rated: {figures.not_scored}", "yellow")
+    else:
+        yield Text(f"efficiency {figures.efficiency_score}/100")
+        if rating is not None:
+            yield Text.assemble("cost rating ", (clean(rating), _RATING_STYLES.get(rating, "bold")))
+        else:
+            yield Text(f"cost rating {UNKNOWN}", "yellow")
     if could := savings_in(figures.savings):
         here = " in this run" if figures.session_savings is not None else ""
         yield Text(f"could save{here} {', '.join(could)}{once(figures)}", "green")

@@ -15,9 +15,10 @@ from otel_agentperf.analysis.present import figures_of, saving_of
 from otel_agentperf.analysis.resources import use_of
 from otel_agentperf.analysis.savings import measured_among, saved
 from otel_agentperf.analysis.summary import RunSummary
-from otel_agentperf.model import Extent, Operation, Suggestion, Totals
+from otel_agentperf.model import BILLED_BY_TOKEN, Extent, Operation, Suggestion, Totals
 from otel_agentperf.report import split
 from otel_agentperf.report.notes import left_out as left_out_note
+from otel_agentperf.report.notes import reported as reported_note
 from otel_agentperf.report.spans import SpanLine, spans_of
 from otel_agentperf.report.tree import Step, tree_of
 from otel_agentperf.rules.base import Row, int_of
@@ -39,9 +40,9 @@ class RunReport:
     start_ns: int
     duration_ns: int
     totals: Totals
-    efficiency_score: int
+    efficiency_score: int | None
     rating: str | None
-    """The letter for its cost, or `None` where nothing of it could be priced."""
+    """The letter for its cost; `None` where that is unknown or no model call was seen: see `figures.not_scored`."""
     critical_path: tuple[str, ...]
     success: bool
     outcome: str | None
@@ -95,11 +96,13 @@ def report_on(
     if summary.used is None:
         summary = msgspec.structs.replace(summary, used=use_of(root, operations))
     totals = summary.totals
-    seen = sum(1 for op in operations if op.usage is not None and op.counted)
+    seen = sum(1 for op in operations if op.kind in BILLED_BY_TOKEN and op.usage is not None and op.counted)
     calls = totals.inference_calls + totals.embedding_calls
     told: list[str] = []
+    if totals.reported:
+        told.append(reported_note(totals.reported))
     if seen < calls and any(op.span_id == root.span_id for op in operations):
-        failed = sum(1 for op in operations if op.inference is not None and op.usage is None and op.counted)
+        failed = sum(1 for op in operations if op.kind in BILLED_BY_TOKEN and op.usage is None and op.counted)
         if seen + failed < calls:
             told.append(f"{calls - seen - failed} of {calls} model calls have no span here: not sampled, or lost.")
     stated = summary.savings

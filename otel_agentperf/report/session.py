@@ -66,14 +66,13 @@ def session_report(summary: SessionSummary) -> SessionReport:
 
 def _line(head: RunHead, session_id: str) -> RunLine:
     totals = head.totals
-    billed = totals.inference_calls + totals.embedding_calls + totals.service_calls
     return RunLine(
         name=head.name,
         trace_id=head.trace_id,
         session_id=session_id,
         start_time=moment(head.start_ns),
         duration_s=max(0, head.end_ns - head.start_ns) / 1_000_000_000,
-        cost_usd=None if billed and totals.unpriced_calls >= billed else totals.cost_usd,
+        cost_usd=totals.known_cost_usd,
         unpriced_calls=totals.unpriced_calls,
         status="ok" if head.success else "failed",
         efficiency_score=head.efficiency_score,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from otel_agentperf.analysis.figures import Costs, Figures, Part
-from otel_agentperf.report.text import counted, money, usd
+from otel_agentperf.report.text import UNKNOWN, counted, money, usd
 
 _NAMES = {
     "input_usd": "input",
@@ -74,7 +74,9 @@ def grounding(part: Part) -> str:
 def total(figures: Figures) -> str:
     """The cost as text: `known cost $0.0123` where calls have no price, since the true cost is higher then."""
     known_usd, unpriced = figures.costs.total_usd, figures.calls.unpriced
-    if known_usd is None or not unpriced:
+    if known_usd is None:
+        return UNKNOWN
+    if not unpriced:
         return money(known_usd)
     return f"known cost {usd(known_usd)}"
 
@@ -104,7 +106,7 @@ def unpriced_note(figures: Figures, reasons: Iterable[str] = ()) -> str:
         reasons: why the prices are unknown, where that was recorded.
     """
     calls = figures.calls
-    billed, number = calls.model + calls.embedding + calls.service, calls.unpriced
+    billed, number = calls.billed, calls.unpriced
     why = list(dict.fromkeys(reasons))[:2]
     names = [part.name for part in (*figures.models, *figures.services) if part.unpriced_calls]
     unnamed = [name for name in names if not any(name in reason for reason in why)]

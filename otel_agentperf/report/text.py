@@ -87,9 +87,9 @@ def seconds(number: float) -> str:
 
 
 def money(amount: Decimal | None, unpriced_calls: int = 0) -> str:
-    """An amount, with a `?` for what is unknown of it."""
+    """An amount, with a `?` for what is unknown of it; empty where nothing was billed."""
     if amount is None:
-        return UNKNOWN
+        return UNKNOWN if unpriced_calls else ""
     return usd(amount) + (f" + {UNKNOWN}" if unpriced_calls else "")
 
 

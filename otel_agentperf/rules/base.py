@@ -102,6 +102,8 @@ class Row(NamedTuple):
     name: str
     agent: str
     outcome: str | None
+    model: str = ""
+    """The model whose usage only the span of an agent or graph reports; empty for all else."""
 
     @property
     def duration_ns(self) -> int:

@@ -77,14 +77,39 @@ class Writer:
         runs: list[Step] = []
         start_ns = 0
         for _ in range(rnd.randint(1, 6)):
-            kind = rnd.choice((OperationKind.WORKFLOW,) * 3 + (OperationKind.AGENT, OperationKind.INFERENCE))
+            kinds = (OperationKind.WORKFLOW,) * 3 + (OperationKind.AGENT, OperationKind.INFERENCE, OperationKind.OTHER)
+            kind = rnd.choice(kinds)
             session = rnd.choice((None, "s1", "s1", "s2"))
             if kind is OperationKind.INFERENCE:
                 runs.append(self._call(start_ns))
+            elif kind is OperationKind.OTHER:
+                runs.append(self._plain(start_ns))
             else:
                 runs.append(self._outer(kind, self._one(("graph", "team", "flow")), start_ns, 0, session))
             start_ns = self._unique(rnd.choice((runs[-1].end_ns + 300 * MS, runs[-1].start_ns + 5 * MS)))
         return runs
+
+    def _plain(self, start_ns: int) -> Step:
+        """A span that is no agent work, such as a request of a service: calls, tools and agents, some at once."""
+        rnd = self._random
+        step = Step(OperationKind.OTHER, "main", start_ns)
+        now = self._after(start_ns)
+        for _ in range(rnd.randint(1, 5)):
+            kind = rnd.choice(
+                (OperationKind.AGENT, OperationKind.WORKFLOW, OperationKind.TOOL, OperationKind.INFERENCE)
+            )
+            begins_ns = self._after(now)
+            if kind is OperationKind.TOOL:
+                one = self._tool(begins_ns)
+            elif kind is OperationKind.INFERENCE:
+                one = self._call(begins_ns)
+            else:
+                session = rnd.choice((None, "s1", "s2"))
+                one = self._outer(kind, self._one(("graph", "team", "flow")), begins_ns, 0, session)
+            step.within.append(one)
+            now = rnd.choice((one.end_ns, begins_ns))
+        step.end_ns = self._after(max(one.end_ns for one in step.within))
+        return step
 
     def _one(self, choices: tuple[str, ...]) -> str:
         return self._random.choice(choices[: self._habits])
@@ -271,6 +296,13 @@ def _walk(step: Step, parent: Step | None, depth: int) -> Iterator[tuple[Step, S
 
 
 def _open(telemetry: Telemetry, step: Step, parent: Frame | None) -> Frame:
+    if step.kind is OperationKind.OTHER:
+        tracer = telemetry.provider.get_tracer("app")
+        other = tracer.start_span(step.name, context=Context(), start_time=BEGIN_NS + step.start_ns)
+        mark = frames.mark_of(other)
+        assert mark is not None
+        assert mark.frame is not None
+        return mark.frame
     operation, name_key = _OPERATIONS[step.kind]
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: operation, name_key: step.name}
     inference: Inference | None = step.said.get("inference")
@@ -294,6 +326,9 @@ def _open(telemetry: Telemetry, step: Step, parent: Frame | None) -> Frame:
 
 
 def _close(telemetry: Telemetry, step: Step, frame: Frame, parent: Step | None) -> None:
+    if step.kind is OperationKind.OTHER:
+        frame.span.end(BEGIN_NS + step.end_ns)
+        return
     said = dict(step.said)
     number, state = said.pop("step", None), said.pop("state_hash", None)
     if step.kind is OperationKind.NODE:

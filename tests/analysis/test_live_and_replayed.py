@@ -128,6 +128,8 @@ def replayed(spans: list[ReadableSpan], random: Random, grain_ns: int = 1) -> Wo
         for run in runs_of(operations):
             root = run.root
             alone = engine.begin(root.name, root.session_id, root.start_ns, alone=True)
+            if run.holds_runs:
+                engine.set_aside(alone)
             for operation in run.operations:
                 if operation.span_id != root.span_id:
                     engine.observe(alone, priced(operation, PRICES))

@@ -123,6 +123,11 @@ OTHERS = (
     "gen_ai.usage.cost.amount",
     "gen_ai.usage.cost.currency",
     "operation.cost",
+    semconv.USAGE_COST,
+    semconv.USAGE_INPUT_TOKENS,
+    semconv.USAGE_OUTPUT_TOKENS,
+    "gen_ai.aggregated_usage.input_tokens",
+    "gen_ai.aggregated_usage.output_tokens",
     "traceloop.span.kind",
     "traceloop.workflow.name",
     "traceloop.association.properties.thread_id",
@@ -178,6 +183,14 @@ def test_an_amount_that_is_none_is_left_to_the_careful_way(key: str, amount: flo
 def test_what_others_wrote_on_a_span_of_ours_is_read_as_on_theirs(operation: str, key: str, said: object) -> None:
     ours, theirs = both_ways({semconv.OPERATION_NAME: operation, **SPANS[operation][0], key: said})
     assert ours == theirs
+
+
+@pytest.mark.parametrize("key", ["gen_ai.usage.prompt_tokens", "llm.usage.completion_tokens"])
+@pytest.mark.parametrize("operation", ["invoke_agent", "invoke_workflow"])
+def test_usage_that_others_wrote_on_a_run_of_ours_is_read_as_on_theirs(operation: str, key: str) -> None:
+    ours, theirs = both_ways({semconv.OPERATION_NAME: operation, **SPANS[operation][0], key: 7})
+    assert ours == theirs
+    assert ours.usage is not None
 
 
 @pytest.mark.parametrize("said", [None, 3, "a"])

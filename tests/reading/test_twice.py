@@ -143,6 +143,14 @@ def test_the_one_that_counts_has_the_fingerprints_of_the_other(place: str) -> No
     assert kept.request_hash is not None
 
 
+def test_of_three_around_each_other_the_innermost_has_the_fingerprints_of_the_outermost() -> None:
+    outer = request("3", "2", 0, 9, scope="framework", extra=CONTENT)
+    (run,) = runs_of([GRAPH, NODE, outer, request("4", "3", 1, 8, scope="router"), request("5", "4", 2, 7)])
+    (kept,) = [op.inference for op in run.operations if op.counted and op.inference]
+    assert outer.inference is not None
+    assert (kept.request_hash, kept.response_kind) == (outer.inference.request_hash, "text")
+
+
 def test_fingerprints_of_its_own_are_kept() -> None:
     own = {semconv.REQUEST_HASH: "a" * 16, semconv.RESPONSE_HASH: "b" * 16, semconv.RESPONSE_KIND: "mixed"}
     outer = request("3", "2", 0, 9, scope="framework", extra=CONTENT)
@@ -175,3 +183,63 @@ def test_ten_thousand_nested_requests_are_told_without_delay() -> None:
 
 def test_requests_that_are_each_others_parents_do_no_harm() -> None:
     assert len(counted(request("1", "2", 0, 9), request("2", "1", 0, 9), request("3", "3", 0, 9))) <= 3
+
+
+# -- where the file does not name the instrumentations ---------------------------------------
+
+OPENINFERENCE = {
+    "openinference.span.kind": "LLM",
+    "llm.model_name": MODEL,
+    "llm.token_count.prompt": 100,
+    "llm.token_count.completion": 10,
+}
+
+
+def unnamed(span_id: str, parent: str | None, start: float, end: float, **more: object) -> Operation:
+    return request(span_id, parent, start, end, scope="", extra=more)
+
+
+def openinference(span_id: str, parent: str | None, start: float, end: float) -> Operation:
+    return operation("ChatModel", OPENINFERENCE, span_id=span_id, parent_id=parent, start=start, end=end, scope="")
+
+
+def test_without_names_nesting_tells_that_two_or_three_spans_are_one_request() -> None:
+    assert counted(unnamed("1", None, 0, 9), unnamed("2", "1", 1, 8)) == ["2"]
+    assert counted(unnamed("3", "2", 2, 7), unnamed("1", None, 0, 9), unnamed("2", "1", 1, 8)) == ["3"]
+    assert counted(unnamed("1", None, 0, 9), work("http", "2", "1", 1, 8), unnamed("3", "2", 2, 7)) == ["3"]
+
+
+def test_without_names_the_requests_of_automatic_function_calling_count_and_what_is_around_them_does_not() -> None:
+    spans = [
+        unnamed("1", None, 0, 20),
+        unnamed("2", "1", 1, 5),
+        work("tool", "3", "1", 6, 12),
+        unnamed("4", "3", 7, 11),
+        unnamed("5", "4", 8, 10),
+        unnamed("6", "1", 13, 19),
+    ]
+    assert counted(*spans) == ["2", "5", "6"]
+
+
+def test_without_names_siblings_of_two_conventions_are_one_request() -> None:
+    assert counted(GRAPH, NODE, openinference("3", "2", 0, 9), unnamed("4", "2", 1, 8)) == ["4"]
+
+
+def test_without_names_siblings_that_two_operations_name_are_one_request() -> None:
+    inner = unnamed("4", "2", 1, 8, **{semconv.OPERATION_NAME: "generate_content"})
+    assert counted(GRAPH, NODE, unnamed("3", "2", 0, 9), inner) == ["4"]
+
+
+def test_without_names_siblings_that_look_alike_are_two_requests_at_once() -> None:
+    assert counted(GRAPH, NODE, unnamed("3", "2", 0, 9), unnamed("4", "2", 1, 8)) == ["3", "4"]
+    assert counted(GRAPH, NODE, openinference("3", "2", 0, 9), openinference("4", "2", 1, 8)) == ["3", "4"]
+
+
+def test_requests_one_after_another_are_two_with_and_without_names() -> None:
+    assert counted(GRAPH, NODE, openinference("3", "2", 0, 4), unnamed("4", "2", 5, 9)) == ["3", "4"]
+    assert counted(GRAPH, NODE, request("3", "2", 0, 4, scope="a"), request("4", "2", 5, 9, scope="b")) == ["3", "4"]
+
+
+def test_our_own_requests_are_made_once_and_never_left_out() -> None:
+    spans = [request("1", None, 0, 9, scope=semconv.SCOPE_API), request("2", "1", 1, 8, scope=semconv.SCOPE_API)]
+    assert counted(*spans) == ["1", "2"]

@@ -34,9 +34,13 @@ def test_an_operation_of_a_name_that_nobody_knows_is_told_by_what_else_it_says(
     assert operation("work", {semconv.OPERATION_NAME: "decompose_task", **said}).kind is kind
 
 
-@pytest.mark.parametrize("name", ["plan", "create_agent", "fetch_response", "search_memory", "invoke_agent"])
+@pytest.mark.parametrize("name", ["plan", "create_agent", "fetch_response", "search_memory"])
 def test_an_operation_that_the_conventions_know_is_no_request_for_its_tokens(name: str) -> None:
     assert operation("x", {semconv.OPERATION_NAME: name, **MODEL, **TOKENS}).usage is None
+
+
+def test_an_agent_is_no_request_for_its_tokens() -> None:
+    assert operation("x", {semconv.OPERATION_NAME: "invoke_agent", **MODEL, **TOKENS}).kind is OperationKind.AGENT
 
 
 def work(span_id: str, parent: str | None, agent: str, **more: Any) -> Operation:

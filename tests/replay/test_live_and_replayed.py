@@ -44,7 +44,8 @@ def watched(seed: int) -> tuple[dict[str, RunSummary], dict[str, SessionReport],
 
         def finish_and_keep(run: Run, root: Operation) -> tuple[RunSummary, list[Suggestion]]:
             summary, news = finish(run, root)
-            runs[root.span_id] = summary
+            if summary.is_run:
+                runs[root.span_id] = summary
             return summary, news
 
         engine.finish = finish_and_keep

@@ -125,7 +125,8 @@ def test_an_unknown_cost_is_a_question_mark_and_never_zero() -> None:
     text = render(story.report())
     assert "$0" not in text
     assert re.search(r"model mystery .* \?$", text, re.MULTILINE)
-    assert "cost rating ?" in text
+    assert "not rated: no price is known" in text
+    assert "/100" not in text
     assert "The price of 1 billed call is unknown (no price is known for my-tuned-model; mystery)" in " ".join(
         text.split()
     )

@@ -10,7 +10,7 @@ from typing import Any, cast
 from otel_agentperf.fingerprint import Fingerprinter
 from otel_agentperf.instrumentation.google_genai.answer import Answer
 from otel_agentperf.instrumentation.google_genai.prints import request_prints
-from otel_agentperf.model import Inference, Operation, OperationKind
+from otel_agentperf.model import Inference, Operation, OperationKind, ServiceTier
 from otel_agentperf.pricing import interaction_usage
 from tests.pricing.recordings import EXCHANGES
 from tests.rules.operations import BEGIN_NS, PRICES, ROOT_ID
@@ -57,7 +57,9 @@ def _operation(row: dict[str, Any], number: int, start_ns: int) -> Operation:
         parent_id=ROOT_ID,
         error_type=answer.error_type if row["status"] == 200 else str(row["status"]),
         usage=usage,
-        cost=PRICES.price(provider, answer.model or model, usage, answer.tier, when_ns=BEGIN_NS) if usage else None,
+        cost=PRICES.price(provider, answer.model or model, usage, answer.tier or ServiceTier.STANDARD, when_ns=BEGIN_NS)
+        if usage
+        else None,
         inference=Inference(
             provider=provider,
             request_model=model,

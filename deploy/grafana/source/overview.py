@@ -75,7 +75,8 @@ def overview() -> Dashboard:
         ),
         number(
             "Cost per run",
-            "What a run cost on average, in the time shown: model requests and billed services.",
+            "What a run cost on average, in the time shown: model requests and billed services. "
+            "Runs of which nothing could be priced are left out.",
             mean_of_range("agentperf_run_cost_USD", GRAPH),
             USD,
             decimals=4,
@@ -84,7 +85,8 @@ def overview() -> Dashboard:
         ),
         number(
             "Efficiency",
-            "The average efficiency score of a run, of 100: measured waste and errors lower it.",
+            "The average efficiency score of a run, of 100: measured waste and errors lower it. "
+            "Runs without a priced model call have none.",
             mean_of_range("agentperf_run_efficiency_score", GRAPH),
             COUNT,
             steps=Steps(("red", "orange", "green"), (50, 80)),

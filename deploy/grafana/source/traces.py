@@ -41,7 +41,7 @@ def field(label: str) -> str:
 
 RUNS_OF_GRAPH = link(
     "Runs of this graph",
-    f'{{ span:name =~ "invoke_(workflow|agent) {field("gen_ai_workflow_name")}" && span.agentperf.run.cost_usd >= 0.0 }}',
+    f'{{ span:name =~ "invoke_(workflow|agent) {field("gen_ai_workflow_name")}" && span.agentperf.run.inference_calls >= 0 }}',
 )
 DEAR_RUNS_OF_GRAPH = link(
     "Dear runs of this graph",

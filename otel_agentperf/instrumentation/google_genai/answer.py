@@ -6,7 +6,7 @@ depend on how a stream was cut into chunks; thoughts are no part of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 import msgspec
@@ -17,11 +17,13 @@ from otel_agentperf.live.answers import Pieces, pieces_of
 from otel_agentperf.model import ServiceTier, Usage
 from otel_agentperf.pricing import counting, gemini_usage, interaction_usage, lenient
 from otel_agentperf.pricing.gemini_usage import Response
-from otel_agentperf.pricing.interaction_usage import Interaction, InteractionUsage
+from otel_agentperf.pricing.interaction_usage import Interaction, InteractionUsage, Step
 from otel_agentperf.pricing.metering import Meter
 
 _GONE = ("failed", "cancelled")
 _FUNCTIONS = ["functionDeclarations"]
+_SONGS = "lyria"
+"""Models that are sold by the song."""
 _NO_ANSWERS = (b"", b"{}", b"null")
 
 
@@ -105,15 +107,18 @@ class Answer:
     def usage(self) -> Usage | None:
         """The tokens so far, `None` while nothing is known of them."""
         spent = self._spent
-        if spent is None:
-            return self._meter.usage()
-        return interaction_usage.to_usage(
-            spent,
-            tools=self._meter.tools,
-            used=interaction_usage.tools_used(self._steps),
-            media=self._media or None,
-            has_text="text" in self._kinds,
-        )
+        usage = self._meter.usage()
+        if spent is not None:
+            usage = interaction_usage.to_usage(
+                spent,
+                tools=self._meter.tools,
+                used=interaction_usage.tools_used(self._steps),
+                media=self._media or None,
+                has_text="text" in self._kinds,
+            )
+        if self._media and (self.model or "").startswith(_SONGS):
+            usage = msgspec.structs.replace(usage or Usage(), images=self._media.get("audio", 0))
+        return usage
 
     # -- generateContent and embeddings ----------------------------------------------------
 
@@ -172,10 +177,14 @@ class Answer:
         if interaction.status:
             self.finish_reasons = (interaction.status,)
             self.error_type = interaction.status if interaction.status in _GONE else None
-        had_content = self.has_content
         if interaction.steps:
-            self._media = {}
-        for step in interaction.steps:
+            self._take_steps(interaction.steps)
+
+    def _take_steps(self, steps: Iterable[Step]) -> None:
+        """Take in all steps at once; their content counts where no event brought it before."""
+        had_content = self.has_content
+        self._media = {}
+        for step in steps:
             self.take_step(step.type)
             if step.type == "function_call" and not had_content:
                 self.take_call(step.name, bytes(step.arguments))

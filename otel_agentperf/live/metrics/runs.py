@@ -26,8 +26,9 @@ class Ended(NamedTuple):
     duration_ns: int
     end_ns: int
     cost_usd: Decimal | None
-    """`None` where something was billed and nothing of it could be priced."""
-    efficiency_score: int
+    """`None` where nothing could be priced."""
+    efficiency_score: int | None
+    """`None` where no model call was seen or nothing of it could be priced."""
     wasted: dict[str, Decimal]
     """US dollars by the code of the rule."""
 
@@ -40,7 +41,7 @@ def ended(summary: RunSummary, outcome: str) -> Ended:
         outcome,
         summary.end_ns - summary.start_ns,
         summary.end_ns,
-        totals.cost_usd if totals.cost_usd or not totals.unpriced_calls else None,
+        totals.known_cost_usd,
         summary.efficiency_score,
         wasted_by_rule(summary) if summary.suggestions else {},
     )
@@ -112,7 +113,8 @@ class Runs:
         self._duration.record((name, run.outcome), run.duration_ns / 1e9, seen)
         if run.cost_usd is not None and run.cost_usd >= 0:  # negative where it gave storage back
             self._cost.record((name,), float(run.cost_usd), seen)
-        self._score.record((name,), run.efficiency_score, seen)
+        if run.efficiency_score is not None:
+            self._score.record((name,), run.efficiency_score, seen)
         for rule, cost_usd in run.wasted.items():
             self.wasted.add((name, rule), cost_usd)
 

@@ -116,7 +116,7 @@ def test_graphs_that_run_under_a_span_of_the_caller_are_in_its_trace() -> None:
         """,
     )
     for root in telemetry.named("invoke_workflow graph"):
-        assert semconv.RUN_RATING in attributes(root), "each graph is a run of its own"
+        assert semconv.RUN_SUCCESS in attributes(root), "each graph is a run of its own"
 
 
 def test_what_a_node_does_lies_beneath_it() -> None:
