@@ -214,11 +214,11 @@ class Fingerprinter:
             leaf = f"{path}\x1f{text}"
             exact.append(leaf)
             if isinstance(value, str):
-                said = wording(value)
-                if said is not None:
+                words = wording(value)
+                if words is not None:
                     has_words = True
-                    is_sentence = is_sentence or said.is_sentence
-                    leaf = f"{path}\x1e{said.content}"
+                    is_sentence = is_sentence or words.is_sentence
+                    leaf = f"{path}\x1e{words.content}"
                 elif _MIN_IDENTIFIER <= len(text) <= _MAX_IDENTIFIER and any(map(str.isalpha, text)):
                     identifiers.append(text)
             meant.append(leaf)

@@ -61,22 +61,22 @@ NO_SENTENCES = [
 
 
 @pytest.mark.parametrize("text", SENTENCES)
-def test_a_sentence_is_told_from_everything_else(text: str) -> None:
-    said = wording(text)
-    assert said is not None
-    assert said.is_sentence
+def test_a_sentence_is_a_sentence(text: str) -> None:
+    found = wording(text)
+    assert found is not None
+    assert found.is_sentence
 
 
 @pytest.mark.parametrize("text", NO_SENTENCES)
 def test_a_name_a_path_a_command_and_code_are_no_sentences(text: str) -> None:
-    said = wording(text)
-    assert said is None or not said.is_sentence
+    found = wording(text)
+    assert found is None or not found.is_sentence
 
 
 def meaning(text: str) -> str:
-    said = wording(text)
-    assert said is not None, text
-    return said.content
+    found = wording(text)
+    assert found is not None, text
+    return found.content
 
 
 @pytest.mark.parametrize(
@@ -167,13 +167,13 @@ def test_words_in_any_order_with_any_small_words_ask_the_same(words: list[str], 
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_taken_for_something(text: str) -> None:
-    said = wording(text)
-    assert said == wording(text)
-    assert said is None or said.content
+def test_any_text_has_a_wording_or_none(text: str) -> None:
+    found = wording(text)
+    assert found == wording(text)
+    assert found is None or found.content
 
 
-def test_a_document_is_not_told_by_its_words() -> None:
+def test_a_document_has_no_wording() -> None:
     text = "the words of a letter to a friend "
     assert wording(text * (MAX_CHARACTERS // len(text))) is not None
     assert wording(text * (MAX_CHARACTERS // len(text) + 1)) is None

@@ -337,14 +337,14 @@ class Engine:
         with self._lock:
             if run.finished or run.evicted or run.aside:
                 return []
-            said = {key: each for key, each in run.suggestions.items() if each.rule in self.repetition_rules}
+            found = {key: each for key, each in run.suggestions.items() if each.rule in self.repetition_rules}
             for rule, _, scope, concludes, _ in self._concluding:
                 if scope is _RUN and concludes and rule.code in self.repetition_rules and not rule.watches:
                     try:
-                        said.update((each.key, each) for each in rule.conclude(rule.start(), root, run.view))
+                        found.update((each.key, each) for each in rule.conclude(rule.start(), root, run.view))
                     except Exception as error:  # noqa: BLE001 - one bad rule must not silence the others
                         self._report(rule, error)
-            return without_overlaps(said.values(), run.columns.ended(), reported)
+            return without_overlaps(found.values(), run.columns.ended(), reported)
 
     def finish(self, run: Run, root: Operation) -> tuple[RunSummary, list[Suggestion]]:
         """End a run with its root.
@@ -432,11 +432,11 @@ class Engine:
 
     def _join_loops(self, run: Run, reported: Collection[tuple[str, str]], news: list[Suggestion]) -> None:
         """Keep one suggestion of each loop of a finished run."""
-        said = [each for each in run.suggestions.values() if each.rule in self.repetition_rules]
-        if len(said) < 2:  # noqa: PLR2004 - one is about nothing that another is about
+        repetition = [each for each in run.suggestions.values() if each.rule in self.repetition_rules]
+        if len(repetition) < 2:  # noqa: PLR2004 - one is about nothing that another is about
             return
-        kept = {each.key for each in without_overlaps(said, run.columns.ended(), reported)}
-        left_out = {each.key for each in said} - kept
+        kept = {each.key for each in without_overlaps(repetition, run.columns.ended(), reported)}
+        left_out = {each.key for each in repetition} - kept
         for key in left_out:
             del run.suggestions[key]
         news[:] = [each for each in news if each.key not in left_out]
