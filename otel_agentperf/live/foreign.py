@@ -80,6 +80,8 @@ def on_start(pipeline: Pipeline, tracer: Tracer, span: Span, parent_context: Con
         if not inside_ours and kind not in BILLED_BY_TOKEN:
             mark.frame = pipeline.open(kind, _name(span), span, span.start_time or 0, parent)
             mark.owns_frame = True
+        elif kind in _AGENTIC and parent is not None:
+            mark.used_before = _covered(parent)
     put_mark(span, mark)
 
 
@@ -142,8 +144,18 @@ def before_end(mark: Mark, span: Span, end_ns: int) -> None:
         _end_inference(pipeline, span, mark, operation)
     elif _is_told(operation, frame):
         span.set_attributes({semconv.COUNTED: False})
+    elif operation.kind in _AGENTIC and frame is not None:
+        _count_report(mark, frame, operation, span)
     elif operation.kind is OperationKind.TOOL:
         _settle(pipeline, Frame(operation.kind, operation.name, span, operation.start_ns, frame), operation, {})
+
+
+def _count_report(mark: Mark, frame: Frame, operation: Operation, span: Span) -> None:
+    """Count the usage on the span of an agent within an agent that no request in its time accounts for."""
+    covered = Covered(*(now - before for now, before in zip(_covered(frame), mark.used_before, strict=True)))
+    left = uncovered(operation, covered)
+    if left.usage is not None or left.cost is not None:
+        _settle(mark.pipeline, Frame(left.kind, left.name, span, left.start_ns, frame), left, {})
 
 
 def _is_told(operation: Operation, frame: Frame | None) -> bool:

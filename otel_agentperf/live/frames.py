@@ -164,10 +164,22 @@ class Mark:
         in_flight: ends the one that is still open, for a span that ends before its stream does.
         measured: whether the peer, or another one directly around it, records the metrics of a request.
         said: what the span was to say of the request that it carries.
+        used_before: tokens that its frame had when an agent's span without a frame of its own began.
         shared: whether a second request has begun, so that each has a span of its own.
     """
 
-    __slots__ = ("frame", "in_flight", "measured", "owns_frame", "pipeline", "requests", "said", "shared", "tracer")
+    __slots__ = (
+        "frame",
+        "in_flight",
+        "measured",
+        "owns_frame",
+        "pipeline",
+        "requests",
+        "said",
+        "shared",
+        "tracer",
+        "used_before",
+    )
 
     def __init__(self, pipeline: Pipeline, tracer: Tracer, frame: Frame | None) -> None:
         self.pipeline = pipeline
@@ -179,6 +191,7 @@ class Mark:
         self.measured = False
         self.shared = False
         self.said: CleanAttributes = {}
+        self.used_before: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 _held: ContextVar[Frame | None] = ContextVar("otel_agentperf_frame", default=None)

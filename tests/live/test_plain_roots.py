@@ -12,6 +12,8 @@ from opentelemetry.trace import Status, StatusCode, Tracer
 
 from otel_agentperf import config, semconv
 from otel_agentperf.exporter import AgentPerfSpanExporter
+from otel_agentperf.reading import runs_of
+from otel_agentperf.reading.sdk import read_span
 from tests.telemetry import Telemetry, observed
 
 ASKED = {
@@ -180,6 +182,29 @@ def test_what_requests_beneath_the_agent_cover_is_not_counted_again(fresh: int, 
         run = attributes_of(telemetry, "clerk")
     assert (run[semconv.RUN_INPUT_TOKENS], run[semconv.RUN_INFERENCE_CALLS]) == (1000 + left, 1)
     assert run[semconv.RUN_COST] == pytest.approx(COST + left * 2.5 / 1e6)
+
+
+@pytest.mark.parametrize(("beneath", "before", "left"), [(False, False, 1600), (True, False, 600), (False, True, 1600)])
+def test_usage_on_the_span_of_an_agent_within_a_workflow_counts_as_far_as_nothing_covers_it(
+    beneath: bool, before: bool, left: int
+) -> None:
+    workflow = {semconv.OPERATION_NAME: "invoke_workflow", semconv.WORKFLOW_NAME: "team"}
+    said = {semconv.REQUEST_MODEL: "gpt-4o", semconv.PROVIDER_NAME: "openai", semconv.USAGE_INPUT_TOKENS: 1600}
+    with observed() as telemetry:
+        with tracer(telemetry).start_as_current_span("team", attributes=workflow):
+            if before:
+                ask(telemetry)
+            with tracer(telemetry).start_as_current_span("clerk", attributes={**agent(), **said}):
+                if beneath:
+                    ask(telemetry)
+        telemetry.assert_sound()
+        run = attributes_of(telemetry, "team")
+        (replayed,) = runs_of([record.operation for span in telemetry.spans if (record := read_span(span)) is not None])
+    asked = beneath + before
+    assert run[semconv.RUN_INPUT_TOKENS] == 1000 * asked + left
+    assert run[semconv.RUN_COST] == pytest.approx(COST * asked + left * 2.5 / 1e6)
+    used = [one.usage.input_tokens for one in replayed.operations if one.counted and one.usage is not None]
+    assert sum(used) == run[semconv.RUN_INPUT_TOKENS]
 
 
 # -- nothing seen --------------------------------------------------------------------------

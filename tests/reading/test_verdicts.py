@@ -79,6 +79,7 @@ def test_a_runs_summary_is_read_back_from_its_root() -> None:
         errors=1,
         cache_read_tokens=4,
         operations=9,
+        priced_calls=1,
     )
     summary = RunSummary("g", "s1", at(0), at(9), totals, ("a", "b"), 83, "C", False, 0.5, (SUGGESTION,))
     attributes: Attributes = {}
@@ -95,7 +96,10 @@ def test_a_runs_summary_is_read_back_from_its_root() -> None:
 
 def test_a_recorded_cost_without_spans_is_not_split() -> None:
     attributes: Attributes = {}
-    add_run(attributes, RunSummary("g", None, at(0), at(9), Totals(Decimal("0.5")), (), 100, "D", True, None, ()))
+    add_run(
+        attributes,
+        RunSummary("g", None, at(0), at(9), Totals(Decimal("0.5"), priced_calls=1), (), 100, "D", True, None, ()),
+    )
     recorded = verdicts.recorded_run(attributes)
     assert recorded is not None
     root = operation("invoke_workflow g", {semconv.OPERATION_NAME: "invoke_workflow", semconv.WORKFLOW_NAME: "g"})
