@@ -58,6 +58,7 @@ def test_a_suggestion_leaves_the_way_that_the_setting_says(mode: str, on_span: i
             "agentperf.suggestion.confidence": 0.9,
             "agentperf.suggestion.applies_to": ("tool:click",),
             "agentperf.suggestion.span_ids": ("00000000000000aa",),
+            "agentperf.suggestion.extent": "run",
             "agentperf.suggestion.evidence": json.dumps({"wasted_calls": 3}),
             "agentperf.suggestion.savings.basis": "measured",
             "agentperf.suggestion.savings.time_s": 1.5,
