@@ -57,8 +57,13 @@ def nearest(name: str, names: Iterable[str], likeness: float = 0.6) -> str | Non
 def one_of(value: str, choices: Iterable[str]) -> str:
     """What is allowed, of a closed set, with the choice that resembles the value most."""
     known = list(choices)
-    near = nearest(value, known)
-    return " | ".join(known) + (f" (did you mean {near}?)" if near else "")
+    return " | ".join(known) + _guess(value, known)
+
+
+def _guess(name: str, names: Iterable[str], form: str = "{}") -> str:
+    """In parentheses, the nearest name that exists, written in a form; empty where none is near."""
+    near = nearest(name, names)
+    return f" (did you mean {form.format(near)}?)" if near else ""
 
 
 def _instead(name: str, names: Iterable[str], prefix: str = "") -> str:
@@ -155,10 +160,10 @@ def _path_template(key: str, value: object) -> str:
     template = _string(key, value)
     for name in _FIELD.findall(template):
         if name not in PATH_FIELDS:
-            near = nearest(name, PATH_FIELDS)
-            fields_allowed = ", ".join(f"{{{field}}}" for field in PATH_FIELDS)
-            guess = f" (did you mean {{{near}}}?)" if near else ""
-            raise wrong(key, value, f"a path with no other fields than {fields_allowed}{guess}")
+            there_are = ", ".join(f"{{{field}}}" for field in PATH_FIELDS)
+            raise wrong(
+                key, value, f"a path with no other fields than {there_are}{_guess(name, PATH_FIELDS, '{{{}}}')}"
+            )
     return template
 
 
@@ -450,5 +455,7 @@ def read_file(path: str) -> dict[str, Any]:
         raise wrong("AGENTPERF_CONFIG", path, f"valid TOML ({error})") from None
     for name, value in document.items():
         if name not in ("settings", *TABLES) or not isinstance(value, dict):
-            raise wrong(f"[{name}] in {path}", value, f"the tables {one_of(name, ('settings', *TABLES))}")
+            tables = ("settings", *TABLES)
+            guess = "" if name in tables else _guess(name, tables)
+            raise wrong(f"[{name}] in {path}", value, f"the tables {', '.join(tables)}{guess}")
     return document

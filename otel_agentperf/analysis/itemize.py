@@ -9,11 +9,12 @@ from decimal import Decimal
 import msgspec
 
 from otel_agentperf.analysis.breakdown import NS_PER_S, PICO_PER_USD, Breakdown, Line, Opportunity, line_of, pico
-from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved, union_ns
+from otel_agentperf.analysis.savings import NOTHING_SAVED, Saved, measured_among, saved
 from otel_agentperf.analysis.scores import path_of
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import Extent, OperationKind, Suggestion
 from otel_agentperf.rules.base import Row, int_of
+from otel_agentperf.rules.bounded import union_ns
 
 _REPORTING = frozenset({OperationKind.WORKFLOW, OperationKind.AGENT})
 """Kinds whose spans may report usage that no request beneath them does."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from otel_agentperf.model import ZERO_USD, Claim, SavingBasis, Suggestion
 from otel_agentperf.rules.base import int_of
+from otel_agentperf.rules.bounded import union_ns
 
 NS_PER_S = 1_000_000_000
 
@@ -105,21 +106,3 @@ def _add(claim: Claim, usd: dict[str, Decimal], stretches: list[tuple[int, int]]
         usd[claim.span_id] = claim.cost_usd
     if claim.end_ns > claim.start_ns:
         stretches.append((claim.start_ns, claim.end_ns))
-
-
-def union_ns(stretches: Iterable[tuple[int, int]], start_ns: int = 0, end_ns: int | None = None) -> int:
-    """How long at least one stretch lasted, within the bounds.
-
-    Args:
-        stretches: starts and ends, Unix nanoseconds, in any order.
-        start_ns: what lies before does not count.
-        end_ns: what lies after does not count.
-    """
-    total, until = 0, start_ns
-    for start, end in sorted(stretches):
-        begun = max(until, start)
-        ended = end if end_ns is None or end < end_ns else end_ns
-        if ended > begun:
-            total += ended - begun
-            until = ended
-    return total

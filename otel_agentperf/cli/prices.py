@@ -22,7 +22,7 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 @click.command("prices")
 @click.argument("model", required=False)
-@click.option("--provider", default=explain.GEMINI, show_default=True, help="Whose model it is.")
+@click.option("--provider", default=explain.ANY, help="Who sells it; by default it is found by its name alone.")
 @click.option("--date", "day", type=_DAY, default=None, help="The day whose prices to show; today if absent.")
 def prices(model: str | None, provider: str, day: datetime | None) -> None:
     """Show what MODEL is charged at, or list the Gemini models whose price is known."""
@@ -80,6 +80,29 @@ def _print_list(console: Console, lines: tuple[ModelLine, ...]) -> None:
 
 def _print_model(console: Console, found: Explanation) -> None:
     console.print(Text(f"{found.model} on {found.day}", style="bold"))
+    if found.image_usd is not None or found.second_usd:
+        _print_units(console, found)
+    else:
+        _print_rates(console, found)
+    for day in found.changes:
+        console.print(Text(f"The list price changes on {day} (--date {day})"))
+    if found.assumption is not None:
+        console.print(Text(f"Estimated: {found.assumption}"))
+    console.print(Text("From:"))
+    origins = Table.grid(padding=(0, 1))
+    for tier, source in zip(explain.TIERS, found.sources, strict=True):
+        origins.add_row(f"  {tier.value}", source)
+    console.print(origins)
+
+
+def _print_units(console: Console, found: Explanation) -> None:
+    if found.image_usd is not None:
+        console.print(Text(f"{dollars(found.image_usd)} for each image (or song)"))
+    for resolution, usd in found.second_usd.items():
+        console.print(Text(f"{dollars(usd)} for each second{f' in {resolution}' if resolution else ''}"))
+
+
+def _print_rates(console: Console, found: Explanation) -> None:
     table = _table("USD per million tokens", *(tier.value for tier in explain.TIERS))
     above = 0
     for row in found.rows:
@@ -94,14 +117,12 @@ def _print_model(console: Console, found: Explanation) -> None:
         console.print(Text(f"Grounding: {dollars(found.grounding_usd)} per 1,000 {unit}, free allowance not counted"))
     else:
         console.print(Text("Grounding: price unknown"))
+    if found.maps_usd is not None:
+        asked = "requests grounded with it" if found.grounding_per_request else "queries"
+        console.print(Text(f"Google Maps: {dollars(found.maps_usd)} per 1,000 {asked}"))
+    if found.regional_times is not None:
+        console.print(Text(f"Regional endpoints of Vertex AI: times {found.regional_times}, grounding excepted"))
     if found.storage_usd is not None:
         console.print(Text(f"Context cache: {dollars(found.storage_usd)} per million tokens per hour kept"))
     else:
         console.print(Text("Context cache: storage price unknown"))
-    for day in found.changes:
-        console.print(Text(f"The list price changes on {day} (--date {day})"))
-    console.print(Text("From:"))
-    origins = Table.grid(padding=(0, 1))
-    for tier, source in zip(explain.TIERS, found.sources, strict=True):
-        origins.add_row(f"  {tier.value}", source)
-    console.print(origins)

@@ -1,9 +1,8 @@
 """The price book: what a request, a kept cache or a service costs.
 
-The user's file comes first, then genai-prices with the tiers of `tiers`. Rates are resolved
-once for each (provider, model, tier, UTC day) and kept, so that a model request pays for two
-dictionary look-ups and a few multiplications. What is not known stays unknown: the cost is
-unpriced, says why, and is never 0.
+Rates are resolved once (see `quotes`), so that a model request pays for a dictionary look-up and a
+few multiplications (see `charging`). What is not known stays unknown: the cost is unpriced, says
+why, and is never 0.
 """
 
 from __future__ import annotations
@@ -18,29 +17,19 @@ from otel_agentperf import guard
 from otel_agentperf.model import Cost, CostStatus, Inference, ServiceTier, Usage
 from otel_agentperf.pricing import cache_minimums, counting, families
 from otel_agentperf.pricing.charging import charge
-from otel_agentperf.pricing.names import (
-    GOOGLE,
-    TUNED_REASON,
-    grounding_per_request,
-    is_tuned,
-    list_name,
-    plain_name,
-    provider_id,
-)
-from otel_agentperf.pricing.quotes import Quote, own_quote
-from otel_agentperf.pricing.rates import PriceTable, add, flatten, multiply, unpriced
+from otel_agentperf.pricing.names import is_tuned, plain_name, sold_by_google
+from otel_agentperf.pricing.quotes import DAY_NS, STANDARD, Quote, Quotes, list_name
+from otel_agentperf.pricing.rates import add, multiply, unpriced
 from otel_agentperf.pricing.services import ServiceIndex, ServiceRate
 from otel_agentperf.pricing.settings import STORAGE_KEY, parse_prices
 from otel_agentperf.pricing.storage import storage_rate
 
-STANDARD = ServiceTier.STANDARD
-MAX_QUOTES = 2_000
-"""Rates kept at once; all are dropped and resolved again beyond it, which a day's models never reach."""
+MAX_KEPT = 2_000
+"""Answers of one kind kept at once."""
 
 LEAST_CLIFF = 32_000
 """No price list that we know has a cliff below so many input tokens; a user's own may."""
 
-_DAY_NS = 86_400_000_000_000
 _EPOCH = date(1970, 1, 1)
 _SECONDS_AN_HOUR = 3600
 _MTOK_HOURS = Decimal(1) / Decimal(1_000_000)
@@ -59,10 +48,8 @@ class PriceBook:
     __slots__ = (
         "_cheaper",
         "_minimums",
-        "_models",
+        "_quotes",
         "_services",
-        "_standard",
-        "_tiered",
         "least_cliff",
         "own_models",
         "services",
@@ -70,13 +57,11 @@ class PriceBook:
 
     def __init__(self, prices: Mapping[str, object] | None = None) -> None:
         models, services = parse_prices(prices or {})
-        self._models = {plain_name(name): table for name, table in models.items()} | dict(models)
+        self._quotes = Quotes(models)
         self.own_models: tuple[str, ...] = tuple(models)
         self.services: Mapping[str, ServiceRate] = services
         self._services = ServiceIndex(services.values())
-        self._standard: dict[tuple[str, str, int], Quote] = {}
-        self._tiered: dict[tuple[str, str, ServiceTier, int], Quote] = {}
-        self._cheaper: dict[tuple[str, str, int], str | None] = {}
+        self._cheaper: dict[tuple[str, str, int, int], str | None] = {}
         starts = (start for table in models.values() for price in table.values() for start, _ in price.steps)
         self.least_cliff: int = min(LEAST_CLIFF, *starts, LEAST_CLIFF)
         self._minimums: dict[tuple[str, str, int], int | None] = {}
@@ -119,15 +104,8 @@ class PriceBook:
         Returns:
             The cost by line, or an unpriced cost with the reason.
         """
-        del location
         try:
-            day = when_ns // _DAY_NS
-            if tier is STANDARD:
-                quote = self._standard.get((provider, model, day))
-            else:
-                quote = self._tiered.get((provider, model, tier, day))
-            if quote is None:
-                quote = self._resolve(provider, model, ServiceTier(tier), when_ns)
+            quote = self._quotes.get(provider, model, tier, when_ns, location)
             if quote.rates is None:
                 return quote.unpriced or unpriced("no price is known", tier)
             return charge(quote.rates, usage, tier)
@@ -144,7 +122,7 @@ class PriceBook:
         Arguments are those of `price`.
         """
         try:
-            quote = self._kept(provider, model, STANDARD, when_ns)
+            quote = self._quotes.get(provider, model, STANDARD, when_ns)
             if quote.rates is None:
                 return quote.unpriced or unpriced("no price is known", STANDARD)
             cost = charge(msgspec.structs.replace(quote.rates, cliff_tokens=None, above=None), usage, STANDARD)
@@ -156,6 +134,15 @@ class PriceBook:
         return msgspec.structs.replace(
             cost, estimated=True, assumption="only the sum of several requests is known, none of them long"
         )
+
+    def quote(
+        self, provider: str, model: str, tier: ServiceTier = STANDARD, *, when_ns: int, location: str = ""
+    ) -> Quote:
+        """Return the rates that `price` applies, with their source; slow and not kept.
+
+        Arguments are those of `price`.
+        """
+        return self._quotes.quote(provider, model, tier, when_ns=when_ns, location=location)
 
     def price_call(self, call: Inference, usage: Usage, *, when_ns: int) -> Cost:
         """Return what a request costs that another instrumentation reports. It never raises.
@@ -180,7 +167,7 @@ class PriceBook:
         Arguments are those of `price`; it never raises. No request up to `least_cliff` passes one.
         """
         try:
-            rates = self._kept(provider, model, ServiceTier(tier), when_ns).rates
+            rates = self._quotes.get(provider, model, tier, when_ns).rates
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.cliff", error)
             return None
@@ -194,7 +181,7 @@ class PriceBook:
 
         `None` where there is none, or where the family is not known: see `families`. It never raises.
         """
-        key = (provider, model, when_ns // _DAY_NS)
+        key = (provider, model, when_ns // DAY_NS, self._quotes.edition())
         if key in self._cheaper:
             return self._cheaper[key]
         try:
@@ -202,18 +189,18 @@ class PriceBook:
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.cheaper_model", error)
             found = None
-        if len(self._cheaper) >= MAX_QUOTES:
+        if len(self._cheaper) >= MAX_KEPT:
             self._cheaper.clear()
         self._cheaper[key] = found
         return found
 
     def _find_cheaper(self, provider: str, model: str, when_ns: int) -> str | None:
-        if is_tuned(model) or provider_id(provider) not in (None, GOOGLE) or families.member(model) is None:
+        if is_tuned(model) or not sold_by_google(provider, model) or families.member(model) is None:
             return None
         from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
 
         known = (*catalog.current_models(), *self.own_models)
-        return families.cheaper(model, known, lambda name: self._kept(provider, name, STANDARD, when_ns).rates)
+        return families.cheaper(model, known, lambda name: self._quotes.get(provider, name, STANDARD, when_ns).rates)
 
     def charges_less(self, provider: str, model: str, other: str, *, when_ns: int) -> bool:
         """Return whether a model charges less than another, for input and for output; no where a price is unknown.
@@ -221,7 +208,7 @@ class PriceBook:
         Arguments are those of `price`. It never raises.
         """
         try:
-            own, rates = (self._kept(provider, name, STANDARD, when_ns).rates for name in (model, other))
+            own, rates = (self._quotes.get(provider, name, STANDARD, when_ns).rates for name in (model, other))
         except Exception as error:  # noqa: BLE001 - a price must never break what it prices
             guard.report("pricing.charges_less", error)
             return False
@@ -233,56 +220,6 @@ class PriceBook:
             and own.input < rates.input
             and own.output < rates.output
         )
-
-    def _kept(self, provider: str, model: str, tier: ServiceTier, when_ns: int) -> Quote:
-        day = when_ns // _DAY_NS
-        if tier is STANDARD:
-            quote = self._standard.get((provider, model, day))
-        else:
-            quote = self._tiered.get((provider, model, tier, day))
-        return quote if quote is not None else self._resolve(provider, model, tier, when_ns)
-
-    def _resolve(self, provider: str, model: str, tier: ServiceTier, when_ns: int) -> Quote:
-        quote = self.quote(provider, model, tier, when_ns=when_ns)
-        if quote.lasting:
-            day = when_ns // _DAY_NS
-            if len(self._standard) + len(self._tiered) >= MAX_QUOTES:
-                self._standard.clear()
-                self._tiered.clear()
-            if tier is STANDARD:
-                self._standard[provider, model, day] = quote
-            else:
-                self._tiered[provider, model, tier, day] = quote
-        return quote
-
-    def quote(self, provider: str, model: str, tier: ServiceTier = STANDARD, *, when_ns: int) -> Quote:
-        """Return the rates that `price` applies, with their source; slow and not kept.
-
-        Arguments are those of `price`.
-        """
-        name = list_name(provider, model)
-        own = self._own(model, name)
-        if own is not None:
-            return own_quote(own, name, tier)
-        if is_tuned(model):
-            return Quote(unpriced=unpriced(TUNED_REASON.format(name=model), tier))
-        if not name:
-            return Quote(unpriced=unpriced("no model is named", tier))
-        from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
-
-        listing = catalog.look_up(provider, name, tier, catalog.moment(when_ns))
-        if listing.reason is not None:
-            return Quote(unpriced=unpriced(listing.reason, tier), model_id=listing.model_id)
-        return Quote(
-            rates=flatten(listing.table, grounding_per_request=grounding_per_request(listing.model_id)),
-            source=listing.source,
-            model_id=listing.model_id,
-            table=listing.table,
-            lasting=not listing.time_of_day,
-        )
-
-    def _own(self, model: str, name: str) -> PriceTable | None:
-        return self._models.get(model) or self._models.get(name) or self._models.get(plain_name(model))
 
     def cache_storage(
         self, model: str, tokens: int, ttl_s: float, *, when_ns: int, provider: str = "gcp.gemini"
@@ -354,10 +291,10 @@ class PriceBook:
     def storage_usd(self, model: str, *, when_ns: int, provider: str = "gcp.gemini") -> Decimal | None:
         """Return the storage price in US dollars per million tokens per hour, `None` if unknown."""
         name = list_name(provider, model)
-        own = self._own(model, name)
+        own = self._quotes.own(model, name)
         if own is not None and STORAGE_KEY in own:
             return own[STORAGE_KEY].base
-        if is_tuned(model) or not name or provider_id(provider) != GOOGLE:
+        if is_tuned(model) or not name or not sold_by_google(provider, model):
             return None
         from otel_agentperf.pricing import catalog  # noqa: PLC0415 - imports genai-prices, which is slow
 
@@ -376,12 +313,12 @@ class PriceBook:
         Returns:
             The tokens, `None` where nothing is cached by itself; see `cache_minimums`.
         """
-        key = (provider, model, when_ns // _DAY_NS)
+        key = (provider, model, when_ns // DAY_NS)
         try:
             return self._minimums[key]
         except KeyError:
             pass
-        if len(self._minimums) >= MAX_QUOTES:
+        if len(self._minimums) >= MAX_KEPT:
             self._minimums.clear()
         try:
             day = _EPOCH + timedelta(days=key[2])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from otel_agentperf.pricing.names import GOOGLE, is_tuned, plain_name, provider_id, without_vendor
+from otel_agentperf.pricing.names import is_tuned, plain_name, sold_by_google, without_vendor
 
 VERTEX_TOKENS = 2_048
 LARGEST_TOKENS = 4_096
@@ -45,7 +45,7 @@ def cache_minimum(provider: str, model: str, day: date) -> int | None:
         model: as a request or a response names it.
         day: when the request was made, in UTC.
     """
-    if provider_id(provider) not in (None, GOOGLE) or is_tuned(model):
+    if not sold_by_google(provider, model) or is_tuned(model):
         return None
     name = without_vendor(plain_name(model))
     if _CACHED_BY_ITSELF.match(name) is None or _FOR_MEDIA.search(name) is not None:

@@ -1,8 +1,9 @@
 """Looks a model's prices up in genai-prices: once for each model, tier and UTC day.
 
 genai-prices is slow to import and a look-up costs tens of microseconds, so `PriceBook` imports
-this module at its first look-up and keeps the answers. Only its public names are used:
-`calc_price` on an empty usage hands back the model and the price table that it would apply.
+this module at its first look-up and keeps the answers. `calc_price` on an empty usage hands back the
+model and the price table that it would apply; `matching` decides whether it is the model that was named.
+What genai-prices has no price for is looked up in `builtin`.
 
 Limits: the list prices of the Gemini Developer API stand for Vertex AI too, since genai-prices
 keeps one list for both; free tiers, free daily allowances and contracts are not known.
@@ -14,25 +15,30 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import cast
+from typing import NamedTuple, cast
 
 import genai_prices
 import msgspec
+from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 from genai_prices.types import (
     ModelInfo,
     ModelPrice,
     PriceCalculation,
+    Provider,
     StartDateConstraint,
     TieredPrices,
     TimeOfDateConstraint,
 )
 
 from otel_agentperf.model import ServiceTier
-from otel_agentperf.pricing import tiers
-from otel_agentperf.pricing.names import GOOGLE, provider_id
-from otel_agentperf.pricing.rates import Price, PriceTable
+from otel_agentperf.pricing import builtin, names, tiers
+from otel_agentperf.pricing.matching import is_named
+from otel_agentperf.pricing.names import GOOGLE
+from otel_agentperf.pricing.rates import ENTERPRISE_KEY, MAPS_KEY, Price, PriceTable
 
 _FREE_ON_GEMINI_API = re.compile(r"gemma-")
+_GEMINI_2 = re.compile(r"gemini-(?:live-)?2\.")
+_GEMINI_3 = re.compile(r"gemini-3(?:[.-]|$)")
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -45,6 +51,10 @@ class Listing(msgspec.Struct, frozen=True):
     source: str = ""
     time_of_day: bool = False
     """True where the price depends on the hour, so that it must not be kept for the day."""
+    assumption: str | None = None
+    """What the prices rest on, where that is not certain."""
+    tiered: bool = False
+    """True where there are prices, and none for the tier."""
 
 
 def version() -> str:
@@ -57,50 +67,73 @@ def load() -> None:
     known_models()
 
 
+def snapshot() -> object:
+    """Return what the prices come from; another object once newer prices are there (`genai_prices.UpdatePrices`)."""
+    return get_snapshot()
+
+
 def moment(when_ns: int) -> datetime:
     """Return the UTC time of Unix nanoseconds."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=when_ns // 1000)
 
 
-def _calculation(provider: str, model: str, when: datetime, context: Mapping[str, str] | None) -> PriceCalculation:
-    return genai_prices.calc_price(
-        genai_prices.Usage(),
-        model,
-        provider_id=provider_id(provider),
-        genai_request_timestamp=when,
-        price_context=context,
-    )
+class Found(NamedTuple):
+    """A model of genai-prices that is the one named, with its seller and what its price rests on."""
+
+    price: PriceCalculation
+    assumption: str | None
+
+
+def _find(provider: str, model: str, when: datetime) -> tuple[Found | None, str]:
+    """Return the model, else `None`, with the id of a model that the list takes the name for."""
+    another = ""
+    for route in names.routes(provider, model, _is_known):
+        try:
+            found = genai_prices.calc_price(
+                genai_prices.Usage(), route.name, provider_id=route.provider, genai_request_timestamp=when
+            )
+        except LookupError:
+            continue
+        if is_named(found.model, route.name):
+            return Found(found, route.assumption), ""
+        another = another or found.model.id
+    return None, another
+
+
+def _is_known(provider_id: str) -> bool:
+    return find_provider_by_id(get_snapshot().providers, provider_id) is not None
 
 
 def find_model(provider: str, model: str, when: datetime) -> ModelInfo | None:
     """Return what genai-prices knows of a model, `None` if nothing."""
-    try:
-        return _calculation(provider, model, when, None).model
-    except LookupError:
-        return None
+    found, _ = _find(provider, model, when)
+    return None if found is None else found.price.model
 
 
-def known_models(provider: str = "gcp.gemini") -> tuple[str, ...]:
-    """Return the ids of the provider's own Gemini, Gemma and embedding models, sorted."""
-    known = _calculation(provider, "gemini-2.5-flash", datetime.now(UTC), None).provider.models
-    return tuple(sorted(info.id for info in known if not info.id.startswith("claude")))
+def known_models() -> tuple[str, ...]:
+    """Return the ids of Google's own Gemini, Gemma and embedding models in genai-prices, sorted."""
+    return tuple(sorted(info.id for info in _google().models if not info.id.startswith("claude")))
 
 
-def current_models(provider: str = "gcp.gemini") -> tuple[str, ...]:
+def current_models() -> tuple[str, ...]:
     """Return those of `known_models` that the list does not call deprecated."""
-    known = _calculation(provider, "gemini-2.5-flash", datetime.now(UTC), None).provider.models
-    deprecated = {info.id for info in known if info.deprecated}
-    return tuple(model for model in known_models(provider) if model not in deprecated)
+    deprecated = {info.id for info in _google().models if info.deprecated}
+    return tuple(model for model in known_models() if model not in deprecated)
 
 
-def look_up(provider: str, model: str, tier: ServiceTier, when: datetime) -> Listing:
+def _google() -> Provider:
+    return get_snapshot().find_provider(None, GOOGLE, None)
+
+
+def look_up(provider: str, model: str, tier: ServiceTier, when: datetime, *, regional: bool = False) -> Listing:
     """Find the prices of a model.
 
     Args:
-        provider: as `provider_id` takes it; empty to go by the model's name alone.
-        model: the model's plain name.
+        provider: as `names.routes` takes it; empty to go by the model's name alone.
+        model: the model's name, a router's prefix included.
         tier: the tier that served the request.
         when: the time of the request, in UTC.
+        regional: whether a regional endpoint served it.
 
     Returns:
         The listing; its `reason` is set where no price is known. It never raises for an
@@ -108,34 +141,68 @@ def look_up(provider: str, model: str, tier: ServiceTier, when: datetime) -> Lis
     """
     if tier in tiers.UNPRICED_TIERS:
         return Listing(reason=tiers.UNPRICED_TIERS[tier])
-    try:
-        found = _calculation(provider, model, when, None)
-    except LookupError:
+    if provider.strip().lower() in names.LOCAL:
+        return Listing(reason=names.LOCAL_REASON.format(provider=provider))
+    found, another = _find(provider, model, when)
+    listing = None if found is None else _listed(found, provider, tier, when)
+    if listing is None or (listing.reason is not None and not listing.tiered):
+        listing = _built_in(provider, model, tier) or listing
+    if listing is None:
         of = f" of {provider}" if provider else ""
-        return Listing(reason=f"genai-prices {version()} has no price for {model!r}{of}")
-    info = found.model
-    table = table_of(found.model_price)
-    google = found.provider.id == GOOGLE and info in found.provider.models
+        hint = f"; {another} is another model" if another else ""
+        return Listing(reason=f"genai-prices {version()} has no price for {model!r}{of}{hint}")
+    if regional and listing.reason is None and tiers.costs_more_in_a_region(provider, listing.model_id, when.date()):
+        times = tiers.REGIONAL_FACTOR
+        return msgspec.structs.replace(
+            listing,
+            table=tiers.tokens_times(listing.table, times),
+            source=f"{listing.source}, times {times} for a regional endpoint",
+        )
+    return listing
+
+
+def _built_in(provider: str, model: str, tier: ServiceTier) -> Listing | None:
+    """Return the prices of a model that genai-prices has none for."""
+    name = names.plain_name(model).rpartition("/")[2]
+    row = builtin.find(provider, name) if names.sold_by_google(provider, name) else None
+    if row is None:
+        return None
+    table: PriceTable = _with_maps(dict(row.table), row.model)
+    source = f"built in, as of {row.as_of}: {row.source}"
+    if tier is not ServiceTier.STANDARD:
+        if "input_mtok" not in table:
+            return Listing(reason=f"no published price for tier {tier} of {row.model}", model_id=row.model, tiered=True)
+        table = tiers.scaled(table, tier)
+        source += f", times {tiers.FACTORS[tier]} for {tier} ({tiers.SOURCE})"
+    return Listing(table=table, provider_id=GOOGLE, model_id=row.model, source=source, assumption=row.assumption)
+
+
+def _listed(found: Found, provider: str, tier: ServiceTier, when: datetime) -> Listing:
+    price = found.price
+    info = price.model
+    table = table_of(price.model_price)
+    google = price.provider.id == GOOGLE and info in price.provider.models
     if google:
-        table = _with_dated_search(table, info, when)
+        table = _with_maps(_with_dated_search(table, info, when), info.id)
     if not table:
-        if provider_id(provider) == GOOGLE and provider != "gcp.vertex_ai" and _FREE_ON_GEMINI_API.match(info.id):
+        if price.provider.id == GOOGLE and "vertex" not in provider and _FREE_ON_GEMINI_API.match(info.id):
             table = {"input_mtok": Price(Decimal(0)), "output_mtok": Price(Decimal(0))}
         else:
             return Listing(reason=f"{info.id} has no price by token", model_id=info.id)
-    source = f"genai-prices {version()}, {found.provider.id} model {info.id}"
+    source = f"genai-prices {version()}, {price.provider.id} model {info.id}"
     if tier is not ServiceTier.STANDARD:
-        at_tier = _at_tier(table, found, tier, when, google=google)
+        at_tier = _at_tier(table, price, tier, when, google=google)
         if at_tier is None:
-            return Listing(reason=f"no published price for tier {tier} of {info.id}", model_id=info.id)
+            return Listing(reason=f"no published price for tier {tier} of {info.id}", model_id=info.id, tiered=True)
         table, note = at_tier
         source += note
     return Listing(
-        table=table,
-        provider_id=found.provider.id,
+        table=_with_cache_writes(table, info.id),
+        provider_id=price.provider.id,
         model_id=info.id,
         source=source,
         time_of_day=_depends_on_hour(info),
+        assumption=found.assumption,
     )
 
 
@@ -175,13 +242,36 @@ def _with_dated_search(table: dict[str, Price], info: ModelInfo, when: datetime)
     return table
 
 
+def _with_maps(table: dict[str, Price], model_id: str) -> dict[str, Price]:
+    """Add what grounding with Google Maps, and Web Grounding for Enterprise, cost with a Gemini model.
+
+    Maps: $25 per 1,000 grounded prompts with Gemini 2, $14 per 1,000 queries with Gemini 3
+    (https://ai.google.dev/gemini-api/docs/pricing). Enterprise: $45 per 1,000 grounded prompts with Gemini 2, by a
+    third party's copy of https://cloud.google.com/vertex-ai/generative-ai/pricing.
+    """
+    if _GEMINI_2.match(model_id):
+        return {**table, MAPS_KEY: Price(Decimal(25)), ENTERPRISE_KEY: Price(Decimal(45))}
+    return {**table, MAPS_KEY: Price(Decimal(14))} if _GEMINI_3.match(model_id) else table
+
+
+def _with_cache_writes(table: PriceTable, model_id: str) -> PriceTable:
+    """Add what Anthropic charges for cache writes where the list does not have it: 1.25 and 2 times the input.
+
+    Source: https://docs.claude.com/en/docs/build-with-claude/prompt-caching#pricing.
+    """
+    if "claude" not in model_id or "input_mtok" not in table:
+        return table
+    fresh = table["input_mtok"]
+    return {"cache_write_mtok": fresh.scaled(Decimal("1.25")), "cache_write_1h_mtok": fresh.scaled(Decimal(2)), **table}
+
+
 def _at_tier(
     table: dict[str, Price], found: PriceCalculation, tier: ServiceTier, when: datetime, *, google: bool
 ) -> tuple[PriceTable, str] | None:
     """Return the prices at a tier and a note on where they come from, `None` if unknown."""
     info = found.model
     if info in found.provider.models:
-        carried = _variant(table, info, tiers.PRICE_CONTEXTS[tier], when)
+        carried = _variant(table, info, tiers.PRICE_CONTEXTS[tier], when, undated=not google)
         if carried is not None:
             return carried, f", its {tier} prices"
     if not google:

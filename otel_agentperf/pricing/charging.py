@@ -201,24 +201,23 @@ def _priced_apart(rates: Rates, modality: str) -> bool:
     )
 
 
-def _split_input(rates: Rates, usage: Usage, fresh_tokens: int, cached_tokens: int, lines: _Lines) -> _TwoSplits:
-    """Return fresh and cached tokens by modality."""
+def _split_input(
+    rates: Rates, usage: Usage, billed: int, fresh_tokens: int, cached_tokens: int, lines: _Lines
+) -> tuple[_Split, _Split]:
+    """Return fresh and cached tokens by modality; what Google Search retrieved is text."""
     fresh = _Split(usage.input_modalities or _NO_TOKENS)
-    lines.assume(MORE_BY_MODALITY, where=fresh.limit(usage.input_tokens))
+    lines.assume(MORE_BY_MODALITY, where=fresh.limit(billed))
     cached = _Split(usage.cache_modalities or _NO_TOKENS)
     if usage.cache_modalities is None and cached_tokens and fresh.total():
         # No word on what was cached: assume the mix of the whole prompt.
         for name in ("image", "audio", "video"):
-            setattr(cached, name, getattr(fresh, name) * cached_tokens // usage.input_tokens)
+            setattr(cached, name, getattr(fresh, name) * cached_tokens // billed)
             lines.assume(CACHED_AS_THE_PROMPT, where=getattr(fresh, name) > 0 and _priced_apart(rates, name))
     lines.assume(MORE_BY_MODALITY, where=cached.limit(cached_tokens))
     for name in ("image", "audio", "video"):
         setattr(fresh, name, max(0, getattr(fresh, name) - getattr(cached, name)))
     lines.assume(MORE_BY_MODALITY, where=fresh.limit(fresh_tokens))
     return fresh, cached
-
-
-_TwoSplits = tuple[_Split, _Split]
 
 
 def _charge_in_detail(rates: Rates, usage: Usage, tier: ServiceTier) -> Cost:
@@ -246,7 +245,7 @@ def _charge_input(rates: Rates, usage: Usage, billed: int, lines: _Lines) -> str
     over = cached_tokens < usage.cache_read_tokens or written_tokens < usage.cache_write_tokens
     lines.assume(MORE_CACHED_THAN_INPUT, where=over)
     fresh_tokens = billed - cached_tokens - written_tokens
-    fresh, cached = _split_input(rates, usage, fresh_tokens, cached_tokens, lines)
+    fresh, cached = _split_input(rates, usage, billed, fresh_tokens, cached_tokens, lines)
     fresh_usd = fresh.usd(fresh_tokens - fresh.total(), rates.input, rates.media_input)
     cached_usd = cached.usd(cached_tokens - cached.total(), rates.cache_read, rates.media_cache)
     if fresh_usd is None or cached_usd is None:

@@ -13,15 +13,16 @@ from difflib import get_close_matches
 import msgspec
 
 from otel_agentperf.model import ServiceTier
-from otel_agentperf.pricing import catalog
+from otel_agentperf.pricing import builtin, catalog, tiers
 from otel_agentperf.pricing.book import PriceBook
 from otel_agentperf.pricing.names import grounding_per_request, plain_name
 from otel_agentperf.pricing.quotes import Quote
-from otel_agentperf.pricing.rates import PriceTable
-from otel_agentperf.pricing.settings import SEARCH_KEY, TOKEN_KEYS
+from otel_agentperf.pricing.rates import MAPS_KEY, SEARCH_KEY, PriceTable
+from otel_agentperf.pricing.settings import TOKEN_KEYS
 
 TIERS = (ServiceTier.STANDARD, ServiceTier.FLEX, ServiceTier.BATCH, ServiceTier.PRIORITY)
-GEMINI = "gcp.gemini"
+ANY = ""
+"""No provider: a model is found by its name alone."""
 
 
 class RateRow(msgspec.Struct, frozen=True):
@@ -51,6 +52,16 @@ class Explanation(msgspec.Struct, frozen=True):
     """US dollars per million cached tokens per hour."""
     changes: tuple[date, ...] = ()
     """Later days on which the list price changes."""
+    maps_usd: Decimal | None = None
+    """US dollars per thousand Google Maps queries, or per thousand requests grounded with Google Maps."""
+    image_usd: Decimal | None = None
+    """US dollars for each image (or song), where the model is sold by them."""
+    second_usd: Mapping[str, Decimal] = {}
+    """US dollars for each second by resolution, where the model is sold by them; `""` is the base price."""
+    regional_times: Decimal | None = None
+    """What a regional endpoint of Vertex AI charges, times these prices; `None` where it charges the same."""
+    assumption: str | None = None
+    """What the prices rest on, where that is not certain."""
 
 
 class UnknownModel(msgspec.Struct, frozen=True):
@@ -72,14 +83,14 @@ class ModelLine(msgspec.Struct, frozen=True):
     """True where the price is the user's."""
 
 
-def explain(book: PriceBook, model: str, *, when_ns: int, provider: str = GEMINI) -> Explanation | UnknownModel:
+def explain(book: PriceBook, model: str, *, when_ns: int, provider: str = ANY) -> Explanation | UnknownModel:
     """Return the prices of a model by kind of token, tier and threshold.
 
     Args:
         book: the book whose prices are shown.
         model: the model as a request names it.
         when_ns: the day, as any of its moments in Unix nanoseconds.
-        provider: whose model it is.
+        provider: who sells it; empty to find it by its name alone, as a span without a provider is priced.
     """
     standard = book.quote(provider, model, when_ns=when_ns)
     if standard.rates is None:
@@ -88,7 +99,7 @@ def explain(book: PriceBook, model: str, *, when_ns: int, provider: str = GEMINI
     quotes = {tier: book.quote(provider, model, tier, when_ns=when_ns) for tier in TIERS}
     when = catalog.moment(when_ns)
     info = None if standard.own else catalog.find_model(provider, standard.model_id, when)
-    searches = standard.table.get(SEARCH_KEY)
+    regional = not standard.own and tiers.costs_more_in_a_region("gcp.vertex_ai", standard.model_id, when.date())
     return Explanation(
         model=model,
         model_id=standard.model_id,
@@ -96,19 +107,24 @@ def explain(book: PriceBook, model: str, *, when_ns: int, provider: str = GEMINI
         day=when.date(),
         rows=tuple(_rows(quotes)),
         sources=tuple(_source(quote) for quote in quotes.values()),
-        grounding_usd=None if searches is None else searches.base,
+        grounding_usd=_base(standard.table, SEARCH_KEY),
         grounding_per_request=grounding_per_request(standard.model_id),
         storage_usd=book.storage_usd(model, when_ns=when_ns, provider=provider),
         changes=() if info is None else tuple(start for start in catalog.change_dates(info) if start > when.date()),
+        maps_usd=_base(standard.table, MAPS_KEY),
+        image_usd=standard.rates.image,
+        second_usd=standard.rates.second or {},
+        regional_times=tiers.REGIONAL_FACTOR if regional else None,
+        assumption=standard.rates.assumption,
     )
 
 
 def known(book: PriceBook, *, when_ns: int) -> tuple[ModelLine, ...]:
     """Return the Gemini models that have a price on a day, and all of the user's, by name."""
-    names = dict.fromkeys(catalog.known_models(GEMINI)) | dict.fromkeys(book.own_models)
+    names = dict.fromkeys((*catalog.known_models(), *builtin.names(), *book.own_models))
     lines: list[ModelLine] = []
     for name in sorted(names):
-        quote = book.quote(GEMINI, name, when_ns=when_ns)
+        quote = book.quote(ANY, name, when_ns=when_ns)
         if quote.rates is not None:
             lines.append(
                 ModelLine(
@@ -123,7 +139,7 @@ def known(book: PriceBook, *, when_ns: int) -> tuple[ModelLine, ...]:
 
 
 def _close(book: PriceBook, model: str) -> tuple[str, ...]:
-    names = [*catalog.known_models(GEMINI), *book.own_models]
+    names = [*catalog.known_models(), *builtin.names(), *book.own_models]
     return tuple(get_close_matches(plain_name(model), names, n=5, cutoff=0.5))
 
 
@@ -157,6 +173,8 @@ def _rows(quotes: Mapping[ServiceTier, Quote]) -> list[RateRow]:
 def label_of(key: str) -> str:
     """Return the words for a price key: `cache_audio_read_mtok` gives `cached input, audio`."""
     words = key.removesuffix("_mtok").split("_")
+    if words[:2] == ["cache", "write"]:
+        return "written to a cache" + (", for an hour" if words[2:] else "")
     side = "cached input" if words[0] == "cache" else words[0]
     kind = " ".join(word for word in words[1:] if word != "read")
     return f"{side}, {kind}" if kind else side

@@ -7,6 +7,9 @@
     cliff_tokens = 200_000           # above this input, the whole request costs:
     input_above_cliff_mtok = 0.60
 
+    [prices.models."my-image-model"]  # sold by the piece: its tokens cost nothing
+    per_image_usd = 0.04             # or per_second_usd, of video or sound
+
     [prices.services.steel_browser]
     per_minute_usd = 0.001
     nodes = ["browse"]               # also tools, spans, hosts; `*` and `?` are wildcards
@@ -22,20 +25,21 @@ from decimal import Decimal
 from typing import cast
 
 from otel_agentperf.config import wrong
-from otel_agentperf.pricing.rates import Price, PriceTable
+from otel_agentperf.pricing.rates import IMAGE_KEY, MAPS_KEY, SEARCH_KEY, SECOND_KEY, Price, PriceTable
 from otel_agentperf.pricing.services import MATCH_LISTS, ServiceRate
 
 _MODALITIES = ("text", "image", "audio", "video")
 TOKEN_KEYS = (
     "input_mtok",
     "cache_read_mtok",
+    "cache_write_mtok",
+    "cache_write_1h_mtok",
     "output_mtok",
     "output_reasoning_mtok",
     *(f"input_{modality}_mtok" for modality in _MODALITIES),
     *(f"cache_{modality}_read_mtok" for modality in _MODALITIES),
     *(f"output_{modality}_mtok" for modality in _MODALITIES),
 )
-SEARCH_KEY = "web_searches_kcount"
 STORAGE_KEY = "cache_storage_mtok_hour"
 CLIFF_KEY = "cliff_tokens"
 _USD = "a number of US dollars, 0 or more"
@@ -48,7 +52,8 @@ def above_key(key: str) -> str:
 
 
 _ABOVE_KEYS = {above_key(key): key for key in TOKEN_KEYS}
-_MODEL_KEYS = (*TOKEN_KEYS, SEARCH_KEY, STORAGE_KEY, CLIFF_KEY, *_ABOVE_KEYS)
+_UNIT_KEYS = {"per_image_usd": IMAGE_KEY, "per_second_usd": SECOND_KEY}
+_MODEL_KEYS = (*TOKEN_KEYS, *_UNIT_KEYS, SEARCH_KEY, MAPS_KEY, STORAGE_KEY, CLIFF_KEY, *_ABOVE_KEYS)
 
 
 def _table(key: str, value: object) -> Mapping[str, object]:
@@ -90,8 +95,12 @@ def _model(name: str, value: object) -> PriceTable:
     for key, row in rows.items():
         if key not in _MODEL_KEYS:
             raise wrong(f"{where} {key}", row, ", ".join(_MODEL_KEYS))
+    if any(key in rows for key in _UNIT_KEYS):
+        return _sold_by_unit(where, rows)
     if "input_mtok" not in rows:
-        raise wrong(f"{where} input_mtok", None, f"{_USD} (per million tokens; required)")
+        raise wrong(
+            f"{where} input_mtok", None, f"{_USD} (per million tokens; required without {' or '.join(_UNIT_KEYS)})"
+        )
     usd = {key: _usd(f"{where} {key}", row) for key, row in rows.items() if key != CLIFF_KEY}
     steps = {_ABOVE_KEYS[key]: price for key, price in usd.items() if key in _ABOVE_KEYS}
     cliff = _cliff(where, rows, steps)
@@ -103,6 +112,14 @@ def _model(name: str, value: object) -> PriceTable:
         for key, price in usd.items()
         if key not in _ABOVE_KEYS
     }
+
+
+def _sold_by_unit(where: str, rows: Mapping[str, object]) -> PriceTable:
+    first = next(key for key in _UNIT_KEYS if key in rows)
+    for key, row in rows.items():
+        if key != first:
+            raise wrong(f"{where} {key}", row, f"{first} alone: what is sold by the piece has no other price")
+    return {_UNIT_KEYS[first]: Price(_usd(f"{where} {first}", rows[first]))}
 
 
 def _cliff(where: str, rows: Mapping[str, object], steps: Mapping[str, Decimal]) -> int:

@@ -9,6 +9,8 @@ standard. Search and maps are never discounted.
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from decimal import Decimal
 
 from otel_agentperf.model import ServiceTier
@@ -62,6 +64,31 @@ ROUNDED: dict[tuple[str, ServiceTier], dict[str, Decimal]] = {
 }
 
 
+REGIONAL_FACTOR = Decimal("1.1")
+"""What regional endpoints of Vertex AI charge, times the list price; `global` charges the list price."""
+_REGIONAL_FROM = date(2026, 7, 1)
+_COSTS_MORE_IN_A_REGION = re.compile(r"gemini-(?:[3-9]|\d\d)(?:[.-]|$)")
+
+
+def costs_more_in_a_region(provider: str, model_id: str, day: date) -> bool:
+    """Return whether a regional endpoint charges more: Vertex AI does for Gemini 3 and newer, since 2026-07-01.
+
+    Source: https://cloud.google.com/vertex-ai/generative-ai/pricing.
+
+    Args:
+        provider: as the request or the span names it.
+        model_id: the model's id in the price list.
+        day: of the request, in UTC.
+    """
+    vertex = "vertex" in provider.lower()
+    return vertex and day >= _REGIONAL_FROM and _COSTS_MORE_IN_A_REGION.match(model_id) is not None
+
+
+def tokens_times(table: PriceTable, factor: Decimal) -> dict[str, Price]:
+    """Return the prices with those of tokens multiplied; what is billed by the piece stays as it is."""
+    return {key: price.scaled(factor) if key.endswith("_mtok") else price for key, price in table.items()}
+
+
 def scaled(table: PriceTable, tier: ServiceTier, model_id: str = "") -> PriceTable:
     """Return the standard prices at another tier.
 
@@ -71,7 +98,7 @@ def scaled(table: PriceTable, tier: ServiceTier, model_id: str = "") -> PriceTab
         model_id: the model's id in genai-prices, for the prices that the page rounds.
     """
     factor = FACTORS[tier]
-    result = {key: price.scaled(factor) if key.endswith("_mtok") else price for key, price in table.items()}
+    result = tokens_times(table, factor)
     for key, usd in ROUNDED.get((model_id, tier), {}).items():
         result[key] = Price(usd)
     return result

@@ -120,12 +120,11 @@ class _Work:
 
     def _message(self, data: bytes) -> None:
         """Read a protobuf message."""
-        spans = self.packer.spans
         try:
             found = otlp_proto.take(data, self.packer, self._reader)
         except otlp_proto.BadMessageError as error:
             found = [str(error)]
-        form = otlp_proto.other_signal(data) if found and self.packer.spans == spans else None
+        form = otlp_proto.other_signal(data) if found else None
         if form is not None:
             self._unread(form)
             return
@@ -162,7 +161,7 @@ class _Work:
             return
         why = str(error)
         found = _BYTE.search(why)
-        if found and b"\n" in bytes(data[: int(found[1])]):
+        if found and b"\n" in bytes(data[: min(int(found[1]), foreign.HEAD_BYTES)]):
             self._offset += int(found[1])
             why = _BYTE.sub("", why)
         self._trouble(why)

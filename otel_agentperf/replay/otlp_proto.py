@@ -22,6 +22,7 @@ from otel_agentperf.replay.records import (
 _SPAN_ID_BYTES = 8
 _ERROR = 2
 _MAX_DEPTH = 64
+_SPANS = ("resource_spans", "scope_spans", "spans")
 _METRICS = ("resource_metrics", "scope_metrics", "metrics")
 _LOGS = ("resource_logs", "scope_logs", "log_records")
 
@@ -67,7 +68,7 @@ def take(message: bytes, packer: Packer, reader: Reader) -> list[str]:
 
 
 def other_signal(message: bytes) -> Form | None:
-    """What a request holds whose spans have no ids: logs or metrics, whose requests are built alike.
+    """What a request holds that has no span with a trace's id: logs or metrics, whose requests are built alike.
 
     Args:
         message: the encoded request.
@@ -75,6 +76,9 @@ def other_signal(message: bytes) -> Form | None:
     Returns:
         The form; `None` where it is neither.
     """
+    spans = _items(message, "trace.v1.trace_pb2", "TracesData", *_SPANS)
+    if any(len(span.trace_id) == TRACE_ID_BYTES for span in spans):
+        return None
     # What is the body of a log is the gauge of a metric, but a log has no text where a metric has its name.
     if any(metric.name for metric in _items(message, "metrics.v1.metrics_pb2", "MetricsData", *_METRICS)):
         return foreign.METRICS
@@ -83,7 +87,7 @@ def other_signal(message: bytes) -> Form | None:
 
 
 def _items(message: bytes, module: str, kind: str, resources: str, scopes: str, items: str) -> list[Any]:
-    """The logs or metrics of a request; none where it is no such request."""
+    """The spans, logs or metrics of a request; none where it is no such request."""
     try:
         found = getattr(_parse(getattr(_messages(module), kind), message), resources)
     except BadMessageError:

@@ -5,7 +5,7 @@ What is kept does not depend on the order in which it came or was merged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Context, Decimal
 from functools import lru_cache
 from heapq import heappush, heappushpop
@@ -124,23 +124,28 @@ class Claims(msgspec.Struct, gc=False):
             claims.append(Claim(span_id, Decimal(repr(cost_usd)), start_ns, start_ns + length_ns))
         return tuple(claims)
 
-    def on_clock_ns(self, total_ns: int) -> int:
-        """How long at least one of the claimed stretches lasted.
-
-        Args:
-            total_ns: the lengths of all claims added up; those that are not kept count in full.
-        """
-        stretches = sorted((claim.start_ns, claim.end_ns) for claim in self.largest())
-        twice_ns = until_ns = 0
-        for start_ns, end_ns in stretches:
-            twice_ns += max(0, min(end_ns, until_ns) - start_ns)
-            until_ns = max(until_ns, end_ns)
-        return total_ns - twice_ns
-
     def spans(self) -> tuple[str, ...]:
         """The spans of the largest claims, each once."""
         spans = (packed[_PACKED.size :].decode(errors=_ANY) for packed in sorted(self._kept or (), reverse=True))
         return tuple(dict.fromkeys(spans))[:MAX_SPANS]
+
+
+def union_ns(stretches: Iterable[tuple[int, int]], start_ns: int = 0, end_ns: int | None = None) -> int:
+    """How long at least one stretch lasted, within the bounds.
+
+    Args:
+        stretches: starts and ends, Unix nanoseconds, in any order.
+        start_ns: what lies before does not count.
+        end_ns: what lies after does not count.
+    """
+    total, until = 0, start_ns
+    for start, end in sorted(stretches):
+        begun = max(until, start)
+        ended = end if end_ns is None or end < end_ns else end_ns
+        if ended > begun:
+            total += ended - begun
+            until = ended
+    return total
 
 
 def weighed(reference: float, part: float | Decimal, whole: float | Decimal) -> float:

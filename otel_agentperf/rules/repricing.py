@@ -13,7 +13,7 @@ def priced_as(call: Inference, usage: Usage, cost: Cost, prices: PriceBook, when
     answered = call.response_model
     if answered is None or answered == call.request_model:
         return call.request_model
-    known = prices.price(call.provider, answered, usage, cost.tier, when_ns=when_ns)
+    known = prices.price(call.provider, answered, usage, cost.tier, when_ns=when_ns, location=call.location)
     return answered if known.total_usd == cost.total_usd else call.request_model
 
 
@@ -32,4 +32,4 @@ def thoughts_usd(
     """
     model = priced_as(call, usage, cost, prices, when_ns)
     alone = Usage(usage.input_tokens, tokens, reasoning_tokens=tokens)
-    return prices.price(call.provider, model, alone, cost.tier, when_ns=when_ns).output_usd
+    return prices.price(call.provider, model, alone, cost.tier, when_ns=when_ns, location=call.location).output_usd

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
@@ -75,7 +76,7 @@ def test_an_exporter_that_nothing_provides_is_wrong() -> None:
 def pretend(monkeypatch: pytest.MonkeyPatch, versions: Mapping[str, str | None]) -> None:
     """Make distributions look as if they were installed in another version, or not at all."""
     real_version = installation.version
-    real_entry_points: Callable[..., Iterable[EntryPoint]] = installation.entry_points
+    real_entry_points = cast("Callable[..., Iterable[EntryPoint]]", installation.entry_points)
 
     def version(name: str) -> str:
         if name not in versions:

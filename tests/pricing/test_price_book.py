@@ -4,12 +4,13 @@ import decimal
 import subprocess
 import sys
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from otel_agentperf import guard
 from otel_agentperf.model import Cost, CostStatus, ModalityTokens, ServiceTier, Usage
-from otel_agentperf.pricing import PriceBook, book, catalog
+from otel_agentperf.pricing import PriceBook, catalog, quotes
 from tests.pricing.moments import NOW_NS, moment_ns
 
 BOOK = PriceBook()
@@ -43,7 +44,7 @@ def test_every_way_of_naming_a_model_finds_its_price(provider: str, model: str) 
         ("gcp.vertex_ai", "projects/1/locations/us/endpoints/42", "tuned"),
         ("gcp.vertex_ai", "projects/1/locations/us/models/42", "tuned"),
         ("gcp.vertex_ai", "gemma-3-27b-it", "no price by token"),
-        ("nobody", "gemini-2.5-flash", "nobody"),
+        ("ollama", "gemma-3-27b-it", "your own machines"),
         ("", "model-of-nobody", "model-of-nobody"),
     ],
 )
@@ -113,9 +114,9 @@ def test_rates_are_resolved_once_for_a_model_tier_and_day(monkeypatch: pytest.Mo
     asked: list[str] = []
     look_up = catalog.look_up
 
-    def counted(provider: str, model: str, *rest: object) -> catalog.Listing:
+    def counted(provider: str, model: str, *rest: Any, **more: Any) -> catalog.Listing:
         asked.append(model)
-        return look_up(provider, model, *rest)  # pyright: ignore[reportArgumentType]
+        return look_up(provider, model, *rest, **more)
 
     monkeypatch.setattr(catalog, "look_up", counted)
     fresh = PriceBook()
@@ -127,11 +128,11 @@ def test_rates_are_resolved_once_for_a_model_tier_and_day(monkeypatch: pytest.Mo
 
 
 def test_what_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book, "MAX_QUOTES", 10)
+    monkeypatch.setattr(quotes, "MAX_QUOTES", 10)
     fresh = PriceBook()
     for number in range(50):
         fresh.price("gcp.gemini", f"unknown-{number}", USAGE, when_ns=NOW_NS)
-    assert len(fresh._standard) <= 10  # pyright: ignore[reportPrivateUsage]
+    assert len(fresh._quotes._standard) <= 10  # pyright: ignore[reportPrivateUsage]
 
 
 def test_genai_prices_is_imported_at_the_first_price_only() -> None:
@@ -143,7 +144,7 @@ def test_genai_prices_is_imported_at_the_first_price_only() -> None:
 
 
 def test_a_failing_look_up_is_counted_and_gives_an_unpriced_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> catalog.Listing:
+    def broken(*_: object, **__: object) -> catalog.Listing:
         raise RuntimeError("prompt text that must not leak")
 
     monkeypatch.setattr(catalog, "look_up", broken)

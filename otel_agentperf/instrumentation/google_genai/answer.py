@@ -22,6 +22,8 @@ from otel_agentperf.pricing.metering import Meter
 
 _GONE = ("failed", "cancelled")
 _FUNCTIONS = ["functionDeclarations"]
+_SONGS = "lyria"
+"""Models that are sold by the song."""
 _NO_ANSWERS = (b"", b"{}", b"null")
 
 
@@ -105,15 +107,18 @@ class Answer:
     def usage(self) -> Usage | None:
         """The tokens so far, `None` while nothing is known of them."""
         spent = self._spent
-        if spent is None:
-            return self._meter.usage()
-        return interaction_usage.to_usage(
-            spent,
-            tools=self._meter.tools,
-            used=interaction_usage.tools_used(self._steps),
-            media=self._media or None,
-            has_text="text" in self._kinds,
-        )
+        usage = self._meter.usage()
+        if spent is not None:
+            usage = interaction_usage.to_usage(
+                spent,
+                tools=self._meter.tools,
+                used=interaction_usage.tools_used(self._steps),
+                media=self._media or None,
+                has_text="text" in self._kinds,
+            )
+        if self._media and (self.model or "").startswith(_SONGS):
+            usage = msgspec.structs.replace(usage or Usage(), images=self._media.get("audio", 0))
+        return usage
 
     # -- generateContent and embeddings ----------------------------------------------------
 

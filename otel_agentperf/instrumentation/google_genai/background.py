@@ -13,7 +13,7 @@ deleted before its end was seen is unpriced. Up to 4,096 are followed at once; t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -50,6 +50,22 @@ class Place(NamedTuple):
     def location(self) -> str:
         """The region of the endpoint, empty where there is none."""
         return location_in(self.url) if self.vertex else ""
+
+
+class Look(NamedTuple):
+    """One request that looks at an interaction, and its answer."""
+
+    operation: str
+    """One of `LOOKS`."""
+    interaction_id: str
+    at: Place
+    started_ns: int
+    """When it was sent, Unix nanoseconds."""
+    content: bytes = b""
+    """The interaction's JSON."""
+    headers: Mapping[str, str] | None = None
+    streamed: bool = False
+    """Whether events are read, of which the first tell of the beginning, also of what has ended since."""
 
 
 class Begun(NamedTuple):
@@ -107,57 +123,27 @@ class Background:
             answer.forget_usage()
             call.counted_later(_LATER)
 
-    def looked(
-        self,
-        switch: Switch,
-        active: Pipeline,
-        operation: str,
-        interaction_id: str,
-        at: Place,
-        content: bytes,
-        started_ns: int,
-    ) -> None:
-        """Take in the response to one request that looks at an interaction.
+    def looked(self, switch: Switch, active: Pipeline, look: Look) -> None:
+        """Take in what one request that looks at an interaction was answered.
 
         Args:
             switch: the instrumentation's.
             active: the pipeline.
-            operation: one of `LOOKS`.
-            interaction_id: whose.
-            at: where it was sent.
-            content: the response's body.
-            started_ns: when it was sent, Unix nanoseconds.
+            look: the request and its answer.
         """
-        if operation == DELETE:
-            self._ended(switch, active, interaction_id, None, b"", started_ns)
+        if look.operation == DELETE:
+            self._ended(switch, active, look, None)
             return
-        found = interaction_usage.decode_interaction(content)
+        found = interaction_usage.decode_interaction(look.content)
         if found.status not in _GOES_ON:
-            self._ended(switch, active, interaction_id, found, content, started_ns)
-        elif found.status:
-            asked = found.model or lenient.decode(_asked, _Asked, content).agent
-            self.follow(active, interaction_id, Begun(interaction(asked), at))
+            self._ended(switch, active, look, found)
+        elif found.status and not look.streamed:
+            asked = found.model or lenient.decode(_asked, _Asked, look.content).agent
+            self.follow(active, look.interaction_id, Begun(interaction(asked), look.at))
 
-    def replayed(self, switch: Switch, active: Pipeline, interaction_id: str, content: bytes, started_ns: int) -> None:
-        """Take in the interaction as an event of a streamed look carries it. Arguments as for `looked`.
-
-        The first events of such a stream tell of the beginning, also where it has ended since.
-        """
-        found = interaction_usage.decode_interaction(content)
-        if found.status not in _GOES_ON:
-            self._ended(switch, active, interaction_id, found, content, started_ns)
-
-    def _ended(
-        self,
-        switch: Switch,
-        active: Pipeline,
-        interaction_id: str,
-        found: Interaction | None,
-        content: bytes,
-        started_ns: int,
-    ) -> None:
+    def _ended(self, switch: Switch, active: Pipeline, look: Look, found: Interaction | None) -> None:
         """Count an interaction that is followed, whose end is seen now: `found`, or `None` where it was deleted."""
-        begun = self._followed.pop(interaction_id, None)  # at one stroke, so that of two polls only one counts it
+        begun = self._followed.pop(look.interaction_id, None)  # at one stroke: of two polls only one counts it
         if begun is None:
             return
         call = opening.begin(
@@ -169,17 +155,18 @@ class Background:
             body={},
             streamed=False,
             location=begun.at.location,
-            start_ns=started_ns,
+            start_ns=look.started_ns,
         )
         if call is None:
             return
+        call.headers = look.headers
         call.answer.tools = begun.tools
         if found is None:
-            call.answer.response_id = interaction_id
+            call.answer.response_id = look.interaction_id
             call.answer.no_usage = _DELETED
         else:
             call.answer.take_interaction(found)
-            call.keep(content)
+            call.keep(look.content)
         call.finish()
 
 
@@ -203,22 +190,18 @@ class Replay:
         background: follows it.
         switch: the instrumentation's.
         active: the pipeline.
-        interaction_id: its id.
-        started_ns: when it was sent, Unix nanoseconds.
+        look: the request, whose answer is to come.
     """
 
-    __slots__ = ("_active", "_background", "_id", "_started_ns", "_switch")
+    __slots__ = ("_active", "_background", "_look", "_switch")
 
-    def __init__(
-        self, background: Background, switch: Switch, active: Pipeline, interaction_id: str, started_ns: int
-    ) -> None:
+    def __init__(self, background: Background, switch: Switch, active: Pipeline, look: Look) -> None:
         self._background = background
         self._switch = switch
         self._active = active
-        self._id = interaction_id
-        self._started_ns = started_ns
+        self._look = look
 
     @guard.guarded("google_genai.interaction.event", None)
     def take(self, content: bytes) -> None:
         """Take in the interaction as an event carries it."""
-        self._background.replayed(self._switch, self._active, self._id, content, self._started_ns)
+        self._background.looked(self._switch, self._active, self._look._replace(content=content))

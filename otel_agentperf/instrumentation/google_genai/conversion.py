@@ -44,6 +44,12 @@ class Conversion:
     def __init__(self) -> None:
         self.call: Call | None = None
 
+    def begins(self, call: Call) -> None:
+        """A request begins, which ends with this execution, or with the next request of it."""
+        self.finish()
+        self.call = call
+        call.ends_above = True
+
     def finish(self) -> None:
         """The answer is the program's."""
         if self.call is not None:

@@ -18,7 +18,7 @@ import msgspec
 from otel_agentperf import guard
 from otel_agentperf.instrumentation.google_genai import call as calls
 from otel_agentperf.instrumentation.google_genai import opening
-from otel_agentperf.instrumentation.google_genai.background import LOOKS, Background, Begun, Place, id_in
+from otel_agentperf.instrumentation.google_genai.background import LOOKS, Background, Begun, Look, Place, id_in
 from otel_agentperf.instrumentation.google_genai.call import Call
 from otel_agentperf.instrumentation.google_genai.endpoints import interaction
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, Patches
@@ -129,7 +129,8 @@ def _look(
     if response.status_code < _FIRST_ERROR:
         url = str(request.url)
         at = Place(url, "/projects/" in url)
-        background.looked(switch, active, operation, id_in(url), at, response.content, started_ns)
+        look = Look(operation, id_in(url), at, started_ns, response.content, response.headers)
+        background.looked(switch, active, look)
 
 
 def _wrap_send(switch: Switch, background: Background) -> MakeWrapper:

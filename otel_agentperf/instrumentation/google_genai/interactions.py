@@ -13,18 +13,25 @@ A stream keeps its type: only the iterator inside it is exchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import wraps
 from time import time_ns
 from typing import Any
 
 from otel_agentperf import guard
-from otel_agentperf.instrumentation.google_genai import background as backgrounds
 from otel_agentperf.instrumentation.google_genai import call as calls
 from otel_agentperf.instrumentation.google_genai import generated_client
 from otel_agentperf.instrumentation.google_genai import interaction_events as events
 from otel_agentperf.instrumentation.google_genai.answer import dumped
-from otel_agentperf.instrumentation.google_genai.background import CANCEL, DELETE, GET, Background, Replay
+from otel_agentperf.instrumentation.google_genai.background import (
+    CANCEL,
+    DELETE,
+    GET,
+    Background,
+    Look,
+    Place,
+    Replay,
+)
 from otel_agentperf.instrumentation.google_genai.generated_client import CURRENT, Pending
 from otel_agentperf.instrumentation.patching import AnyFunction, MakeWrapper, Patches
 from otel_agentperf.instrumentation.switch import Switch
@@ -45,7 +52,8 @@ _BODY = (
     "stream",
 )
 _OLD_LOOKS = {"get": GET, "cancel": CANCEL, "delete": DELETE}
-_Finish = Callable[[Pending, Any], None]
+_NOWHERE = Place("", vertex=False)
+"""Of a look at what is followed: where it was begun is known."""
 
 
 def patch(patches: Patches, switch: Switch) -> None:
@@ -234,9 +242,10 @@ def _look(
         if background.follows(interaction_id):
             inner = getattr(result, name)
             made = events.AsyncReplayedEvents if hasattr(inner, "__anext__") else events.ReplayedEvents
-            setattr(result, name, made(Replay(background, switch, active, interaction_id, started_ns), inner))
+            headers = getattr(getattr(result, "response", None), "headers", None)
+            look = Look(GET, interaction_id, _NOWHERE, started_ns, headers=headers, streamed=True)
+            setattr(result, name, made(Replay(background, switch, active, look), inner))
     elif operation is not None:
-        url, vertex = _endpoint_of(resource)
         content = dumped(result) if hasattr(result, "model_dump_json") else b"{}"
-        at = backgrounds.Place(url, vertex)
-        background.looked(switch, active, operation, interaction_id, at, content, started_ns)
+        look = Look(operation, interaction_id, Place(*_endpoint_of(resource)), started_ns, content)
+        background.looked(switch, active, look)

@@ -69,8 +69,7 @@ def _begin(
     if call is not None:
         converting = conversion.CURRENT.get()
         if converting is not None:
-            converting.call = call
-            call.ends_above = True
+            converting.begins(call)
         if applied is not None:
             applied.opened(call)
     return call

@@ -90,17 +90,22 @@ class LongContextSurcharge(Rule[Table[_Surcharged]]):
         if call is None or cost is None or cost.total_usd is None:
             return ()
         model = priced_as(call, usage, cost, prices, when_ns)
-        cliff = prices.cliff(call.provider, model, usage.input_tokens, cost.tier, when_ns=when_ns)
-        if cliff is None or usage.input_tokens > cliff * (1 + self.reach):
+        billed = usage.input_tokens - usage.search_context_tokens
+        cliff = prices.cliff(call.provider, model, billed, cost.tier, when_ns=when_ns)
+        if cliff is None or billed > cliff * (1 + self.reach):
             return ()
         below = msgspec.structs.replace(
-            usage, input_tokens=cliff, cache_read_tokens=min(usage.cache_read_tokens, cliff)
+            usage,
+            input_tokens=cliff + usage.search_context_tokens,
+            cache_read_tokens=min(usage.cache_read_tokens, cliff),
         )
-        other_usd = prices.price(call.provider, model, below, cost.tier, when_ns=when_ns).total_usd
+        other_usd = prices.price(
+            call.provider, model, below, cost.tier, when_ns=when_ns, location=call.location
+        ).total_usd
         found = state.of(target_of(operation.agent, call.request_model))
         if found is None or other_usd is None or other_usd >= cost.total_usd:
             return ()
-        over = usage.input_tokens - cliff
+        over = billed - cliff
         found.calls += 1
         found.cliff_tokens = max(found.cliff_tokens, cliff)
         found.over_tokens += over

@@ -50,8 +50,8 @@ MAX_PENDING = 16
 _ANSWERED = frozenset({"text", "function_call", "mixed"})
 _ALIAS = "-latest"
 _SEPARATOR = "\x1f"
-_Light = tuple[str, Usage, Cost, str, str, int]
-"""A light call: its span, usage, cost and provider, the cheaper model, and when it was made."""
+_Light = tuple[str, Usage, Cost, str, str, str, int]
+"""A light call: its span, usage, cost, provider and location, the cheaper model, and when it was made."""
 
 
 class _Calls(msgspec.Struct, gc=False):
@@ -86,8 +86,8 @@ class _Calls(msgspec.Struct, gc=False):
 
     def settle(self, prices: PriceBook) -> None:
         """Price what was left for later; a call that the cheaper model would not make cheaper is not light."""
-        for span_id, usage, cost, provider, cheaper, when_ns in self.pending:
-            other = prices.price(provider, cheaper, usage, cost.tier, when_ns=when_ns).total_usd
+        for span_id, usage, cost, provider, location, cheaper, when_ns in self.pending:
+            other = prices.price(provider, cheaper, usage, cost.tier, when_ns=when_ns, location=location).total_usd
             if other is None or cost.total_usd is None or other >= cost.total_usd:
                 continue
             self.light += 1
@@ -155,7 +155,9 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
         cost = operation.cost
         if cost is None or cost.total_usd is None or not self._is_light(call, usage):
             return ()
-        entry.pending.append((operation.span_id, usage, cost, call.provider, entry.cheaper_then, when_ns))
+        entry.pending.append(
+            (operation.span_id, usage, cost, call.provider, call.location, entry.cheaper_then, when_ns)
+        )
         if len(entry.pending) >= MAX_PENDING:
             entry.settle(prices)
         return ()
@@ -166,7 +168,7 @@ class DearModelForSimpleWork(Rule[Table[_Calls]]):
             and usage.input_modalities is None
             and usage.reasoning_tokens <= self.thought_tokens
             and usage.output_tokens - usage.reasoning_tokens <= self.answer_tokens
-            and not usage.grounding_queries
+            and not (usage.grounding_queries or usage.maps_queries or usage.enterprise_queries)
             and TOKEN_LIMIT.isdisjoint(call.finish_reasons)
         )
 

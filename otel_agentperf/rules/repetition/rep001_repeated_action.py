@@ -46,7 +46,7 @@ from otel_agentperf.model import (
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, Shape, View, int_of, span_hex
-from otel_agentperf.rules.bounded import MAX_SPANS, Claims
+from otel_agentperf.rules.bounded import MAX_SPANS, Claims, union_ns
 from otel_agentperf.rules.repetition.wasted import WINDOW, Calls, Results, Waste
 from otel_agentperf.rules.shape import NS_PER_S, asked_together, usd_of
 
@@ -66,11 +66,12 @@ class _Tally(msgspec.Struct, gc=False):
     """The wasted calls of a tool, or of several."""
 
     kinds: Counter[Waste] = msgspec.field(default_factory=Counter[Waste])
-    time_ns: int = 0
     cost_usd: Decimal = ZERO_USD
     requests: int = 0
     claims: Claims = msgspec.field(default_factory=Claims)
     spans: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    starts_ns: array[int] = msgspec.field(default_factory=lambda: array("q"))
+    ends_ns: array[int] = msgspec.field(default_factory=lambda: array("q"))
 
     def add(self, kind: Waste, operation: Operation) -> None:
         """Count one wasted call."""
@@ -81,7 +82,9 @@ class _Tally(msgspec.Struct, gc=False):
 
     def add_beneath(self, row: Row) -> None:
         """Count the money of what ran in a wasted call."""
-        self._add(span_hex(row.span_id), usd_of(row), 0, 0)
+        cost_usd = usd_of(row)
+        self.cost_usd += cost_usd
+        self.claims.add(span_hex(row.span_id), cost_usd)
 
     def add_request(self, row: Row) -> None:
         """Count a model request that asked for wasted calls only."""
@@ -89,14 +92,16 @@ class _Tally(msgspec.Struct, gc=False):
         self._add(span_hex(row.span_id), usd_of(row), row.start_ns, row.end_ns)
 
     def _add(self, span_id: str, cost_usd: Decimal, start_ns: int, end_ns: int) -> None:
-        self.time_ns += max(0, end_ns - start_ns)
+        self.starts_ns.append(start_ns)
+        self.ends_ns.append(end_ns)
         self.cost_usd += cost_usd
         self.claims.add(span_id, cost_usd, start_ns, end_ns)
 
     def merge(self, other: _Tally) -> None:
         """Add another tally, which is left as it is."""
         self.kinds += other.kinds
-        self.time_ns += other.time_ns
+        self.starts_ns += other.starts_ns
+        self.ends_ns += other.ends_ns
         self.cost_usd += other.cost_usd
         self.requests += other.requests
         self.claims.merge(other.claims)
@@ -263,7 +268,7 @@ class RepeatedAction(Rule[_State]):
             },
             savings=Savings(
                 SavingBasis.MEASURED,
-                time_s=round(tally.claims.on_clock_ns(tally.time_ns) / NS_PER_S, 6),
+                time_s=round(union_ns(zip(tally.starts_ns, tally.ends_ns, strict=True)) / NS_PER_S, 6),
                 cost_usd=tally.cost_usd or None,
             ),
             claims=tally.claims.largest(),

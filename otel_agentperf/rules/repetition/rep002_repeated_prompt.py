@@ -40,7 +40,7 @@ from otel_agentperf.model import (
     Suggestion,
 )
 from otel_agentperf.rules.base import Group, Option, Row, Rule, Scope, View, span_hex
-from otel_agentperf.rules.bounded import Claims, target_of, weighed_ns, weighed_usd
+from otel_agentperf.rules.bounded import Claims, target_of, union_ns, weighed_ns, weighed_usd
 from otel_agentperf.rules.shape import NS_PER_S, usd_of
 from otel_agentperf.rules.traits import CUT, FAILED, VOID
 
@@ -55,7 +55,7 @@ class _Repeated(msgspec.Struct, gc=False):
     start_ns: int = 0
     end_ns: int = 0
     requests: int = 0
-    time_ns: int = 0
+    stretches: list[tuple[int, int]] = []
     cost_usd: Decimal = ZERO_USD
     claims: Claims = msgspec.field(default_factory=Claims)
 
@@ -64,7 +64,7 @@ class _Repeated(msgspec.Struct, gc=False):
         self.targets |= other.targets
         self.end_ns = max(self.end_ns, other.end_ns)
         self.requests += other.requests
-        self.time_ns += other.time_ns
+        self.stretches += other.stretches
         self.cost_usd += other.cost_usd
         self.claims.merge(other.claims)
 
@@ -111,7 +111,7 @@ class RepeatedPrompt(Rule[None]):
         who = " and ".join(target.partition(":")[2] for target in targets[:_MOST_NAMED])
         if len(targets) > _MOST_NAMED:
             who += f" and {len(targets) - _MOST_NAMED} more"
-        time_ns = found.claims.on_clock_ns(found.time_ns)
+        time_ns = union_ns(found.stretches)
         time_s = time_ns / NS_PER_S
         money = f" and ${found.cost_usd:.4f}" if found.cost_usd else ""
         what, was = ("a request", "was") if found.requests == 1 else (f"{found.requests} requests", "were")
@@ -153,7 +153,7 @@ def _in_turns(repeats: Iterable[Row]) -> list[_Repeated]:
         cost_usd = usd_of(row)
         found.start_ns, found.end_ns = min(found.start_ns, row.start_ns), max(found.end_ns, row.end_ns)
         found.requests += 1
-        found.time_ns += row.duration_ns
+        found.stretches.append((row.start_ns, row.end_ns))
         found.cost_usd += cost_usd
         found.claims.add(span_hex(row.span_id), cost_usd, row.start_ns, row.end_ns)
     together: list[_Repeated] = []

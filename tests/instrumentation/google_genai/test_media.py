@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from google import genai
 
 from otel_agentperf import semconv
 from otel_agentperf.demo.server import GeminiServer
@@ -92,3 +93,25 @@ def test_an_image_that_is_made_larger_is_one_image() -> None:
         telemetry.assert_sound()
         (span,) = telemetry.spans
     assert (span.attributes or {})[semconv.USAGE_IMAGES] == 1
+
+
+def test_a_song_of_lyria_is_one_piece_however_it_is_ordered() -> None:
+    song = {"inlineData": {"mimeType": "audio/mpeg", "data": "aGk="}}
+    content = {"candidates": [{"content": {"role": "model", "parts": [song]}}], "modelVersion": "lyria-3.5"}
+    with GeminiServer(lambda _: Reply(content)) as server, observed() as telemetry:
+        client: Any = ways.client_of(server)
+        client.models.generate_content(model="lyria-3.5", contents="a march")
+        assert (telemetry.one("generate_content lyria-3.5").attributes or {})[semconv.USAGE_IMAGES] == 1
+
+
+@pytest.mark.skipif(
+    not hasattr(genai.Client, "interactions"), reason=f"google-genai {genai.__version__} has no Interactions"
+)
+@pytest.mark.filterwarnings("ignore:.*[Ii]nteractions.*experimental")
+def test_a_song_of_an_interaction_is_one_piece_too() -> None:
+    steps = [{"type": "model_output", "content": [{"type": "audio", "data": "aGk=", "mime_type": "audio/mpeg"}]}]
+    body = {"id": "v1", "object": "interaction", "model": "lyria-3.5", "status": "completed", "steps": steps}
+    with GeminiServer(lambda _: Reply(body)) as server, observed() as telemetry:
+        client: Any = ways.client_of(server)
+        client.interactions.create(model="lyria-3.5", input="a march")
+        assert (telemetry.one("generate_content lyria-3.5").attributes or {})[semconv.USAGE_IMAGES] == 1
