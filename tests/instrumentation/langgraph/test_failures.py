@@ -8,6 +8,7 @@ import traceback
 from typing import Any
 
 import pytest
+from langchain_core.tools import tool
 from langgraph.errors import GraphRecursionError
 from langgraph.types import RetryPolicy
 from opentelemetry.trace import StatusCode
@@ -332,3 +333,38 @@ def test_the_recursion_limit_is_an_error_of_the_run_alone(way: Way) -> None:
         way.run(builder.compile(name="graph"), {"seen": []}, {"recursion_limit": 3})
     assert_tree(telemetry, ["invoke_workflow graph", *["  invoke_node a"] * 3], errors=True)
     assert outcomes(telemetry) == {"invoke_workflow graph": "langgraph.errors.GraphRecursionError"}
+
+
+def test_one_exception_through_a_tool_a_node_and_the_graph_is_one_error_of_a_run_that_failed() -> None:
+    @tool
+    def search(query: str) -> str:
+        """Search."""
+        raise BrokenError(query)
+
+    builder = new()
+
+    def work(_state: State) -> State:
+        return {"seen": [str(search.invoke({"query": "a"}))]}
+
+    builder.add_node("a", work)
+    builder.add_edge(START, "a")
+    with observed() as telemetry:
+        with pytest.raises(BrokenError):
+            builder.compile(name="graph").invoke({"seen": []})
+        telemetry.assert_sound()
+        root = attributes(telemetry.one("invoke_workflow graph"))
+        failed = [span.name for span in telemetry.spans if span.status.status_code is StatusCode.ERROR]
+    assert failed == ["invoke_workflow graph", "invoke_node a", "execute_tool search"]
+    assert (root[semconv.RUN_ERRORS], root[semconv.RUN_SUCCESS]) == (1, False)
+
+
+def test_a_graph_that_gives_up_by_itself_has_one_error() -> None:
+    builder = new()
+    builder.add_node("a", node("a"))
+    builder.add_edge(START, "a")
+    builder.add_edge("a", "a")
+    with observed() as telemetry:
+        with pytest.raises(GraphRecursionError):
+            builder.compile(name="graph").invoke({"seen": []}, {"recursion_limit": 3})
+        root = attributes(telemetry.one("invoke_workflow graph"))
+    assert (root[semconv.RUN_ERRORS], root[semconv.RUN_SUCCESS]) == (1, False)
