@@ -12,7 +12,7 @@ keeps one list for both; free tiers, free daily allowances and contracts are not
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, cast
@@ -67,9 +67,8 @@ def load() -> None:
     known_models()
 
 
-def snapshot() -> object:
-    """Return what the prices come from; another object once newer prices are there (`genai_prices.UpdatePrices`)."""
-    return get_snapshot()
+snapshot: Callable[[], object] = get_snapshot
+"""Returns what the prices come from: another object once newer prices are there (`genai_prices.UpdatePrices`)."""
 
 
 def moment(when_ns: int) -> datetime:
