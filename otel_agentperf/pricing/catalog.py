@@ -12,7 +12,7 @@ keeps one list for both; free tiers, free daily allowances and contracts are not
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, cast
@@ -67,9 +67,8 @@ def load() -> None:
     known_models()
 
 
-def snapshot() -> object:
-    """Return what the prices come from; another object once newer prices are there (`genai_prices.UpdatePrices`)."""
-    return get_snapshot()
+snapshot: Callable[[], object] = get_snapshot
+"""Returns what the prices come from: another object once newer prices are there (`genai_prices.UpdatePrices`)."""
 
 
 def moment(when_ns: int) -> datetime:
@@ -87,7 +86,7 @@ class Found(NamedTuple):
 def _find(provider: str, model: str, when: datetime) -> tuple[Found | None, str]:
     """Return the model, else `None`, with the id of a model that the list takes the name for."""
     another = ""
-    for route in names.routes(provider, model, _is_known):
+    for route in names.routes(provider, model, _seller_id):
         try:
             found = genai_prices.calc_price(
                 genai_prices.Usage(), route.name, provider_id=route.provider, genai_request_timestamp=when
@@ -100,8 +99,9 @@ def _find(provider: str, model: str, when: datetime) -> tuple[Found | None, str]
     return None, another
 
 
-def _is_known(provider_id: str) -> bool:
-    return find_provider_by_id(get_snapshot().providers, provider_id) is not None
+def _seller_id(name: str) -> str | None:
+    found = find_provider_by_id(get_snapshot().providers, name)
+    return None if found is None else found.id
 
 
 def find_model(provider: str, model: str, when: datetime) -> ModelInfo | None:

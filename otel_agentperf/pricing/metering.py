@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+import msgspec
+
 from otel_agentperf.model import ServiceTier, Usage
 from otel_agentperf.pricing import counting
 from otel_agentperf.pricing.counting import GOOGLE_MAPS, GOOGLE_SEARCH, NO_TOOLS, URL_CONTEXT
@@ -96,9 +98,9 @@ class Meter:
         queries = self._queries = self._queries or set()
         queries.update(found.web_search_queries, found.image_search_queries)
         for chunk in found.grounding_chunks:
-            self._web = self._web or bool(chunk.web)
-            self._maps = self._maps or bool(chunk.maps)
-            if chunk.retrieved_context:
+            self._web = self._web or _is_there(chunk.web)
+            self._maps = self._maps or _is_there(chunk.maps)
+            if _is_there(chunk.retrieved_context):
                 self._use("file_search")
         self._maps = self._maps or found.google_maps_widget_context_token != ""
 
@@ -158,6 +160,10 @@ class Meter:
             has_text=self._has_text,
             images=self._pieces(),
         )
+
+
+def _is_there(value: msgspec.Raw) -> bool:
+    return bytes(value) not in (b"", b"null")
 
 
 def to_usage(

@@ -51,6 +51,8 @@ _PROVIDER_IDS = {
     "deepseek-ai": "deepseek",
     "text-completion-openai": "openai",
 }
+_BY_PART = (("google", GOOGLE), ("vertex", GOOGLE), ("gemini", GOOGLE), ("bedrock", "aws"), ("azure", "azure"))
+"""What other spellings contain: `google-vertex`, `google.generative-ai`, `amazon-bedrock`, `azure-openai.chat`."""
 FRAMEWORKS = frozenset(
     {
         "_other",
@@ -132,7 +134,10 @@ def provider_id(provider: str) -> str | None:
         provider: a `gen_ai.provider.name` of the conventions, or a name genai-prices knows.
     """
     name = provider.strip().lower()
-    return None if name in FRAMEWORKS else _PROVIDER_IDS.get(name, name) or None
+    if name in FRAMEWORKS or not name:
+        return None
+    found = _PROVIDER_IDS.get(name)
+    return found if found is not None else next((id_ for part, id_ in _BY_PART if part in name), name)
 
 
 def sold_by_google(provider: str, model: str) -> bool:
@@ -176,7 +181,7 @@ def without_vendor(name: str) -> str:
     return _VENDOR_PREFIX.sub("", name)
 
 
-def routes(provider: str, model: str, is_known: Callable[[str], bool]) -> list[Route]:
+def routes(provider: str, model: str, seller_id: Callable[[str], str | None]) -> list[Route]:
     """Return where a model's price may be found, the likeliest first.
 
     A known seller's own list comes first, then that of the provider before the name, then the
@@ -185,23 +190,24 @@ def routes(provider: str, model: str, is_known: Callable[[str], bool]) -> list[R
     Args:
         provider: as the span or the request names it; may be empty or a framework's.
         model: as the span or the request names it.
-        is_known: whether genai-prices has a seller of this id.
+        seller_id: gives a seller's id in genai-prices by any of its names, `None` where it has no such seller.
     """
     rest = plain_name(model)
     stated = provider_id(provider)
-    seller = stated if stated is not None and is_known(stated) else None
-    doubt = None if seller == stated else _NOT_KNOWN.format(provider)
+    seller = None if stated is None else seller_id(stated)
+    doubt = _NOT_KNOWN.format(provider) if seller is None and stated is not None else None
     forms = dict.fromkeys((rest, model.strip().lower()))
     found = [Route(seller, form) for form in forms if seller is not None]
     resold = seller is not None and seller not in _MAKERS_OR_GATEWAYS
     while "/" in rest:
         head, _, rest = rest.partition("/")
-        via = None if _says_how(head) else provider_id(head)
-        if via is None:
+        named = None if _says_how(head) else provider_id(head)
+        if named is None:
             continue
+        via = seller_id(named)
         if resold and via != seller:
             return found
-        if is_known(via):
+        if via is not None:
             if seller in _GATEWAYS:
                 doubt = f"{seller} has no price for it in the list: the price of {via} is charged"
             seller, resold = via, via not in _MAKERS_OR_GATEWAYS
@@ -213,7 +219,7 @@ def routes(provider: str, model: str, is_known: Callable[[str], bool]) -> list[R
     if seller is not None:
         found.append(Route(seller, rest, doubt))
     if not resold:
-        found.append(Route(None, rest, doubt or _doubt(provider, stated, seller, rest)))
+        found.append(Route(None, rest, doubt or _doubt(seller, rest)))
     return found
 
 
@@ -222,10 +228,10 @@ def _says_how(head: str) -> bool:
     return head in _NO_PROVIDER or head.startswith("arn:") or _REGION.fullmatch(head) is not None
 
 
-def _doubt(provider: str, stated: str | None, seller: str | None, name: str) -> str | None:
+def _doubt(seller: str | None, name: str) -> str | None:
     """Return what the price of a model's maker rests on, where its seller is said to be another one."""
     if seller in _GATEWAYS:
         return f"{seller} has no price for it in the list: the price of its maker is charged"
-    if stated in _PROTOCOLS and not name.startswith("gemini-"):
-        return f"{provider} has no model of this name: the price of its maker is charged"
+    if seller in _PROTOCOLS and not name.startswith("gemini-"):
+        return f"{seller} has no model of this name: the price of its maker is charged"
     return None

@@ -94,8 +94,9 @@ class Quotes:
         return quote if quote is not None else self._resolve(provider, model, ServiceTier(tier), when_ns, location)
 
     def _resolve(self, provider: str, model: str, tier: ServiceTier, when_ns: int, location: str) -> Quote:
+        edition = self._editions
         quote = self.quote(provider, model, tier, when_ns=when_ns, location=location)
-        if quote.lasting:
+        if quote.lasting and edition == self._editions:  # else another thread has dropped what this one was made of
             day, regional = when_ns // DAY_NS, is_regional(location)
             if len(self._standard) + len(self._tiered) >= MAX_QUOTES:
                 self._standard.clear()

@@ -33,6 +33,7 @@ MODELS = [
     ("mistral-large-latest", "mistral_ai", ("mistral/",), "0.0026"),
     ("grok-4.5", "xai", ("xai/",), "0.0026"),
 ]
+SPELLINGS = ["google-gla", "google-vertex", "google.generative-ai", "Vertex_AI", "gemini"]
 FRAMEWORKS = ["", "langchain", "gcp.vertex.agent", "litellm", "openinference", "LangGraph", "_OTHER"]
 
 
@@ -66,6 +67,14 @@ def test_a_gemini_model_at_its_openai_compatible_endpoint_is_gemini() -> None:
     for model in ("gemini-2.5-flash", "models/gemini-2.5-flash", "openai/gemini-2.5-flash"):
         cost = BOOK.price("openai", model, USAGE, when_ns=NOW_NS)
         assert (cost.total_usd, cost.estimated) == (Decimal("0.00055"), False)
+
+
+@pytest.mark.parametrize("provider", SPELLINGS)
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "google/gemini-4-hydrogen"])
+def test_google_has_many_names(provider: str, model: str) -> None:
+    cost = BOOK.price(provider, model, USAGE, when_ns=NOW_NS)
+    assert cost == BOOK.price("gcp.gemini", model, USAGE, when_ns=NOW_NS)
+    assert cost.status is CostStatus.PRICED
 
 
 def test_what_answered_under_a_name_of_nobody_is_priced_as_what_was_asked_for() -> None:
