@@ -58,9 +58,9 @@ def attach(tracer_provider: Any, logger_provider: Any = None) -> bool:
     add = getattr(tracer_provider, "add_span_processor", None)
     if not callable(add):
         config.log_once(
-            f"otel-agentperf: nothing is traced, since the tracer provider is none of the OpenTelemetry SDK "
-            f"({type(tracer_provider).__name__}). Where your code sets up the SDK, call otel_agentperf.instrument() after "
-            "trace.set_tracer_provider(); where opentelemetry-instrument is to do it, install opentelemetry-distro",
+            "otel-agentperf: nothing is traced, since the tracer provider is not one of the OpenTelemetry SDK "
+            f"({type(tracer_provider).__name__}). If your code sets up the SDK, call otel_agentperf.instrument() after "
+            "trace.set_tracer_provider(). If opentelemetry-instrument should set it up, install opentelemetry-distro",
             logging.WARNING,
         )
         return False
