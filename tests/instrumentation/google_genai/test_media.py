@@ -15,7 +15,10 @@ from tests.instrumentation.google_genai import ways
 from tests.telemetry import observed
 
 pytestmark = pytest.mark.filterwarnings("ignore:The (generate|edit|upscale)_")
-VEO = "veo-3.1-generate-preview"
+VEO, VEO_USD_PER_S = "veo-3.1-generate-preview", 0.4
+IMAGEN, IMAGEN_USD = "imagen-3.0-generate-001", 0.04
+LYRIA, LYRIA_USD = "lyria-3.5", 0.08
+"""With their prices, which are the same at 720p and 1080p."""
 OPERATION = "projects/demo/locations/us-central1/publishers/google/models/veo/operations/1"
 
 
@@ -56,6 +59,8 @@ def test_a_video_is_counted_once_with_the_seconds_that_were_ordered(
     assert attributes[semconv.USAGE_MEDIA_S] == seconds
     assert attributes.get(semconv.USAGE_MEDIA_RESOLUTION) == resolution
     assert attributes[semconv.OUTPUT_TYPE] == "video"
+    assert attributes[semconv.USAGE_COST] == pytest.approx(seconds * VEO_USD_PER_S)
+    assert attributes[semconv.COST_ESTIMATED] is True
     assert "every video that was ordered is made" in str(attributes[semconv.USAGE_ASSUMPTION])
 
 
@@ -79,10 +84,11 @@ def _images(number: int) -> Reply:
 def test_the_images_of_an_answer_are_counted_and_those_that_were_withheld_are_not(number: int) -> None:
     with GeminiServer(lambda _: _images(number)) as server, observed() as telemetry:
         client: Any = ways.client_of(server, vertex=True)
-        client.models.generate_images(model="imagen-4.0-generate-001", prompt="a boat", config={"number_of_images": 5})
+        client.models.generate_images(model=IMAGEN, prompt="a boat", config={"number_of_images": 5})
         telemetry.assert_sound()
         (span,) = telemetry.spans
     assert (span.attributes or {})[semconv.USAGE_IMAGES] == number
+    assert (span.attributes or {})[semconv.USAGE_COST] == pytest.approx(number * IMAGEN_USD)
 
 
 def test_an_image_that_is_made_larger_is_one_image() -> None:
@@ -97,11 +103,13 @@ def test_an_image_that_is_made_larger_is_one_image() -> None:
 
 def test_a_song_of_lyria_is_one_piece_however_it_is_ordered() -> None:
     song = {"inlineData": {"mimeType": "audio/mpeg", "data": "aGk="}}
-    content = {"candidates": [{"content": {"role": "model", "parts": [song]}}], "modelVersion": "lyria-3.5"}
+    content = {"candidates": [{"content": {"role": "model", "parts": [song]}}], "modelVersion": LYRIA}
     with GeminiServer(lambda _: Reply(content)) as server, observed() as telemetry:
         client: Any = ways.client_of(server)
-        client.models.generate_content(model="lyria-3.5", contents="a march")
-        assert (telemetry.one("generate_content lyria-3.5").attributes or {})[semconv.USAGE_IMAGES] == 1
+        client.models.generate_content(model=LYRIA, contents="a march")
+        attributes = dict(telemetry.one(f"generate_content {LYRIA}").attributes or {})
+    assert attributes[semconv.USAGE_IMAGES] == 1
+    assert attributes[semconv.USAGE_COST] == pytest.approx(LYRIA_USD)
 
 
 @pytest.mark.skipif(
@@ -110,8 +118,10 @@ def test_a_song_of_lyria_is_one_piece_however_it_is_ordered() -> None:
 @pytest.mark.filterwarnings("ignore:.*[Ii]nteractions.*experimental")
 def test_a_song_of_an_interaction_is_one_piece_too() -> None:
     steps = [{"type": "model_output", "content": [{"type": "audio", "data": "aGk=", "mime_type": "audio/mpeg"}]}]
-    body = {"id": "v1", "object": "interaction", "model": "lyria-3.5", "status": "completed", "steps": steps}
+    body = {"id": "v1", "object": "interaction", "model": LYRIA, "status": "completed", "steps": steps}
     with GeminiServer(lambda _: Reply(body)) as server, observed() as telemetry:
         client: Any = ways.client_of(server)
-        client.interactions.create(model="lyria-3.5", input="a march")
-        assert (telemetry.one("generate_content lyria-3.5").attributes or {})[semconv.USAGE_IMAGES] == 1
+        client.interactions.create(model=LYRIA, input="a march")
+        attributes = dict(telemetry.one(f"generate_content {LYRIA}").attributes or {})
+    assert attributes[semconv.USAGE_IMAGES] == 1
+    assert attributes[semconv.USAGE_COST] == pytest.approx(LYRIA_USD)
