@@ -10,15 +10,21 @@ import msgspec
 
 from otel_agentperf.analysis.breakdown import Breakdown
 from otel_agentperf.analysis.engine import Engine
+from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD
 from otel_agentperf.analysis.itemize import breakdown_of
 from otel_agentperf.analysis.ledger import session_summary
 from otel_agentperf.analysis.summary import RunSummary
 from otel_agentperf.model import (
+    Complexity,
     Cost,
     CostStatus,
     Inference,
+    Level,
     Operation,
     OperationKind,
+    SavingBasis,
+    Savings,
+    Suggestion,
     ToolCall,
     Usage,
 )
@@ -193,6 +199,22 @@ def gathered(*stories: Story) -> ReportSet:
         run, summary = story.run(), story.summary()
         collector.add(breakdown_of(summary), summary, run.root, partial(report_on, run.root, run.operations, summary))
     return collector.report("traces.jsonl", by=By.RUN, sessions=(), notes=())
+
+
+def a_suggestion(rule: str, level: Level, impact: float, agent: str = "writer") -> Suggestion:
+    """A suggestion that saves as many seconds as ten times its impact."""
+    savings = Savings(SavingBasis.ESTIMATED, round(10 * impact, 3))
+    return Suggestion(
+        rule, "t", level, f"{rule} found it.", impact, Complexity.LOW, 1.0, (f"agent:{agent}",), savings=savings
+    )
+
+
+def suggesting(*suggestions: Suggestion, threshold: float = DEFAULT_THRESHOLD) -> RunReport:
+    """The report on a run of which this was said."""
+    story = recording()
+    run = story.run()
+    summary = msgspec.structs.replace(story.summary(), suggestions=suggestions)
+    return report_on(run.root, run.operations, summary, threshold=threshold)
 
 
 def a_session() -> SessionReport:

@@ -18,7 +18,7 @@ from otel_agentperf.analysis.figures import DEFAULT_THRESHOLD, Figures, best
 from otel_agentperf.analysis.present import saving_of
 from otel_agentperf.analysis.savings import Saved
 from otel_agentperf.config import Settings
-from otel_agentperf.model import Complexity, Extent, Level, SavingBasis, Savings, Suggestion
+from otel_agentperf.model import Extent, Level
 from otel_agentperf.reading.judge import observe
 from otel_agentperf.report import RunReport, report_on
 from otel_agentperf.report.document import AnyReport, to_json
@@ -26,7 +26,7 @@ from otel_agentperf.report.html.page import to_html
 from otel_agentperf.report.markdown import to_markdown
 from otel_agentperf.report.terminal import render
 from otel_agentperf.rules import make_rules
-from tests.report.runs import Story, a_session, collected, large, recording
+from tests.report.runs import Story, a_session, a_suggestion, collected, large, recording, suggesting
 
 SECOND_NS = 1_000_000_000
 FORMS: dict[str, Callable[[AnyReport], str]] = {
@@ -59,20 +59,6 @@ def two_runs() -> list[RunReport]:
         run = story.run()
         reports.append(report_on(run.root, run.operations, observe(engine, run)))
     return reports
-
-
-def suggested(rule: str, level: Level, impact: float) -> Suggestion:
-    savings = Savings(SavingBasis.ESTIMATED, 1.0)
-    return Suggestion(
-        rule, "t", level, f"{rule} found it.", impact, Complexity.LOW, 1.0, (f"agent:{rule}",), savings=savings
-    )
-
-
-def reported(*suggestions: Suggestion, threshold: float = DEFAULT_THRESHOLD) -> RunReport:
-    story = recording()
-    run = story.run()
-    summary = msgspec.structs.replace(story.summary(), suggestions=suggestions)
-    return report_on(run.root, run.operations, summary, threshold=threshold)
 
 
 def test_the_first_run_of_a_session_is_all_of_it() -> None:
@@ -145,25 +131,25 @@ def test_the_total_is_at_most_what_the_run_cost_and_lasted() -> None:
 # -- order and threshold -------------------------------------------------------------------
 
 MIXED = (
-    suggested("A1", Level.NOTICE, 0.9),
-    suggested("A2", Level.ALARM, 0.6),
-    suggested("A3", Level.NOTICE, 0.2),
-    suggested("A4", Level.ALARM, 0.8),
-    suggested("A5", Level.ALARM, 0.4),
-    suggested("A6", Level.NOTICE, 0.5),
+    a_suggestion("A1", Level.NOTICE, 0.9),
+    a_suggestion("A2", Level.ALARM, 0.6),
+    a_suggestion("A3", Level.NOTICE, 0.2),
+    a_suggestion("A4", Level.ALARM, 0.8),
+    a_suggestion("A5", Level.ALARM, 0.4),
+    a_suggestion("A6", Level.NOTICE, 0.5),
 )
 ORDER = ["A4", "A2", "A1", "A6", "A5", "A3"]
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_alarms_come_first_then_by_impact_and_minor_ones_last_in_every_form(form: str) -> None:
-    text = FORMS[form](reported(*MIXED))
+    text = FORMS[form](suggesting(*MIXED))
     shown = list(dict.fromkeys(re.findall(r"\bA[1-6]\b", text)))
     assert shown == ORDER
 
 
 def test_a_minor_suggestion_is_marked_and_shown_in_one_line_on_a_terminal() -> None:
-    text = render(reported(*MIXED))
+    text = render(suggesting(*MIXED))
     above, title, below = text.partition("2 suggestions of little impact, below the threshold of 0.5\n")
     assert title
     assert "A5 found it." not in text
@@ -172,7 +158,7 @@ def test_a_minor_suggestion_is_marked_and_shown_in_one_line_on_a_terminal() -> N
 
 
 def test_a_minor_suggestion_is_folded_on_a_page_and_marked_in_json() -> None:
-    report = reported(*MIXED)
+    report = suggesting(*MIXED)
     page = to_html(report)
     assert "<summary>2 suggestions of little impact, below the threshold of 0.5</summary>" in page
     assert page.index('class="minor"') < page.index("A5 found it.")
@@ -183,7 +169,7 @@ def test_a_minor_suggestion_is_folded_on_a_page_and_marked_in_json() -> None:
 
 @pytest.mark.parametrize("form", ["terminal", "markdown", "html"])
 def test_a_report_whose_suggestions_are_all_minor_has_none_in_full(form: str) -> None:
-    report = reported(*MIXED, threshold=1.0)
+    report = suggesting(*MIXED, threshold=1.0)
     text = FORMS[form](report)
     assert "6 suggestions of little impact" in text or "Of little impact, below the threshold of 1:" in text
     assert "No rule found anything" not in text
@@ -195,4 +181,4 @@ def test_the_threshold_of_the_settings_decides_what_is_minor() -> None:
         return sum(each.below_threshold for each in figures.suggestions)
 
     assert Settings().optimization_threshold == DEFAULT_THRESHOLD
-    assert [minor(reported(*MIXED, threshold=threshold).figures) for threshold in (0.0, 0.5, 0.85)] == [0, 2, 5]
+    assert [minor(suggesting(*MIXED, threshold=threshold).figures) for threshold in (0.0, 0.5, 0.85)] == [0, 2, 5]

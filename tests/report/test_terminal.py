@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from otel_agentperf.model import Level
 from otel_agentperf.report.terminal import MAX_TREE_LINES, render
-from tests.report.runs import Story, large, recording
+from tests.report.runs import Story, a_suggestion, recording, suggesting
 
 HEADER = """
 ── recording_graph ─────────────────────────────────────────────────────── ok ──
@@ -61,7 +62,8 @@ def test_the_suggestions_stand_before_the_tree_with_level_rule_saving_and_place(
 
 
 def test_of_many_suggestions_the_best_of_each_rule_come_first_and_the_others_take_a_line_each() -> None:
-    text = render(large().report())
+    rules = ("LAT001", "LAT001", "REP001", "REP001", "COST001")
+    text = render(suggesting(*(a_suggestion(rule, Level.NOTICE, 0.6, f"a{place}") for place, rule in enumerate(rules))))
     told, _, others = text.partition(" more suggestions\n")
     number = re.search(r"^The best 3 of (\d+) suggestions$", told, re.MULTILINE)
     assert number is not None
