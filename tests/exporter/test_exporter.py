@@ -52,7 +52,7 @@ def test_where_our_processor_did_not_run_the_rules_run_here(console: Console) ->
     root.end(at(200))
     text = console.flush()
     assert text.count("REP001 repeated_action") == 1
-    assert "3 had the same arguments and result" in " ".join(text.split())
+    assert "3 had the same arguments and the same result as before" in " ".join(text.split())
 
 
 def test_a_suggestion_below_the_threshold_is_printed_all_the_same() -> None:

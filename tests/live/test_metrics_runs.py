@@ -113,7 +113,7 @@ def test_what_was_measurably_wasted_is_told_by_rule() -> None:
 
 
 def test_money_that_two_rules_say_was_wasted_counts_once() -> None:
-    """The same action again and again, each time with the same request: both rules claim these requests."""
+    """The same action again and again, each time with the same request: two rules see the same loop."""
     with server() as gemini, observed() as telemetry:
         client = ways.client_of(gemini)
 
@@ -127,7 +127,7 @@ def test_money_that_two_rules_say_was_wasted_counts_once() -> None:
         idle("search", search).invoke({"text": "x"})
         wasted = _wasted(telemetry)
         claimed = {str((event.attributes or {})[semconv.SUGGESTION_RULE]) for event in telemetry.suggestions()}
-    assert claimed >= {"REP001", "REP002"}
+    assert claimed & {"REP001", "REP002"} == {"REP001"}  # one loop is one suggestion
     assert sum(wasted.values()) == pytest.approx(0.12)
 
 

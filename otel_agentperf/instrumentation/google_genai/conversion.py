@@ -79,13 +79,18 @@ def patch(patches: Patches) -> None:
     patches.replace(_MODELS, f"AsyncModels.{_STREAM}", _wrap_async_stream)
 
 
+def _bound(function: Any, owner: Any) -> AnyFunction:
+    """The function as the method that it is: wrappers of other libraries tell a method by being bound."""
+    return function.__get__(owner, type(owner))
+
+
 def _wrap(wrapped: AnyFunction) -> AnyFunction:
     @wraps(wrapped)
-    def method(*args: Any, **kwargs: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         conversion = Conversion()
         token = CURRENT.set(conversion)
         try:
-            result = wrapped(*args, **kwargs)
+            result = _bound(wrapped, self)(*args, **kwargs)
         except BaseException as error:
             conversion.fail(error)
             raise
@@ -99,11 +104,11 @@ def _wrap(wrapped: AnyFunction) -> AnyFunction:
 
 def _wrap_async(wrapped: AnyFunction) -> AnyFunction:
     @wraps(wrapped)
-    async def method(*args: Any, **kwargs: Any) -> Any:
+    async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         conversion = Conversion()
         token = CURRENT.set(conversion)
         try:
-            result = await wrapped(*args, **kwargs)
+            result = await _bound(wrapped, self)(*args, **kwargs)
         except BaseException as error:
             conversion.fail(error)
             raise
@@ -127,8 +132,8 @@ def _leave(token: Any) -> None:
 
 def _wrap_stream(wrapped: AnyFunction) -> AnyFunction:
     @wraps(wrapped)
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return _converted(wrapped(*args, **kwargs))
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return _converted(_bound(wrapped, self)(*args, **kwargs))
 
     return method
 
@@ -158,11 +163,11 @@ def _converted(chunks: Generator[Any, None, None]) -> Generator[Any, None, None]
 
 def _wrap_async_stream(wrapped: AnyFunction) -> AnyFunction:
     @wraps(wrapped)
-    async def method(*args: Any, **kwargs: Any) -> Any:
+    async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         conversion = Conversion()
         token = CURRENT.set(conversion)
         try:
-            chunks = await wrapped(*args, **kwargs)
+            chunks = await _bound(wrapped, self)(*args, **kwargs)
         except BaseException as error:
             conversion.fail(error)
             raise
