@@ -110,10 +110,10 @@ def test_tokens_by_modality_are_read_as_subsets() -> None:
     )
 
 
-def test_usage_on_an_agent_span_is_left_alone_since_it_repeats_what_lies_beneath() -> None:
+def test_usage_on_an_agent_span_is_read_and_whether_it_counts_depends_on_what_lies_beneath() -> None:
     said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "bob", "gen_ai.usage.input_tokens": 9}
     read = operation("invoke_agent bob", said)
-    assert (read.name, read.usage) == ("bob", None)
+    assert (read.name, read.usage) == ("bob", Usage(9))
 
 
 def test_a_cost_that_another_instrumentation_wrote_is_taken_as_the_total_exactly() -> None:
@@ -145,7 +145,7 @@ def test_a_cost_is_taken_from_those_who_know_it_and_nothing_is_no_price(
 def test_the_spans_of_an_older_pydantic_ai_are_told_by_what_they_name() -> None:
     agent = {"agent_name": "clerk", "model_name": "gemini-2.5-flash", "gen_ai.usage.input_tokens": 9}
     read = operation("agent run", agent, scope="pydantic-ai")
-    assert (read.kind, read.name, read.usage) == (OperationKind.AGENT, "clerk", None)
+    assert (read.kind, read.name, read.usage) == (OperationKind.AGENT, "clerk", Usage(9))
     assert operation("agent run", agent, scope="another").kind is OperationKind.OTHER
     called = operation("running tool", {semconv.TOOL_NAME: "search", "tool_arguments": "{}"}, scope="pydantic-ai")
     assert (called.kind, called.name) == (OperationKind.TOOL, "search")

@@ -58,7 +58,7 @@ CALL = "generate_content"
         pytest.param([span(1, 2, "invoke_node"), span(2, 1, "invoke_node")], 1, 0, id="two parents of each other"),
         pytest.param([span(1, 1, "invoke_agent"), span(2, 1, CALL)], 1, 1, id="its own parent"),
         pytest.param(
-            [span(1, 3, "invoke_agent"), span(2, 1, CALL), span(3, 2, "invoke_node")], 2, 1, id="a ring of three"
+            [span(1, 3, "invoke_agent"), span(2, 1, CALL), span(3, 2, "invoke_node")], 1, 1, id="a ring of three"
         ),
         pytest.param([span(1, None, "invoke_agent"), *[span(2, 1, CALL)] * 5], 1, 1, id="one span five times"),
         pytest.param(
