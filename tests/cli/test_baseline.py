@@ -234,7 +234,7 @@ def test_show_tells_what_rises_and_falls_from_day_to_day(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:abc/x", "http://127.0.0.1:1/x"])
 def test_an_address_that_gives_nothing_is_named(address: str) -> None:
-    assert f"{address} cannot be fetched" in said("baseline", "show", address, code=1)
+    assert f"the baseline cannot be fetched: {address}: " in said("baseline", "show", address, code=1)
 
 
 def test_no_client_for_http_is_loaded_to_open_a_file(tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def test_an_error_has_its_status_and_the_program_sees_the_sdk_s_own_exception(st
     assert semconv.USAGE_INPUT_TOKENS not in attributes
     assert semconv.COST_STATUS not in attributes
     assert attributes[semconv.RUN_ERRORS] == 1
-    assert attributes[semconv.RUN_COST] == 0
+    assert semconv.RUN_COST not in attributes
+    assert semconv.RUN_RATING not in attributes
+    assert attributes[semconv.RUN_NOT_SCORED]
 
 
 @pytest.mark.parametrize("way", ways.ALL)
