@@ -204,7 +204,9 @@ def test_grpc_on_a_port_that_speaks_http_is_refused(monkeypatch: pytest.MonkeyPa
             monkeypatch.setenv(key, value)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
         monkeypatch.setattr(probe, "EXPORT_TIMEOUT_S", 1)
-        assert "UNAVAILABLE" in probe.refusal()
+        refusal = probe.refusal()
+    # The exporter tries again until its time is up: on a busy machine the last try may still be under way.
+    assert "UNAVAILABLE" in refusal or "DEADLINE_EXCEEDED" in refusal
 
 
 def test_a_collector_that_takes_the_connection_is_named_with_what_goes_there() -> None:
