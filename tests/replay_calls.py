@@ -20,9 +20,7 @@ def gemini_client(server: GeminiServer, *, vertex: bool = False, **http_options:
     options = types.HttpOptions(base_url=server.base_url, **http_options)
     if vertex:
         token = Credentials(token="loopback")
-        return genai.Client(
-            vertexai=True, project="demo", location="global", credentials=token, http_options=options
-        )
+        return genai.Client(vertexai=True, project="demo", location="global", credentials=token, http_options=options)
     return genai.Client(vertexai=False, api_key="loopback", http_options=options)
 
 
