@@ -20,7 +20,7 @@ nox.options.default_venv_backend = "none"
 ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".nox"
 RECORDINGS = Path(os.environ.get("AGENTPERF_TEST_DATA") or ROOT.parent / "shared" / "data").absolute()
-COVERAGE = WORK / "coverage"
+COVERAGE = WORK / ".coverage"
 PYTHON = "3.11"
 ENVIRONMENTS = ("2x", "oldest", "3x")
 NEWER_PYTHONS = {"3.12": "3x", "3.13": "2x", "3.14": "3x"}
@@ -68,23 +68,17 @@ def types(session: nox.Session) -> None:
     _in_environment(session, "2x", (*EVERYTHING, "env-2x"), "pyright", PYRIGHT_PYTHON_IGNORE_WARNINGS="1")
 
 
-def _tests(session: nox.Session, environment: str, *options: str) -> None:
-    COVERAGE.mkdir(parents=True, exist_ok=True)
-    for old in COVERAGE.glob(f".coverage.{environment}*"):
-        old.unlink()
-    _in_environment(
-        session,
-        environment,
-        (*EVERYTHING, f"env-{environment}"),
-        *("pytest", *ON_EVERY_CORE, "--cov", "--cov-report=", "--cov-fail-under=0", *options, *session.posargs),
-        COVERAGE_FILE=str(COVERAGE / f".coverage.{environment}"),
-    )
+def _tests(session: nox.Session, environment: str, *options: str, **env: str) -> None:
+    contents = (*EVERYTHING, f"env-{environment}")
+    _in_environment(session, environment, contents, "pytest", *ON_EVERY_CORE, *options, *session.posargs, **env)
 
 
 @nox.session(name="tests-2x")
 def tests_2x(session: nox.Session) -> None:
     """Newest google-genai 2, where langchain-google-genai and the other instrumentations live; the Dask cluster too."""
-    _tests(session, "2x", "-m", "not recorded and not stack and not wheel")
+    COVERAGE.parent.mkdir(parents=True, exist_ok=True)
+    coverage = ("--cov", "--cov-report=", "--cov-fail-under=0")
+    _tests(session, "2x", "-m", "not recorded and not stack and not wheel", *coverage, COVERAGE_FILE=str(COVERAGE))
 
 
 @nox.session(name="tests-oldest")
@@ -114,11 +108,9 @@ def recorded(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """The branches that the environments covered together; below the floor it fails."""
-    total = {"COVERAGE_FILE": str(COVERAGE / ".coverage")}
+    """The branches that the session tests-2x covered; below the floor it fails."""
     contents = (*EVERYTHING, "env-2x")
-    _in_environment(session, "2x", contents, "coverage", "combine", "--quiet", "--keep", str(COVERAGE), **total)
-    _in_environment(session, "2x", contents, "coverage", "report", **total)
+    _in_environment(session, "2x", contents, "coverage", "report", COVERAGE_FILE=str(COVERAGE))
 
 
 @nox.session(name="tests-newer-python")
