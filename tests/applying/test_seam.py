@@ -81,7 +81,7 @@ def _requests(monkeypatch: pytest.MonkeyPatch, advisor: Any, **named: Any) -> li
 def test_vertex_is_asked_for_the_advised_model_of_the_same_publisher(monkeypatch: pytest.MonkeyPatch) -> None:
     (request,) = _requests(monkeypatch, Says(CHEAP), vertex=True)
     assert request.path.endswith(
-        f"projects/demo/locations/us-central1/publishers/google/models/{CHEAP}:generateContent"
+        f"projects/demo/locations/global/publishers/google/models/{CHEAP}:generateContent"
     )
 
 
