@@ -24,7 +24,7 @@ def on_sums(figures: Figures) -> tuple[str, ...]:
 
 
 def reported(number: int) -> str:
-    """The note on usage that stands on the spans of agents or graphs, for requests that have none."""
+    """The note on usage that is reported on the spans of agents or graphs, for requests that have none."""
     spans = "1 span of an agent or graph reports" if number == 1 else f"{number:,} spans of agents or graphs report"
     return f"{spans} usage of model calls that have no span here: their tokens and cost are in the sums."
 

@@ -80,9 +80,7 @@ def _requests(monkeypatch: pytest.MonkeyPatch, advisor: Any, **named: Any) -> li
 
 def test_vertex_is_asked_for_the_advised_model_of_the_same_publisher(monkeypatch: pytest.MonkeyPatch) -> None:
     (request,) = _requests(monkeypatch, Says(CHEAP), vertex=True)
-    assert request.path.endswith(
-        f"projects/demo/locations/global/publishers/google/models/{CHEAP}:generateContent"
-    )
+    assert request.path.endswith(f"projects/demo/locations/global/publishers/google/models/{CHEAP}:generateContent")
 
 
 def test_the_body_goes_out_as_the_program_wrote_it(monkeypatch: pytest.MonkeyPatch) -> None:

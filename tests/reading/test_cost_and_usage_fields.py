@@ -1,4 +1,4 @@
-"""What spans report of caches, tiers and regions, whoever wrote them."""
+"""What spans of any instrumentation report of caches, tiers and regions."""
 
 from __future__ import annotations
 
