@@ -1,7 +1,6 @@
 """Rules over the shape of a run, on spans of real LangGraph and google-genai programs."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: early versions of google-genai cannot read annotations that are strings.
 import json
 from typing import Any, TypedDict
 

@@ -27,9 +27,9 @@ class Told:
         self.parts: dict[str, Any] = {
             "process_cpu": {"user": 3.0, "system": 1.0},
             "process_memory": (GIB, 2 * GIB),
-            "open_files": 7,
+            "open_files": 707,
             "open_files_limit": 1_024,
-            "threads": 5,
+            "threads": 5_005,
             "process_io": {"read": 100, "write": 200},
             "context_switches": {"voluntary": 10, "involuntary": 2},
             "cores": 2.0,
@@ -39,7 +39,7 @@ class Told:
             "host_disk": {"read": 1_000, "write": 2_000},
             "host_network": {"receive": 3_000, "transmit": 4_000},
             **parts,
-        }
+        }  # numbers that the process of a test does not have itself
         self.asked: Counter[str] = Counter()
 
     def _part(self, name: str) -> Any:

@@ -43,7 +43,7 @@ def test_by_default_the_peer_reports_all_of_it_and_we_nothing(peer_class: Any) -
     assert "process.unix.file_descriptor.count" not in points
     assert not reported_by_us(points)
     assert len(points["process.memory.usage"]) == 1
-    assert points["process.thread.count"] != [({}, 5)], "ours"
+    assert points["process.thread.count"] != [({}, 5_005)], "ours"
 
 
 def test_what_the_peer_leaves_out_we_report(peer_class: Any) -> None:
@@ -52,8 +52,8 @@ def test_what_the_peer_leaves_out_we_report(peer_class: Any) -> None:
         peer_class(config=config).instrument(meter_provider=system.meter_provider)
         points = system.collect()
     assert set(points) >= NAMES - {"system.cpu.utilization"}, "which no CPU time has passed for"
-    assert {name for name, values in points.items() if values == [({}, 7)]} == {"process.unix.file_descriptor.count"}
-    assert points["process.thread.count"] != [({}, 5)], "ours"
+    assert {name for name, values in points.items() if values == [({}, 707)]} == {"process.unix.file_descriptor.count"}
+    assert points["process.thread.count"] != [({}, 5_005)], "ours"
     assert "cpu.mode" not in {key for attributes, _ in points["system.cpu.time"] for key in attributes}
     assert "cpu.mode" in points["process.cpu.time"][0][0]
 
@@ -71,14 +71,14 @@ def test_it_does_not_matter_who_comes_first(peer_class: Any) -> None:
 def test_a_peer_that_is_imported_and_not_switched_on_takes_nothing_away(peer_class: Any) -> None:
     peer_class()
     with observed(Told()) as system:
-        assert system.collect()["process.thread.count"] == [({}, 5)]
+        assert system.collect()["process.thread.count"] == [({}, 5_005)]
 
 
 def test_a_peer_at_another_provider_takes_nothing_away(peer_class: Any) -> None:
     other = MeterProvider([InMemoryMetricReader()], resource=Resource.get_empty(), shutdown_on_exit=False)
     peer_class().instrument(meter_provider=other)
     with observed(Told()) as system:
-        assert system.collect()["process.thread.count"] == [({}, 5)]
+        assert system.collect()["process.thread.count"] == [({}, 5_005)]
     other.shutdown()
 
 
@@ -87,4 +87,4 @@ def test_a_peer_that_is_uninstrumented_reports_on_and_so_we_still_leave_it_to_it
         peer_class(config={"process.thread.count": None}).instrument(meter_provider=system.meter_provider)
         peer_class().uninstrument()
         ((_, threads),) = system.collect()["process.thread.count"]
-    assert threads != 5
+    assert threads != 5_005

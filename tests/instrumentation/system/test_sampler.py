@@ -44,7 +44,7 @@ def test_a_sample_tells_what_was_used_since_the_one_before() -> None:
     (sample,) = samples.since(0)
     assert sample.cpu_percent == pytest.approx(75.0)
     assert sample.own_cpu_percent == pytest.approx(25.0)
-    assert sample[3:] == (25.0, 2**30, 7, 5, 0.25)
+    assert sample[3:] == (25.0, 2**30, 707, 5_005, 0.25)
     assert samples.open_files_limit == 1_024
 
 

@@ -34,7 +34,7 @@ def test_a_reader_that_cannot_be_made_does_not_reach_the_program(monkeypatch: py
         assert not system.collect().get("process.thread.count")
         SystemInstrumentor().uninstrument()
         SystemInstrumentor().instrument(meter_provider=system.meter_provider, make_reader=Told)
-        assert system.collect()["process.thread.count"] == [({}, 5)], "it may be switched on later"
+        assert system.collect()["process.thread.count"] == [({}, 5_005)], "it may be switched on later"
 
 
 def test_a_thread_that_cannot_start_does_not_reach_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
